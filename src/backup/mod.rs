@@ -1,0 +1,1 @@
+//! Archives of a server: making, listing, restoring and comparing them.

@@ -1,0 +1,3 @@
+//! `crds-upgrade`: the operator's command. Argument parsing and printing only.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Verbs on a CRDS server: layout, cron, ports, install, backups, mirror, svn, stack; JSON-RPC and web clients.

@@ -1,0 +1,1 @@
+//! Reading regression logs, nightly mail and server logs: parse, compare, classify.

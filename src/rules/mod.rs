@@ -1,0 +1,1 @@
+//! CRDS rules: parsing mappings, best references, affected datasets, differences. Depends on nothing else here.

@@ -1,0 +1,1 @@
+//! The steps of the upgrade, in the order of their names.

@@ -1,1 +1,147 @@
 //! The CRDS server: catalogue, JSON-RPC, web pages, downloads, in the dialects of three eras.
+//!
+//! [`Server::open`] takes a [`Config`]; [`Server::respond`] answers one request, blocking; [`Server::router`] is the
+//! same for axum. Facts from the wire protocol dossier (WP) and the server operations dossier (SO).
+
+pub mod cache;
+pub mod catalog;
+pub mod clock;
+mod config;
+pub mod downloads;
+pub mod eras;
+pub mod http;
+pub mod log;
+pub mod web;
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::{Router, extract::ConnectInfo};
+pub use cache::Memcached;
+pub use catalog::{Catalogue, CatalogueError};
+pub use clock::{Clock, SystemClock};
+pub use config::{Config, CrdsVersion, Dirs, Generation};
+pub use eras::{Dialect, Era};
+pub use log::{Access, Level, LogSink};
+
+/// Why a server cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// Its catalogue.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// One of its directories.
+    #[error("cannot make the server's directories")]
+    Dirs(#[source] std::io::Error),
+}
+
+impl ServerError {
+    /// The next move.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Catalogue(err) => err.help(),
+            Self::Dirs(_) => "free space or fix the owner of the data directory".to_owned(),
+        }
+    }
+}
+
+/// A CRDS server. Cheap to clone; all clones are one server.
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+/// What all clones of a server share.
+pub struct Inner {
+    /// What it was told.
+    pub config: Config,
+    /// Its catalogue.
+    pub catalogue: Catalogue,
+}
+
+impl Deref for Server {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Opens catalogue and directories, making what is missing.
+    ///
+    /// # Errors
+    ///
+    /// If a directory or the catalogue cannot be made or opened.
+    pub fn open(config: Config) -> Result<Self, ServerError> {
+        config.dirs.create().map_err(ServerError::Dirs)?;
+        let catalogue = Catalogue::open(&config.catalogue, &config.observatory)?;
+        Ok(Self(Arc::new(Inner { config, catalogue })))
+    }
+
+    /// What differs in this server's era.
+    pub fn dialect(&self) -> &'static Dialect {
+        self.config.era.dialect()
+    }
+
+    /// The present local time as the catalogue writes it, with microseconds.
+    pub fn now_text(&self) -> String {
+        clock::python_text(self.local_now())
+    }
+
+    /// The present local time.
+    pub fn local_now(&self) -> jiff::civil::DateTime {
+        clock::local(self.config.clock.now(), &self.config.zone)
+    }
+
+    /// Answers one request. Blocks: submissions take their time and pause at the end.
+    pub fn respond(&self, request: &http::Request) -> http::Response {
+        if request.path.starts_with("/unchecked_get/") {
+            return downloads::unchecked(self, request);
+        }
+        web::handle(self, request)
+    }
+
+    /// All of it as an axum router. Serve it with connect info, or every peer is `-`.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(answer).with_state(self.clone())
+    }
+}
+
+async fn answer(
+    axum::extract::State(server): axum::extract::State<Server>,
+    request: axum::extract::Request,
+) -> axum::response::Response {
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<std::net::SocketAddr>>()
+        .map_or_else(|| "-".to_owned(), |info| info.0.ip().to_string());
+    let https = request.uri().scheme_str() == Some("https");
+    let request_line = format!("{} {} {:?}", request.method(), request.uri(), request.version());
+    let Some(request) = http::receive(request, peer.clone(), https).await else {
+        return http::send(http::Response::html(413, "Request Entity Too Large"), false).await;
+    };
+    let head = request.method == "HEAD";
+    let header = |name: &str| request.header(name).map(str::to_owned);
+    let mut access = Access {
+        peer,
+        forwarded_for: header("x-forwarded-for"),
+        request_line,
+        status: 500,
+        bytes: None,
+        referer: header("referer"),
+        user_agent: header("user-agent"),
+    };
+    let worker = server.clone();
+    let response = tokio::task::spawn_blocking(move || worker.respond(&request))
+        .await
+        .unwrap_or_else(|_| http::Response::html(500, "<h1>Server Error (500)</h1>"));
+    access.status = response.status;
+    access.bytes = (!head && !response.body.is_empty()).then(|| response.body.len());
+    server.config.log.access(&access);
+    http::send(response, head).await
+}

@@ -1,0 +1,140 @@
+//! The catalogue: the only module that speaks SQL. Tables as in `schema.sql` (SO 19).
+//!
+//! Nothing read from it is remembered: an operator may change it with `manage dbshell` or restore it under a running
+//! server. The connection is opened anew when the file has been replaced.
+
+mod accounts;
+mod actions;
+mod contexts;
+mod files;
+mod jpoll;
+mod locks;
+mod results;
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::Connection;
+
+pub use accounts::{Account, SessionRow};
+pub use actions::ActionRow;
+pub use contexts::{ContextRow, HistoryRow, RemoteContextRow};
+pub use files::{FIELDS, FileRow};
+pub use jpoll::{ChannelRow, MessageRow};
+pub use locks::LockRow;
+pub use results::ResultRow;
+
+/// Why a question to the catalogue failed.
+#[derive(Debug, thiserror::Error)]
+#[error("catalogue `{}`: cannot {what}", path.display())]
+pub struct CatalogueError {
+    path: PathBuf,
+    what: &'static str,
+    source: rusqlite::Error,
+}
+
+impl CatalogueError {
+    /// The next move.
+    pub fn help(&self) -> String {
+        format!("look at `{}` with sqlite3: is it there, writable and not locked by another program?", self.path.display())
+    }
+}
+
+/// An open catalogue.
+#[derive(Debug)]
+pub struct Catalogue {
+    path: PathBuf,
+    obs: String,
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    conn: Connection,
+    inode: u64,
+}
+
+type Sql<T> = rusqlite::Result<T>;
+
+impl Catalogue {
+    /// Opens the catalogue at `path`, creating it and its tables if they are not there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened or its tables cannot be made.
+    pub fn open(path: &Path, observatory: &str) -> Result<Self, CatalogueError> {
+        let this = Self { path: path.to_owned(), obs: observatory.to_owned(), open: Mutex::new(None) };
+        this.create_tables()?;
+        Ok(this)
+    }
+
+    /// Opens a catalogue that is already there, without touching its tables (`syncdb` is another command's work).
+    pub fn existing(path: &Path, observatory: &str) -> Self {
+        Self { path: path.to_owned(), obs: observatory.to_owned(), open: Mutex::new(None) }
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Creates the tables that are missing.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue cannot be opened or written.
+    pub fn create_tables(&self) -> Result<(), CatalogueError> {
+        let schema = include_str!("../schema.sql").replace("{obs}", &self.obs);
+        self.run("create its tables", |conn| conn.execute_batch(&schema))
+    }
+
+    /// Replaces `{obs}` in a statement.
+    fn sql(&self, text: &str) -> String {
+        text.replace("{obs}", &self.obs)
+    }
+
+    fn connect(&self) -> Sql<Open> {
+        let conn = Connection::open(&self.path)?;
+        conn.busy_timeout(Duration::from_secs(20))?;
+        // The rollback journal keeps the state in one file when idle, so that copies of a quiet server are whole.
+        // Losing the last writes with the power is not among the things that are rehearsed.
+        conn.execute_batch("PRAGMA journal_mode=DELETE; PRAGMA synchronous=OFF; PRAGMA foreign_keys=ON;")?;
+        conn.set_prepared_statement_cache_capacity(64);
+        let inode = fs::metadata(&self.path).map_or(0, |m| m.ino());
+        Ok(Open { conn, inode })
+    }
+
+    fn run<T>(&self, what: &'static str, work: impl FnOnce(&mut Connection) -> Sql<T>) -> Result<T, CatalogueError> {
+        let mut guard = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let inode = fs::metadata(&self.path).map_or(0, |m| m.ino());
+        let result = (|| {
+            if guard.as_ref().is_none_or(|open| open.inode != inode) {
+                *guard = Some(self.connect()?);
+            }
+            match guard.as_mut() {
+                Some(open) => work(&mut open.conn),
+                None => Err(rusqlite::Error::InvalidQuery),
+            }
+        })();
+        result.map_err(|source| CatalogueError { path: self.path.clone(), what, source })
+    }
+
+    /// Runs several changes as one. Used where the real server does too, and for loading.
+    fn all_or_nothing<T>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> Sql<T>,
+    ) -> Result<T, CatalogueError> {
+        self.run(what, |conn| {
+            let tx = conn.transaction()?;
+            let out = work(&tx)?;
+            tx.commit()?;
+            Ok(out)
+        })
+    }
+}

@@ -11,6 +11,7 @@ mod secret;
 mod site;
 mod site_read;
 mod upgrade;
+mod upgrade_read;
 
 
 pub use problem::{LoadError, Problem, Problems};

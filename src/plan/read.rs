@@ -227,6 +227,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The whole number of `key` if it is written as one; `Some(None)` if that is out of range.
+    pub(super) fn number_if_integer(&self, key: &'static str) -> Option<Option<u64>> {
+        self.table.get(key)?.get_ref().as_integer()?;
+        Some(self.opt_number(key, 1..=u64::from(u32::MAX)))
+    }
+
     /// The whole number of `key`; `default` where it is missing or wrong.
     pub(super) fn number(&self, key: &'static str, range: std::ops::RangeInclusive<u64>, default: u64) -> u64 {
         self.opt_number(key, range).unwrap_or(default)

@@ -3,6 +3,7 @@
 //! [`Server::open`] takes a [`Config`]; [`Server::respond`] answers one request, blocking; [`Server::router`] is the
 //! same for axum. Facts from the wire protocol dossier (WP) and the server operations dossier (SO).
 
+pub mod accounts;
 pub mod cache;
 pub mod catalog;
 pub mod clock;
@@ -10,7 +11,14 @@ mod config;
 pub mod downloads;
 pub mod eras;
 pub mod http;
+mod jpoll;
+pub mod locks;
 pub mod log;
+pub mod python;
+pub mod refusal;
+pub mod rules_store;
+pub mod sessions;
+mod states;
 pub mod web;
 
 use std::{ops::Deref, sync::Arc};
@@ -22,6 +30,8 @@ pub use clock::{Clock, SystemClock};
 pub use config::{Config, CrdsVersion, Dirs, Generation};
 pub use eras::{Dialect, Era};
 pub use log::{Access, Level, LogSink};
+pub use refusal::Refusal;
+pub use rules_store::RulesStore;
 
 /// Why a server cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +65,8 @@ pub struct Inner {
     pub config: Config,
     /// Its catalogue.
     pub catalogue: Catalogue,
+    /// The mappings in its cache.
+    pub rules: RulesStore,
 }
 
 impl Deref for Server {
@@ -80,7 +92,8 @@ impl Server {
     pub fn open(config: Config) -> Result<Self, ServerError> {
         config.dirs.create().map_err(ServerError::Dirs)?;
         let catalogue = Catalogue::open(&config.catalogue, &config.observatory)?;
-        Ok(Self(Arc::new(Inner { config, catalogue })))
+        let rules = RulesStore::new(&config.dirs.mappings);
+        Ok(Self(Arc::new(Inner { config, catalogue, rules })))
     }
 
     /// What differs in this server's era.

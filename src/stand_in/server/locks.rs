@@ -1,0 +1,233 @@
+//! Instrument locks (WP 3.3, 3.4): two rows each, owned by users and not by sessions.
+
+use std::time::Duration;
+
+use jiff::{ToSpan, civil::DateTime};
+
+use super::{
+    Server,
+    catalog::{CatalogueError, LockRow},
+    clock,
+    refusal::Refusal,
+};
+
+/// How long a lock holds without being pushed forward, seconds.
+const MAX_AGE_S: i64 = 4 * 3600;
+
+/// What `lock_status` says about a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockStatus {
+    /// The locked instrument.
+    pub name: String,
+    /// The owner.
+    pub user: String,
+    /// When it was taken, local time.
+    pub created_on: String,
+    /// Whether it has run out.
+    pub is_expired: bool,
+    /// What is left of it, seconds; never negative.
+    pub remaining_s: i64,
+}
+
+impl LockStatus {
+    /// `H:MM:SS` as Python writes a time difference.
+    pub fn time_remaining(&self) -> String {
+        let s = self.remaining_s;
+        format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+    }
+
+    /// What is stored with a submission and compared at its confirmation (WP 3.4).
+    pub fn id(&self) -> String {
+        format!("instrument - {} - {} - {}", self.name, self.user, self.created_on.replacen(' ', "T", 1))
+    }
+}
+
+fn names(instrument: &str, user: &str) -> [String; 2] {
+    [format!("instrument${instrument}"), format!("instrument${instrument}${user}")]
+}
+
+/// Instrument and user of a row named `instrument$<instrument>$<user>`.
+fn owned(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix("instrument$")?.split_once('$')
+}
+
+fn ends(row: &LockRow) -> Option<DateTime> {
+    clock::parse(&row.created_on)?.checked_add(row.max_age.clamp(-1_000_000_000, 1_000_000_000).seconds()).ok()
+}
+
+impl Server {
+    fn expired(&self, row: &LockRow) -> bool {
+        ends(row).is_none_or(|end| end <= self.local_now())
+    }
+
+    /// Who holds a live lock on an instrument.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue cannot be read.
+    pub fn lock_owner(&self, instrument: &str) -> Result<Option<String>, CatalogueError> {
+        let rows = self.catalogue.locks()?;
+        let object = format!("instrument${instrument}");
+        if !rows.iter().any(|row| row.name == object && !self.expired(row)) {
+            return Ok(None);
+        }
+        Ok(rows.iter().find_map(|row| match owned(&row.name) {
+            Some((i, user)) if i == instrument => Some(user.to_owned()),
+            _ => None,
+        }))
+    }
+
+    /// Takes the lock on an instrument for a user, giving up any other that the user holds. Waits up to two seconds for
+    /// one held by somebody else; an expired one is taken over.
+    ///
+    /// # Errors
+    ///
+    /// `User '<owner>' has already locked instrument '<instrument>'.`
+    pub fn take_lock(&self, user: &str, instrument: &str) -> Result<LockStatus, Refusal> {
+        let keeps = self.dialect().keeps_same_lock;
+        for row in self.catalogue.locks()? {
+            match owned(&row.name) {
+                Some((i, u)) if u == user && !(keeps && i == instrument) => {
+                    self.catalogue.drop_locks(&names(i, u))?;
+                }
+                _ => {}
+            }
+        }
+        let step = Duration::from_millis(500);
+        for attempt in 0.. {
+            match self.lock_owner(instrument)? {
+                Some(owner) if owner == user => break,
+                Some(owner) if attempt >= 4 => {
+                    return Err(Refusal::says(format!(
+                        "User {} has already locked instrument {}.",
+                        super::python::repr(&owner),
+                        super::python::repr(instrument)
+                    )));
+                }
+                Some(_) => self.config.clock.sleep(step),
+                None => {
+                    self.drop_lock_on(instrument)?;
+                    let created_on = clock::python_text(self.local_now());
+                    let rows = names(instrument, user).map(|name| LockRow {
+                        name,
+                        created_on: created_on.clone(),
+                        max_age: MAX_AGE_S,
+                    });
+                    if self.catalogue.take_locks(&rows)? {
+                        break;
+                    }
+                }
+            }
+        }
+        self.lock_status(user)?.ok_or_else(|| Refusal::unexpected("no lock found."))
+    }
+
+    /// Drops every row of the lock on an instrument, whoever owns it.
+    fn drop_lock_on(&self, instrument: &str) -> Result<(), CatalogueError> {
+        let object = format!("instrument${instrument}");
+        let prefix = format!("{object}$");
+        let rows: Vec<String> = self
+            .catalogue
+            .locks()?
+            .into_iter()
+            .map(|row| row.name)
+            .filter(|name| *name == object || name.starts_with(&prefix))
+            .collect();
+        if rows.is_empty() { Ok(()) } else { self.catalogue.drop_locks(&rows) }
+    }
+
+    /// Releases every lock of a user.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue cannot be read or written.
+    pub fn release_locks(&self, user: &str) -> Result<(), CatalogueError> {
+        for row in self.catalogue.locks()? {
+            if let Some((instrument, owner)) = owned(&row.name)
+                && owner == user
+            {
+                self.catalogue.drop_locks(&names(instrument, owner))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Pushes a user's live lock forward to four hours from now; an authenticated request does that.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue cannot be read or written.
+    pub fn refresh_lock(&self, user: &str) -> Result<(), CatalogueError> {
+        for row in self.catalogue.locks()? {
+            let Some((instrument, owner)) = owned(&row.name) else { continue };
+            let Some(created) = clock::parse(&row.created_on) else { continue };
+            if owner != user || self.expired(&row) {
+                continue;
+            }
+            let age = self.local_now().duration_since(created).as_secs() + MAX_AGE_S;
+            if age > row.max_age + 1 {
+                for name in names(instrument, owner) {
+                    self.catalogue.set_lock_age(&name, age)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The lock of a user, live or expired; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue cannot be read.
+    pub fn lock_status(&self, user: &str) -> Result<Option<LockStatus>, CatalogueError> {
+        let now = self.local_now();
+        Ok(self.catalogue.locks()?.into_iter().find_map(|row| {
+            let (instrument, owner) = owned(&row.name)?;
+            (owner == user).then(|| {
+                let left = ends(&row).map_or(0, |end| end.duration_since(now).as_secs());
+                LockStatus {
+                    name: instrument.to_owned(),
+                    user: owner.to_owned(),
+                    created_on: row.created_on.clone(),
+                    is_expired: left <= 0,
+                    remaining_s: left.max(0),
+                }
+            })
+        }))
+    }
+
+    /// The live lock of a user.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue cannot be read.
+    pub fn live_lock(&self, user: &str) -> Result<Option<LockStatus>, CatalogueError> {
+        Ok(self.lock_status(user)?.filter(|lock| !lock.is_expired))
+    }
+
+    /// Runs `work` while `context$all` is held, as context generation does (WP 3.4).
+    ///
+    /// # Errors
+    ///
+    /// That of `work`, or that somebody else holds the lock for more than a minute.
+    pub fn with_all_contexts<T>(&self, work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+        const NAME: &str = "context$all";
+        let row = LockRow { name: NAME.to_owned(), created_on: self.now_text(), max_age: 600 };
+        let mut waited = 0;
+        while !self.catalogue.take_locks(std::slice::from_ref(&row))? {
+            match self.catalogue.lock(NAME)? {
+                Some(held) if self.expired(&held) => self.catalogue.drop_locks(&[NAME.to_owned()])?,
+                _ if waited >= 120 => {
+                    return Err(Refusal::says("User 'all' has already locked context 'all'."));
+                }
+                _ => {
+                    waited += 1;
+                    self.config.clock.sleep(Duration::from_millis(500));
+                }
+            }
+        }
+        let result = work();
+        self.catalogue.drop_locks(&[NAME.to_owned()])?;
+        result
+    }
+}

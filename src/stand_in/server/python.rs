@@ -1,0 +1,135 @@
+//! How Python writes values: `repr()` and `str()`, which show in many texts of the server.
+
+use serde_json::Value;
+
+/// `repr()` of a text in Python 3: single quotes unless the text holds one and no double quote.
+pub fn repr(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push(quote);
+    for c in text.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => out.push_str(&format!("\\x{:02x}", c as u32)),
+            c if !printable(c) => {
+                let code = c as u32;
+                out.push_str(&match code {
+                    0..=0xff => format!("\\x{code:02x}"),
+                    0x100..=0xffff => format!("\\u{code:04x}"),
+                    _ => format!("\\U{code:08x}"),
+                });
+            }
+            c => out.push(c),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+/// Python's `str.isprintable` for the characters that matter here: no separators but the blank, no format characters.
+fn printable(c: char) -> bool {
+    !(matches!(c, '\u{80}'..='\u{a0}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e000}'..='\u{f8ff}' | '\u{1680}' | '\u{2000}'..='\u{200a}'
+        | '\u{202f}' | '\u{205f}' | '\u{3000}')
+        || c.is_control())
+}
+
+/// `repr()` of a list of texts.
+pub fn repr_list<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> String {
+    let items: Vec<String> = items.into_iter().map(|s| repr(s.as_ref())).collect();
+    format!("[{}]", items.join(", "))
+}
+
+/// `repr()` of a JSON value as Python's `json` loads it.
+pub fn repr_json(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Number(n) => number(n),
+        Value::String(s) => repr(s),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(repr_json).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(map) => {
+            let items: Vec<String> = map.iter().map(|(k, v)| format!("{}: {}", repr(k), repr_json(v))).collect();
+            format!("{{{}}}", items.join(", "))
+        }
+    }
+}
+
+/// `str()` of a JSON value as Python's `json` loads it.
+pub fn str_json(value: &Value) -> String {
+    match value {
+        Value::String(s) => s.clone(),
+        other => repr_json(other),
+    }
+}
+
+/// Python's type name of a JSON value.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "NoneType",
+        Value::Bool(_) => "bool",
+        Value::Number(n) if is_float(n) => "float",
+        Value::Number(_) => "int",
+        Value::String(_) => "str",
+        Value::Array(_) => "list",
+        Value::Object(_) => "dict",
+    }
+}
+
+fn is_float(n: &serde_json::Number) -> bool {
+    !n.is_i64() && !n.is_u64()
+}
+
+/// A number as Python writes it.
+pub fn number(n: &serde_json::Number) -> String {
+    match n.as_f64() {
+        Some(x) if is_float(n) => float(x),
+        _ => n.to_string(),
+    }
+}
+
+/// `repr()` of a float: shortest digits that read back, exponent form outside 1e-4 ..= 1e16.
+pub fn float(x: f64) -> String {
+    if x.is_nan() {
+        return "nan".to_owned();
+    }
+    if x.is_infinite() {
+        return if x > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    let exp = format!("{x:e}");
+    let (mantissa, exponent) = exp.split_once('e').unwrap_or((&exp, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if x != 0.0 && !(-4..16).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{mantissa}e{sign}{:02}", exponent.abs());
+    }
+    let plain = format!("{x}");
+    if plain.contains('.') { plain } else { format!("{plain}.0") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_as_python() {
+        assert_eq!(repr("a"), "'a'");
+        assert_eq!(repr("it's"), "\"it's\"");
+        assert_eq!(repr("it's \"x\""), "'it\\'s \"x\"'");
+        assert_eq!(repr("a\nb\u{1}é"), "'a\\nb\\x01é'");
+        assert_eq!(repr_json(&serde_json::json!({"a": [1, 1.0, null, true]})), "{'a': [1, 1.0, None, True]}");
+        assert_eq!(float(1e22), "1e+22");
+        assert_eq!(float(1e-5), "1e-05");
+        assert_eq!(float(0.1), "0.1");
+    }
+}

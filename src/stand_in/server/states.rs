@@ -1,0 +1,125 @@
+//! File states and when the archive's pick-up is noticed (WP 3.12, 4.1, SO 17).
+//!
+//! The deliveries directory is read at every question, never remembered: whoever renames or removes a link there plays
+//! the archive.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Era, Server,
+    catalog::{CatalogueError, FileRow},
+};
+
+/// Suffixes of a catalogue's link and what they mean.
+const STAGES: [(&str, &str); 7] = [
+    ("", "delivered"),
+    ("_SUBMIT", "submitted"),
+    ("_submit", "submitted"),
+    ("_PROC", "archiving"),
+    ("_proc", "archiving"),
+    ("_ERROR", "archiving-failed"),
+    ("_error", "archiving-failed"),
+];
+
+impl Server {
+    /// The state that the links in `deliveries/` say.
+    pub fn link_state(&self, catalog_link: &str) -> &'static str {
+        let base = catalog_link.rsplit('/').next().unwrap_or_default();
+        if base.is_empty() {
+            return "archived";
+        }
+        let dir = &self.config.dirs.deliveries;
+        STAGES
+            .iter()
+            .find(|(suffix, _)| dir.join(format!("{base}{suffix}")).symlink_metadata().is_ok())
+            .map_or("archived", |(_, state)| state)
+    }
+
+    /// Whether a stored state is looked at again.
+    fn pending(&self, state: &str) -> bool {
+        matches!(state, "delivered" | "submitted" | "archiving")
+            || (state == "archiving-failed" && self.config.era != Era::Y2014)
+    }
+
+    /// Stored states whose links are looked at.
+    pub fn pending_states(&self) -> &'static [&'static str] {
+        if self.config.era == Era::Y2014 {
+            &["delivered", "submitted", "archiving"]
+        } else {
+            &["delivered", "submitted", "archiving", "archiving-failed"]
+        }
+    }
+
+    /// The state of a file by its links, without storing anything.
+    pub fn peek_state(&self, row: &FileRow) -> String {
+        if self.pending(&row.state) { self.link_state(&row.catalog_link).to_owned() } else { row.state.clone() }
+    }
+
+    /// The state of a file by its links; `archived` is stored, and drops the cached answers.
+    ///
+    /// # Errors
+    ///
+    /// As all methods here: if the catalogue cannot be read or written.
+    pub fn notice(&self, row: &FileRow) -> Result<String, CatalogueError> {
+        let state = self.peek_state(row);
+        if state == "archived" && row.state != "archived" {
+            self.catalogue.set_on_files("state", [(row.name.as_str(), "archived")])?;
+            self.drop_cached();
+        }
+        Ok(state)
+    }
+
+    /// Whether a state is one whose files are given out.
+    pub fn distributable(&self, state: &str) -> bool {
+        self.config.distribution_states.iter().any(|s| s == state)
+    }
+
+    /// Whether a file may be given out, noticing the archive.
+    pub fn available(&self, row: &FileRow) -> Result<bool, CatalogueError> {
+        Ok(self.distributable(&self.notice(row)?))
+    }
+
+    /// Displayed status (WP 4.1): `bad` hides whatever is stored. Notices the archive.
+    pub fn displayed_status(&self, row: &FileRow) -> Result<String, CatalogueError> {
+        let state = self.notice(row)?;
+        let bad = row.rejected || row.blacklisted || matches!(state.as_str(), "uploaded" | "cancelled");
+        Ok(if bad { "bad".to_owned() } else { state })
+    }
+
+    /// Notices the archive for every pending file.
+    pub fn notice_all(&self) -> Result<(), CatalogueError> {
+        let mut archived = Vec::new();
+        for row in self.catalogue.files_in_states(self.pending_states())? {
+            if self.link_state(&row.catalog_link) == "archived" {
+                archived.push(row.name);
+            }
+        }
+        if !archived.is_empty() {
+            self.catalogue.set_on_files("state", archived.iter().map(|name| (name.as_str(), "archived")))?;
+            self.drop_cached();
+        }
+        Ok(())
+    }
+
+    /// Names of the files that may be given out, noticing the archive for all of them.
+    pub fn available_names(&self) -> Result<BTreeSet<String>, CatalogueError> {
+        self.notice_all()?;
+        let mut names = BTreeSet::new();
+        for (name, state) in self.catalogue.names_and_states()? {
+            let state = if self.pending(&state) {
+                self.catalogue.file(&name)?.map_or(state, |row| self.link_state(&row.catalog_link).to_owned())
+            } else {
+                state
+            };
+            if self.distributable(&state) {
+                names.insert(name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Forgets every cached answer: a catalogue, audit or result row was saved, a context set or a history text edited.
+    pub fn drop_cached(&self) {
+        self.config.memcached.clear();
+    }
+}

@@ -1,0 +1,314 @@
+//! Files of a host: reading, writing, listing, hashing.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::plan::Change;
+use crate::run::Permit;
+
+use super::process::Limit;
+use super::record::CallKind;
+use super::{HostError, Remote, Script, Shell};
+
+/// Most entries that one listing may have.
+pub const MAX_ENTRIES: usize = 2_000_000;
+
+/// What `find` prints of each entry, fields separated by tabs, the two names last, ended by NUL: type, mode, size,
+/// modification time, links, inode, device, owner, group, path below the start, target of a link.
+const FORMAT: &str = "%y\\t%m\\t%s\\t%T@\\t%n\\t%i\\t%D\\t%u\\t%g\\t%P\\t%l\\0";
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntryKind {
+    /// Plain file.
+    File,
+    /// Directory.
+    Directory,
+    /// Symbolic link, never followed.
+    Link,
+    /// Socket, pipe or device.
+    Other,
+}
+
+/// One entry of a listing.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Entry {
+    /// Path below the start of the listing; empty for the start itself.
+    pub path: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Modification time, seconds since 1970.
+    pub mtime: f64,
+    /// Hard links.
+    pub links: u64,
+    /// Inode number; with `device` it says which entries are one file.
+    pub inode: u64,
+    /// Device number.
+    pub device: u64,
+    /// Owner.
+    pub owner: String,
+    /// Group.
+    pub group: String,
+    /// Where a symbolic link points to.
+    pub target: String,
+}
+
+/// A checksum that the hosts' own tools can make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// The one of CRDS's catalogue.
+    Sha1,
+    /// The one of manifests.
+    Sha256,
+}
+
+const SHA1_TREE: Script = Script {
+    name: "sha1sum of a tree",
+    shell: Shell::Sh,
+    text: r#"cd "$1" && find . -type f -print0 | xargs -0 -r sha1sum --"#,
+};
+
+const SHA256_TREE: Script = Script {
+    name: "sha256sum of a tree",
+    shell: Shell::Sh,
+    text: r#"cd "$1" && find . -type f -print0 | xargs -0 -r sha256sum --"#,
+};
+
+/// Writes standard input to a file next to the wanted one, then moves it there: nobody ever sees half of it.
+const WRITE: &str =
+    r#"umask 077; cat >"$1.crds-upgrade" && chmod "$2" "$1.crds-upgrade" && mv -f "$1.crds-upgrade" "$1""#;
+
+impl Remote {
+    /// The bytes of the file at `path`, at most `most` of them.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Failed`] if there is no such file or it may not be read, [`HostError::TooMuch`] if it is larger.
+    pub fn read_file(&self, path: &str, most: usize) -> Result<Vec<u8>, HostError> {
+        let limit = Limit { output: most, ..Limit::WALK };
+        let ran = self.call_as(CallKind::Read, &["cat", "--", path], limit)?;
+        self.zero(&format!("cat {path}"), ran).map(|ran| ran.stdout)
+    }
+
+    /// The bytes of the file at `path`, or nothing if there is no such file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read_file`], but for a missing file.
+    pub fn read_if_there(&self, path: &str, most: usize) -> Result<Option<Vec<u8>>, HostError> {
+        match self.stat(path)? {
+            Some(entry) if entry.kind != EntryKind::Directory => self.read_file(path, most).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The last `most` bytes of the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read_file`].
+    pub fn read_tail(&self, path: &str, most: usize) -> Result<Vec<u8>, HostError> {
+        let count = most.to_string();
+        let limit = Limit { output: most + 1, ..Limit::WALK };
+        let ran = self.call_as(CallKind::Read, &["tail", "-c", &count, "--", path], limit)?;
+        self.zero(&format!("tail {path}"), ran).map(|ran| ran.stdout)
+    }
+
+    /// The entry at `path` itself (a link is not followed), or nothing if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`]; a directory above that may not be searched is [`HostError::Failed`], not "none".
+    pub fn stat(&self, path: &str) -> Result<Option<Entry>, HostError> {
+        let path = self.absolute(path)?;
+        let ran = self.look(&["find", path, "-maxdepth", "0", "-printf", FORMAT], Limit::QUICK)?;
+        if !ran.is_zero() && ran.error_text().contains("No such file or directory") {
+            return Ok(None);
+        }
+        let ran = self.zero(&format!("find {path}"), ran)?;
+        Ok(self.entries("find", &ran.stdout)?.pop())
+    }
+
+    /// Every entry below `path` down to `depth` levels, in the order of their paths; the start itself is left out.
+    /// Links are not followed and other file systems are entered.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`]; an entry that could not be looked at fails the whole listing.
+    pub fn list(&self, path: &str, depth: Option<u32>) -> Result<Vec<Entry>, HostError> {
+        let path = self.absolute(path)?;
+        let depth = depth.unwrap_or(1000).to_string();
+        let argv = ["find", path, "-mindepth", "1", "-maxdepth", &depth, "-printf", FORMAT];
+        let limit = Limit { output: 512 << 20, ..Limit::WALK };
+        let ran = self.call_as(CallKind::Read, &argv, limit)?;
+        let ran = self.zero(&format!("find {path}"), ran)?;
+        let mut entries = self.entries("find", &ran.stdout)?;
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+
+    /// Checksums of all plain files below `path`, by path below it.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`]; a file that could not be read fails the whole.
+    pub fn hash_tree(&self, path: &str, algorithm: Algorithm) -> Result<BTreeMap<String, String>, HostError> {
+        let path = self.absolute(path)?;
+        let script = match algorithm {
+            Algorithm::Sha1 => &SHA1_TREE,
+            Algorithm::Sha256 => &SHA256_TREE,
+        };
+        let limit = Limit { output: 512 << 20, ..Limit::WALK };
+        let ran = self.must_look_script(script, &[path], limit)?;
+        self.sums(script.name, &ran.stdout)
+    }
+
+    /// Writes `bytes` to the file at `path` with the permission bits `mode`, in one move.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError`]; with [`HostError::outcome_unknown`] it may be there.
+    pub fn write_file(
+        &self,
+        permit: &Permit<'_>,
+        change: Change,
+        path: &str,
+        bytes: &[u8],
+        mode: u32,
+    ) -> Result<(), HostError> {
+        let path = self.absolute(path)?;
+        let mode = format!("{:o}", mode & 0o7777);
+        let argv = ["/bin/sh", "-c", WRITE, "sh", path, &mode];
+        let ran = self.act_with(permit, change, &argv, bytes, Limit::WALK)?;
+        self.zero(&format!("write {path}"), ran).map(|_| ())
+    }
+
+    /// `find` and its kin take a leading `-` for an option, and a relative path for one below the login directory.
+    fn absolute<'p>(&self, path: &'p str) -> Result<&'p str, HostError> {
+        if path.starts_with('/') && !path.split('/').any(|part| part == "..") {
+            return Ok(path);
+        }
+        let what = path.chars().take(80).collect();
+        Err(HostError::Argument { host: self.name().to_owned(), what, why: "it is no absolute path without `..`" })
+    }
+
+    fn shape(&self, call: &str, what: &[u8]) -> HostError {
+        let what = String::from_utf8_lossy(what).chars().take(80).collect();
+        HostError::Shape { host: self.name().to_owned(), call: call.to_owned(), what }
+    }
+
+    fn entries(&self, call: &str, output: &[u8]) -> Result<Vec<Entry>, HostError> {
+        let mut entries = Vec::new();
+        for record in output.split(|b| *b == 0) {
+            if record.is_empty() {
+                continue; // after the last NUL
+            }
+            if entries.len() >= MAX_ENTRIES {
+                return Err(HostError::TooMuch { host: self.name().to_owned(), call: call.into(), most: MAX_ENTRIES });
+            }
+            entries.push(entry(record).ok_or_else(|| self.shape(call, record))?);
+        }
+        if output.last().is_some_and(|last| *last != 0) {
+            return Err(self.shape(call, &output[output.len().saturating_sub(80)..]));
+        }
+        Ok(entries)
+    }
+
+    fn sums(&self, call: &str, output: &[u8]) -> Result<BTreeMap<String, String>, HostError> {
+        let mut sums = BTreeMap::new();
+        for line in output.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            let (path, sum) = sum_line(line).ok_or_else(|| self.shape(call, line))?;
+            sums.insert(path, sum);
+        }
+        Ok(sums)
+    }
+}
+
+/// One record of [`FORMAT`].
+fn entry(record: &[u8]) -> Option<Entry> {
+    let text = std::str::from_utf8(record).ok()?;
+    let mut fields = text.splitn(10, '\t');
+    let kind = match fields.next()? {
+        "f" => EntryKind::File,
+        "d" => EntryKind::Directory,
+        "l" => EntryKind::Link,
+        other if other.len() == 1 => EntryKind::Other,
+        _ => return None,
+    };
+    let mode = u32::from_str_radix(fields.next()?, 8).ok()?;
+    let size = fields.next()?.parse().ok()?;
+    let mtime: f64 = fields.next()?.parse().ok()?;
+    let links = fields.next()?.parse().ok()?;
+    let inode = fields.next()?.parse().ok()?;
+    let device = fields.next()?.parse().ok()?;
+    let owner = fields.next()?.to_owned();
+    let group = fields.next()?.to_owned();
+    // A tab in a name would be read as the seam to the target; only links have one, so the last tab is the seam.
+    let (path, target) = fields.next()?.rsplit_once('\t')?;
+    (mtime.is_finite() && (kind == EntryKind::Link || target.is_empty())).then(|| Entry {
+        path: path.to_owned(),
+        kind,
+        mode,
+        size,
+        mtime,
+        links,
+        inode,
+        device,
+        owner,
+        group,
+        target: target.to_owned(),
+    })
+}
+
+/// One line of `sha1sum`: the sum, two characters, the name; a leading backslash says that the name is escaped.
+fn sum_line(line: &[u8]) -> Option<(String, String)> {
+    let text = std::str::from_utf8(line).ok()?;
+    let (escaped, text) = match text.strip_prefix('\\') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (sum, name) = text.split_once(' ')?;
+    let name = name.strip_prefix([' ', '*'])?;
+    if !matches!(sum.len(), 40 | 64) || !sum.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let name = if escaped { name.replace("\\n", "\n").replace("\\\\", "\\") } else { name.to_owned() };
+    Some((name.strip_prefix("./").unwrap_or(&name).to_owned(), sum.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_read_with_their_names_as_they_are() {
+        let read = entry(b"l\t777\t5\t1410881000.5\t1\t12\t64769\tcrds\tcrdsoper\ta\tb.fits\t/ifs/x").unwrap();
+        assert_eq!((read.path.as_str(), read.target.as_str(), read.mode), ("a\tb.fits", "/ifs/x", 0o777));
+        assert!(entry(b"f\t644\tx\t1\t1\t1\t1\tu\tg\tn\t").is_none());
+        assert!(entry(b"f\t644\t1\tnan\t1\t1\t1\tu\tg\tn\t").is_none());
+    }
+
+    #[test]
+    fn sums_are_read_and_escaped_names_undone() {
+        let sum = "a".repeat(40);
+        assert_eq!(sum_line(format!("{sum}  ./x.rmap").as_bytes()), Some(("x.rmap".into(), sum.clone())));
+        assert_eq!(sum_line(format!("\\{sum}  ./a\\nb").as_bytes()), Some(("a\nb".into(), sum.clone())));
+        assert_eq!(sum_line(b"sha1sum: x: No such file"), None);
+        assert_eq!(sum_line(b""), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_the_readers_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let _ = entry(&bytes);
+            let _ = sum_line(&bytes);
+        }
+    }
+}

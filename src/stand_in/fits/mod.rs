@@ -12,7 +12,7 @@ mod rename;
 mod table;
 mod write;
 
-pub use card::{Card, CardValue};
+pub use card::{Card, CardValue, python_float};
 pub use header::Header;
 pub use read::{Hdu, HduKind, read, read_file};
 pub use rename::rename;

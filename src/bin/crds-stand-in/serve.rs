@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use crds_upgrade::stand_in::server::{Config, Era, Generation, Server, log::FileLog};
+use crds_upgrade::stand_in::server::{Config, Era, Generation, load, log::FileLog};
 
 /// Options of design section 8.
 #[derive(Debug, clap::Args)]
@@ -81,7 +81,13 @@ fn serve(args: Args) -> Result<(), String> {
         let log = FileLog::open(&config.dirs.logs, config.era.dialect().stpipe_log, config.zone.clone())
             .map_err(|e| format!("cannot write logs under `{}`: {e}", data.display()))?;
         config.log = Arc::new(log);
-        let server = Server::open(config).map_err(|e| format!("{e}\n{}", e.help()))?;
+        let start = load::Start {
+            cache: Some(&args.cache),
+            operational: args.operational.as_deref(),
+            edit: args.edit.as_deref(),
+            load: args.load.as_deref(),
+        };
+        let server = load::open(config, &data, &start).map_err(|e| tell(&e, &e.help()))?;
         println!("listening on http://{address}");
         let app = server.router().into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, app)
@@ -91,6 +97,17 @@ fn serve(args: Args) -> Result<(), String> {
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
+}
+
+/// An error with its causes and the next move.
+fn tell(err: &dyn std::error::Error, help: &str) -> String {
+    let mut text = err.to_string();
+    let mut cause = err.source();
+    while let Some(err) = cause {
+        text.push_str(&format!(": {err}"));
+        cause = err.source();
+    }
+    format!("{text}\n{help}")
 }
 
 /// Waits for SIGTERM or SIGINT.

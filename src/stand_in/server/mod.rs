@@ -12,6 +12,7 @@ pub mod downloads;
 pub mod eras;
 pub mod http;
 mod jpoll;
+pub mod load;
 pub mod locks;
 pub mod log;
 pub mod python;

@@ -1,0 +1,43 @@
+//! Time: `sleep` steps the fleet's clock instead of waiting.
+
+use super::{Call, here_or_complain};
+use crate::stand_in::fleet::order;
+
+/// `sleep NUMBER[smhd]...`.
+pub fn sleep(call: &mut Call<'_>) -> i32 {
+    let Some((fleet, _)) = here_or_complain(call) else { return 1 };
+    if call.args.is_empty() {
+        call.complain("sleep: missing operand\nTry 'sleep --help' for more information.");
+        return 1;
+    }
+    let mut seconds = 0.0;
+    for arg in call.args.clone() {
+        match duration(&arg) {
+            Some(length) => seconds += length,
+            None => {
+                call.complain(format_args!("sleep: invalid time interval '{arg}'\nTry 'sleep --help' for more information."));
+                return 1;
+            }
+        }
+    }
+    match order::step(&fleet, seconds, false) {
+        Ok(()) => 0,
+        Err(error) => {
+            call.complain(format_args!("sleep: {error}"));
+            1
+        }
+    }
+}
+
+/// The length of `5`, `0.5`, `2m`, `3h`, `1d` in seconds.
+pub fn duration(text: &str) -> Option<f64> {
+    let (number, unit) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1.0),
+        Some((at, 'm')) => (&text[..at], 60.0),
+        Some((at, 'h')) => (&text[..at], 3600.0),
+        Some((at, 'd')) => (&text[..at], 86400.0),
+        _ => (text, 1.0),
+    };
+    let number: f64 = number.parse().ok()?;
+    (number.is_finite() && (0.0..=4e9).contains(&number)).then_some(number * unit)
+}

@@ -1,0 +1,42 @@
+//! Machine-wide commands that act on one host of the fleet only.
+
+mod clocks;
+mod identity;
+
+use std::path::PathBuf;
+
+use super::{Call, Tool};
+use crate::stand_in::fleet::spec::{Fleet, Host, Role};
+
+/// The names under which the machine-wide commands lie in a host's `bin/`.
+pub const NAMES: &[&str] = &["uname", "hostname", "sleep", "sh"];
+
+/// The tool of this name, if there is one.
+pub fn find(name: &str) -> Option<Tool> {
+    Some(match name {
+        "uname" => identity::uname,
+        "hostname" => identity::hostname,
+        "sleep" => clocks::sleep,
+        _ => return None,
+    })
+}
+
+/// The fleet and host that this process runs on, by `HOST_ROOT`.
+pub fn here() -> Option<(Fleet, Host)> {
+    let root = PathBuf::from(std::env::var_os("HOST_ROOT")?);
+    let dir = root.parent()?;
+    let fleet = Fleet::load(dir.parent()?.parent()?).ok()?;
+    let role = Role::from_name(dir.file_name()?.to_str()?)?;
+    let host = fleet.host(role)?.clone();
+    Some((fleet, host))
+}
+
+/// As [`here`], with a complaint where the process runs on no host.
+fn here_or_complain(call: &mut Call<'_>) -> Option<(Fleet, Host)> {
+    let found = here();
+    if found.is_none() {
+        let name = call.name.clone();
+        call.complain(format_args!("{name}: HOST_ROOT names no host of a fleet"));
+    }
+    found
+}

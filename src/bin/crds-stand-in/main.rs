@@ -1,10 +1,14 @@
 //! `crds-stand-in`: the rehearsal server, its fleet and the tools of its hosts. Argument parsing and printing only.
 
+mod clock;
+mod fleet;
 mod serve;
+mod tool;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use crds_upgrade::stand_in::fleet::FleetError;
 
 /// Stand-ins for CRDS servers and their hosts, to rehearse upgrades on.
 #[derive(Debug, Parser)]
@@ -12,10 +16,32 @@ use clap::Parser;
 enum Command {
     /// One server on plain http
     Serve(serve::Args),
+    /// An embedded fleet: three hosts and a scratch host
+    Fleet(fleet::Args),
+    /// The clock of a fleet
+    Clock(clock::Args),
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = tool::by_name() {
+        return ended;
+    }
     match Command::parse() {
         Command::Serve(args) => serve::run(args),
+        Command::Fleet(args) => fleet::run(args),
+        Command::Clock(args) => clock::run(args),
     }
+}
+
+/// Prints why a command on a fleet failed, and the next move.
+fn report(done: Result<(), FleetError>) -> ExitCode {
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    eprintln!("error: {error}");
+    let mut cause = std::error::Error::source(&error);
+    while let Some(inner) = cause {
+        eprintln!("  because: {inner}");
+        cause = inner.source();
+    }
+    eprintln!("  help: {}", error.help());
+    ExitCode::FAILURE
 }

@@ -27,7 +27,8 @@ impl Authority {
     pub fn create(cert_file: &Path, key_file: &Path) -> Result<Authority, FleetError> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         params.distinguished_name = name("CRDS rehearsal authority");
         let issuer = CertifiedIssuer::self_signed(dated(params, 2010, 2040), key()?).map_err(certificate)?;
         write(cert_file, &issuer.pem(), 0o644)?;
@@ -44,7 +45,8 @@ impl Authority {
         let pem = fs::read_to_string(key_file).map_err(|source| FleetError::file("read", key_file, source))?;
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         params.distinguished_name = name("CRDS rehearsal authority");
         let key = KeyPair::from_pem(&pem).map_err(certificate)?;
         let issuer = CertifiedIssuer::self_signed(dated(params, 2010, 2040), key).map_err(certificate)?;

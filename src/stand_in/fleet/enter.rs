@@ -22,7 +22,7 @@ impl Fleet {
     pub fn environment(&self, host: &Host) -> Vec<(&'static str, String)> {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         vec![
-            ("HOME", text(self.home())),
+            ("HOME", text(self.home_of(host))),
             ("USER", self.account.clone()),
             ("LOGNAME", self.account.clone()),
             ("SHELL", LOGIN_SHELL.to_owned()),
@@ -39,7 +39,7 @@ impl Fleet {
         let environment = self.environment(host);
         let path = environment.iter().find(|(name, _)| *name == "PATH").map_or("", |(_, value)| value);
         let mut command = Command::new(on_path(program.as_ref(), path));
-        command.env_clear().envs(environment).current_dir(self.home());
+        command.env_clear().envs(environment).current_dir(self.home_of(host));
         self.owner().apply(&mut command);
         command
     }

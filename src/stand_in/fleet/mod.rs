@@ -5,9 +5,16 @@ pub mod addresses;
 pub mod authority;
 pub mod clock;
 pub mod enter;
+pub mod keeper;
+pub mod knobs;
+pub mod mail;
 pub mod order;
 pub mod processes;
+pub mod queue;
+pub mod site;
 pub mod spec;
+pub mod start;
+pub mod up;
 
 use std::io;
 use std::path::{Path, PathBuf};

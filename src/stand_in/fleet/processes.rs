@@ -138,7 +138,8 @@ fn scan() -> Vec<Process> {
     for entry in entries.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
         let Ok(environment) = fs::read(entry.path().join("environ")) else { continue };
-        let Some(host_root) = environment.split(|&byte| byte == 0).find_map(|line| line.strip_prefix(b"HOST_ROOT=")) else {
+        let Some(host_root) = environment.split(|&byte| byte == 0).find_map(|line| line.strip_prefix(b"HOST_ROOT="))
+        else {
             continue;
         };
         let space = fs::read_link(entry.path().join("ns/mnt")).ok();
@@ -147,8 +148,10 @@ fn scan() -> Vec<Process> {
         }
         let Some(stat) = read_stat(pid) else { continue };
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let args = line.split(|&byte| byte == 0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect::<Vec<_>>();
-        let args = args.split_last().filter(|(last, _)| last.is_empty()).map_or(args.clone(), |(_, rest)| rest.to_vec());
+        let args =
+            line.split(|&byte| byte == 0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect::<Vec<_>>();
+        let args =
+            args.split_last().filter(|(last, _)| last.is_empty()).map_or(args.clone(), |(_, rest)| rest.to_vec());
         let ticks = i64::try_from(stat.start_ticks).unwrap_or(0);
         found.push(Process {
             pid,

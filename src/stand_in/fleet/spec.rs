@@ -204,9 +204,14 @@ impl Fleet {
         self.hosts.iter().find(|host| host.role == role)
     }
 
-    /// The home directory that all hosts share (SO 2.3).
+    /// The home directory that the servers share (SO 2.3).
     pub fn home(&self) -> PathBuf {
         self.root.join("home/crds")
+    }
+
+    /// The home directory on `host`: the scratch host has its own.
+    pub fn home_of(&self, host: &Host) -> PathBuf {
+        if host.role == Role::Scratch { host.root().join("home/crds") } else { self.home() }
     }
 
     /// Our program, reachable by the account.

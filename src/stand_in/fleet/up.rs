@@ -12,7 +12,7 @@ use super::account::Account;
 use super::authority::Authority;
 use super::clock::{self, Clock};
 use super::spec::{Fleet, Host, Layout, PROXY_PORT, Role, START_UNIX_S, WireEra, uname};
-use super::{FleetError, addresses};
+use super::{FleetError, addresses, site};
 use crate::stand_in::tools;
 
 /// What `fleet up` is asked for.
@@ -48,7 +48,8 @@ pub struct Options {
 pub fn up(options: &Options) -> Result<PathBuf, FleetError> {
     let root = std::path::absolute(&options.root).map_err(|source| FleetError::file("find", &options.root, source))?;
     let account = Account::for_fleet(&options.account)?;
-    let program = std::env::current_exe().map_err(|source| FleetError::file("find", Path::new("/proc/self/exe"), source))?;
+    let program =
+        std::env::current_exe().map_err(|source| FleetError::file("find", Path::new("/proc/self/exe"), source))?;
     let prepared = program.starts_with(root.join("bin"));
     if !prepared {
         prepare(&root, &program, &account)?;
@@ -58,7 +59,7 @@ pub fn up(options: &Options) -> Result<PathBuf, FleetError> {
     }
     let made = make(options, root, account)?;
     super::start::start(&made, options.until_pid)?;
-    super::site::write(&made)
+    site::write(&made)
 }
 
 /// Makes the directory, owned by the account, with our program in it.
@@ -69,7 +70,8 @@ fn prepare(root: &Path, program: &Path, account: &Account) -> Result<(), FleetEr
     let bin = root.join("bin");
     for dir in [root, &bin] {
         fs::create_dir_all(dir).map_err(|source| FleetError::file("make", dir, source))?;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).map_err(|source| FleetError::file("open", dir, source))?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755))
+            .map_err(|source| FleetError::file("open", dir, source))?;
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(dir, Some(account.uid), Some(account.gid))
                 .map_err(|source| FleetError::file("give away", dir, source))?;
@@ -102,16 +104,17 @@ fn as_account(options: &Options, root: &Path, account: &Account) -> Result<PathB
     let mut feeder = None;
     if rules.is_file() {
         let file = fs::File::open(&rules).map_err(|source| FleetError::file("open", &rules, source))?;
-        command.args(["--rules", "/dev/stdin"]).stdin(file);
+        command.args(["--rules", "-"]).stdin(file);
     } else {
-        command.args(["--rules", "/dev/stdin"]).stdin(Stdio::piped());
+        command.args(["--rules", "-"]).stdin(Stdio::piped());
         feeder = Some(rules.clone());
     }
     command.current_dir(root).env("CRDS_RULES_REAL", if is_small(&rules) { "0" } else { "1" });
     account.apply(&mut command);
-    let mut child = command
-        .spawn()
-        .map_err(|error| FleetError::Process { what: format!("starting as `{}`", account.name), why: error.to_string() })?;
+    let mut child = command.spawn().map_err(|error| FleetError::Process {
+        what: format!("starting as `{}`", account.name),
+        why: error.to_string(),
+    })?;
     let feeding = feeder.zip(child.stdin.take()).map(|(dir, into)| std::thread::spawn(move || pack(&dir, into)));
     let ended = child
         .wait_with_output()
@@ -216,29 +219,22 @@ fn make(options: &Options, root: PathBuf, account: Account) -> Result<Fleet, Fle
         unpack(&source, &fleet.rules)?;
     }
     lay_machines(&fleet)?;
-    crate::stand_in::host::lay_out(&fleet).map_err(|error| FleetError::LayOut { why: chain(&error) })?;
     Ok(fleet)
-}
-
-/// An error with its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    text
 }
 
 /// Unpacks a cache (`.tar` or `.tar.zst`) into `into`, which then holds `mappings/`.
 fn unpack(archive: &Path, into: &Path) -> Result<(), FleetError> {
     let fail = |source| FleetError::file("unpack", archive, source);
-    let mut file = std::io::BufReader::new(fs::File::open(archive).map_err(fail)?);
+    // `-`: handed over open by root, since the account may not be able to open it.
+    let file: Box<dyn Read> = if archive == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(fs::File::open(archive).map_err(fail)?)
+    };
+    let mut file = std::io::BufReader::new(file);
     let mut first = [0; 4];
-    let read = file.read(&mut first).map_err(fail)?;
-    let whole = std::io::Cursor::new(first[..read].to_vec()).chain(file);
+    file.read_exact(&mut first).map_err(fail)?;
+    let whole = std::io::Cursor::new(first).chain(file);
     let plain: Box<dyn Read> = if first == [0x28, 0xb5, 0x2f, 0xfd] {
         Box::new(zstd::stream::read::Decoder::new(whole).map_err(fail)?)
     } else {
@@ -250,7 +246,8 @@ fn unpack(archive: &Path, into: &Path) -> Result<(), FleetError> {
     archive.unpack(into).map_err(fail)?;
     // An archive may hold the cache itself or one directory with it.
     if !into.join("mappings").is_dir()
-        && let Some(inner) = fs::read_dir(into).map_err(fail)?.flatten().find(|entry| entry.path().join("mappings").is_dir())
+        && let Some(inner) =
+            fs::read_dir(into).map_err(fail)?.flatten().find(|entry| entry.path().join("mappings").is_dir())
     {
         let inner = inner.path();
         for entry in fs::read_dir(&inner).map_err(fail)?.flatten() {
@@ -264,22 +261,33 @@ fn unpack(archive: &Path, into: &Path) -> Result<(), FleetError> {
 fn lay_machines(fleet: &Fleet) -> Result<(), FleetError> {
     let dir = |path: &Path, mode: u32| {
         fs::create_dir_all(path).map_err(|source| FleetError::file("make", path, source))?;
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|source| FleetError::file("open", path, source))
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))
+            .map_err(|source| FleetError::file("open", path, source))
     };
-    let link = |target: &str, path: &Path| symlink(target, path).map_err(|source| FleetError::file("link", path, source));
+    let link =
+        |target: &str, path: &Path| symlink(target, path).map_err(|source| FleetError::file("link", path, source));
     fs::write(fleet.preload(), clock::PRELOAD).map_err(|source| FleetError::file("write", &fleet.preload(), source))?;
     dir(&fleet.run(), 0o755)?;
     let mail = fleet.home().join("Maildir");
     for part in ["new", "cur", "tmp"] {
         dir(&mail.join(part), 0o700)?;
     }
-    for part in ["svn", "submissions"] {
+    for part in ["archive", "ca", "submissions", "svn"] {
         dir(&fleet.root.join(part), 0o755)?;
     }
-    dir(&fleet.root.join("ca"), 0o755)?;
+    dir(&fleet.root.join("secrets"), 0o700)?;
+    for account in site::CREDENTIALS {
+        let path = site::secret_file(fleet, account);
+        let secret = uuid::Uuid::new_v4().simple().to_string();
+        fs::write(&path, format!("{secret}\n")).map_err(|source| FleetError::file("write", &path, source))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+            .map_err(|source| FleetError::file("close", &path, source))?;
+    }
     let authority = Authority::create(&fleet.authority(), &fleet.root.join("ca/ca.key"))?;
     for host in &fleet.hosts {
-        for part in [host.bin(), host.run(), host.root().join("opt/SSL"), host.root().join("usr"), host.root().join("home")] {
+        for part in
+            [host.bin(), host.run(), host.root().join("opt/SSL"), host.root().join("usr"), host.root().join("home")]
+        {
             dir(&part, 0o755)?;
         }
         dir(&host.root().join("tmp"), 0o1777)?;
@@ -293,10 +301,15 @@ fn lay_machines(fleet: &Fleet) -> Result<(), FleetError> {
         for part in ["usr/bin", "usr/sbin"] {
             link("../../bin", &host.root().join(part))?;
         }
-        link("../../../../home/crds", &host.root().join("home/crds"))?;
+        if host.role == Role::Scratch {
+            dir(&host.root().join("home/crds"), 0o755)?;
+        } else {
+            link("../../../../home/crds", &host.root().join("home/crds"))?;
+        }
         let ssl = host.root().join("opt/SSL");
         authority.issue(host, &ssl.join("star_stsci_edu.crt"), &ssl.join("star_stsci_edu.key"), 2010, 2040)?;
-        fs::copy(fleet.authority(), ssl.join("DigiCertCA.crt")).map_err(|source| FleetError::file("copy", &ssl, source))?;
+        fs::copy(fleet.authority(), ssl.join("DigiCertCA.crt"))
+            .map_err(|source| FleetError::file("copy", &ssl, source))?;
         if host.proxy_port.is_some() {
             authority.issue(host, &host.run().join("proxy.crt"), &host.run().join("proxy.key"), 2010, 2040)?;
         }

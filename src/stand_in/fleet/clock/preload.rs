@@ -159,7 +159,8 @@ unsafe fn fleet(real: i64) -> i64 {
         let Some(base) = history() else { return real };
         let count = (*(base.add(8) as *const AtomicU64)).load(Ordering::Acquire) as usize;
         let count = if count > (SIZE - HEADER) / ENTRY { 0 } else { count };
-        let field = |index: usize, at: usize| core::ptr::read_unaligned(base.add(HEADER + index * ENTRY + at) as *const i64);
+        let field =
+            |index: usize, at: usize| core::ptr::read_unaligned(base.add(HEADER + index * ENTRY + at) as *const i64);
         let (mut low, mut high) = (0, count);
         while low < high {
             let middle = (low + high) / 2;
@@ -250,7 +251,12 @@ unsafe fn shift_stat(result: c_long, into: *mut c_void) -> c_int {
 }
 
 unsafe fn stat_at(dir: c_int, path: *const c_char, into: *mut c_void, flags: c_int) -> c_int {
-    unsafe { shift_stat(sys::call(sys::NEWFSTATAT, [dir as c_long, path as c_long, into as c_long, flags as c_long, 0, 0]), into) }
+    unsafe {
+        shift_stat(
+            sys::call(sys::NEWFSTATAT, [dir as c_long, path as c_long, into as c_long, flags as c_long, 0, 0]),
+            into,
+        )
+    }
 }
 
 unsafe fn stat_open(file: c_int, into: *mut c_void) -> c_int {
@@ -310,7 +316,8 @@ struct StatxTime {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn statx(dir: c_int, path: *const c_char, flags: c_int, mask: u32, into: *mut c_void) -> c_int {
     unsafe {
-        let result = sys::call(sys::STATX, [dir as c_long, path as c_long, flags as c_long, mask as c_long, into as c_long, 0]);
+        let result =
+            sys::call(sys::STATX, [dir as c_long, path as c_long, flags as c_long, mask as c_long, into as c_long, 0]);
         if result == 0 {
             // Access, birth, change and modification time lie one after the other from byte 64 on.
             let times = (into as *mut u8).add(64) as *mut StatxTime;

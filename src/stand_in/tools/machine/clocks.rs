@@ -15,7 +15,9 @@ pub fn sleep(call: &mut Call<'_>) -> i32 {
         match duration(&arg) {
             Some(length) => seconds += length,
             None => {
-                call.complain(format_args!("sleep: invalid time interval '{arg}'\nTry 'sleep --help' for more information."));
+                call.complain(format_args!(
+                    "sleep: invalid time interval '{arg}'\nTry 'sleep --help' for more information."
+                ));
                 return 1;
             }
         }

@@ -54,7 +54,8 @@ pub fn uname(call: &mut Call<'_>) -> i32 {
     if wanted.iter().all(|wanted| !wanted) {
         wanted[0] = true;
     }
-    let line: Vec<&str> = fields.iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|((_, _, value), _)| *value).collect();
+    let line: Vec<&str> =
+        fields.iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|((_, _, value), _)| *value).collect();
     call.say(line.join(" "));
     0
 }

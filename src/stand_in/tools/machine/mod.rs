@@ -5,6 +5,8 @@ mod identity;
 
 use std::path::PathBuf;
 
+pub use clocks::duration;
+
 use super::{Call, Tool};
 use crate::stand_in::fleet::spec::{Fleet, Host, Role};
 
@@ -19,6 +21,12 @@ pub fn find(name: &str) -> Option<Tool> {
         "sleep" => clocks::sleep,
         _ => return None,
     })
+}
+
+/// The machine's own program that a name stands for, where a link to that will do.
+pub fn real(name: &str) -> Option<&'static str> {
+    // `/bin/sh` of the real hosts is bash (SO 6).
+    (name == "sh").then_some("/bin/bash")
 }
 
 /// The fleet and host that this process runs on, by `HOST_ROOT`.

@@ -1,5 +1,34 @@
 //! One run of a plan on a site: folder, journal, evidence, lock, permits, step harness, waiting.
 
+mod check;
+mod error;
+pub mod event;
+pub mod evidence;
+mod fault;
+pub mod folder;
+pub mod guard;
+pub mod harness;
+mod hosts;
+pub mod journal;
+mod keeper;
+pub mod kill;
+pub mod ledger;
+pub mod lock;
 mod permit;
+pub mod progress;
+pub mod redact;
+mod signals;
+mod step;
+mod verdict;
 
+pub use check::Check;
+pub use error::RunError;
+pub use evidence::Evidence;
+pub use fault::{StepError, StepResult, StepStopped};
+pub use folder::Folder;
+pub use hosts::Hosts;
+pub use keeper::Keeper;
+pub use ledger::Ledger;
 pub use permit::{NotCovered, Permit};
+pub use step::{Poll, Step};
+pub use verdict::{Found, Verdict};

@@ -1,0 +1,125 @@
+//! Evidence: the bytes that checks looked at, addressed by BLAKE3 and on the disk before the journal names them.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::error::RunError;
+
+/// Bytes kept as evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// `blake3:<64 hex digits>`.
+    pub id: String,
+    /// Their number.
+    pub bytes: u64,
+}
+
+/// The evidence folder of a run.
+#[derive(Debug, Clone)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// The store in an existing folder.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// Where the bytes of an id lie.
+    pub fn path(&self, id: &str) -> PathBuf {
+        self.folder.join(id.trim_start_matches("blake3:"))
+    }
+
+    /// Keeps bytes: file and folder are synced when it returns. The same bytes are kept once.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::File`]: then they are not kept, and the step must not go on.
+    pub fn put(&self, bytes: &[u8]) -> Result<Evidence, RunError> {
+        let hex = blake3::hash(bytes).to_hex();
+        let evidence = Evidence { id: format!("blake3:{hex}"), bytes: bytes.len() as u64 };
+        let path = self.folder.join(hex.as_str());
+        if fs::metadata(&path).is_ok_and(|have| have.len() == evidence.bytes) {
+            return Ok(evidence);
+        }
+        // Written under another name first: a name in this folder always has its bytes behind it.
+        let part = self.folder.join(format!(".{hex}.{}", std::process::id()));
+        let mut file = File::create(&part).map_err(RunError::file("create", &part))?;
+        file.write_all(bytes).map_err(RunError::file("write", &part))?;
+        file.sync_all().map_err(RunError::file("sync", &part))?;
+        fs::rename(&part, &path).map_err(RunError::file("rename", &part))?;
+        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(RunError::file("sync", &self.folder))?;
+        Ok(evidence)
+    }
+
+    /// The bytes of an id, proven to be those that were kept.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::File`] if they are gone, [`RunError::Tampered`] if they are others.
+    pub fn get(&self, id: &str) -> Result<Vec<u8>, RunError> {
+        let path = self.path(id);
+        let bytes = fs::read(&path).map_err(RunError::file("read", &path))?;
+        if format!("blake3:{}", blake3::hash(&bytes).to_hex()) == id {
+            Ok(bytes)
+        } else {
+            Err(RunError::Tampered { what: format!("evidence {id} holds other bytes") })
+        }
+    }
+
+    /// What does not fit between the folder and the ids that the journal names: missing, altered, unclaimed.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::File`] if the folder cannot be listed.
+    pub fn audit(&self, named: &BTreeSet<String>) -> Result<Vec<String>, RunError> {
+        let mut wrong = Vec::new();
+        for id in named {
+            match self.get(id) {
+                Ok(_) => {}
+                Err(RunError::File { source, .. }) => wrong.push(format!("evidence {id} is missing: {source}")),
+                Err(error) => wrong.push(error.to_string()),
+            }
+        }
+        for name in list(&self.folder)? {
+            // A process killed between keeping and naming leaves a part file, or bytes under their own hash: harmless.
+            let id = format!("blake3:{name}");
+            if !name.starts_with('.') && !named.contains(&id) && self.get(&id).is_err() {
+                wrong.push(format!("evidence file {name} is named by no journal entry and is not its own hash"));
+            }
+        }
+        Ok(wrong)
+    }
+}
+
+fn list(folder: &Path) -> Result<BTreeSet<String>, RunError> {
+    fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| entry.map(|e| e.file_name().to_string_lossy().into_owned())).collect())
+        .map_err(RunError::file("list", folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_and_tampering_is_seen() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let store = Store::new(folder.path());
+        let kept = store.put(b"crontab -l\n").expect("keeps");
+        assert_eq!(store.put(b"crontab -l\n").expect("keeps once"), kept);
+        assert_eq!(store.get(&kept.id).expect("reads"), b"crontab -l\n");
+        let named = BTreeSet::from([kept.id.clone()]);
+        assert_eq!(store.audit(&named).expect("lists"), Vec::<String>::new());
+
+        fs::write(store.path(&kept.id), b"crontab -r\n").expect("tampers");
+        assert!(matches!(store.get(&kept.id), Err(RunError::Tampered { .. })));
+        fs::write(folder.path().join("ff"), b"").expect("adds");
+        assert_eq!(store.audit(&named).expect("lists").len(), 2);
+        fs::remove_file(store.path(&kept.id)).expect("removes");
+        assert!(store.audit(&named).expect("lists").iter().any(|wrong| wrong.contains("missing")));
+    }
+}

@@ -1,0 +1,122 @@
+//! Keeps the record of one step: journal rows, evidence, calls to hosts, all of it redacted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use secrecy::SecretString;
+
+use super::error::RunError;
+use super::event::Event;
+use super::evidence::{Evidence, Store};
+use super::journal::Journal;
+use super::kill::{KillPoint, Side};
+use super::redact::Secrets;
+use crate::host::record::{Call, CallId, Outcome, RecordError, Recorder};
+
+/// The record of one attempt at one step.
+#[derive(Debug)]
+pub struct Keeper {
+    journal: Journal,
+    store: Store,
+    secrets: Secrets,
+    step: &'static str,
+    attempt: u32,
+    calls: AtomicU64,
+    kill: Option<KillPoint>,
+    began: Instant,
+}
+
+impl Keeper {
+    /// A keeper for an attempt; `calls` is the number of calls that the run has made so far.
+    pub fn new(
+        journal: Journal, store: Store, step: &'static str, attempt: u32, calls: u64, kill: Option<KillPoint>,
+    ) -> Self {
+        let secrets = Secrets::default();
+        Self { journal, store, secrets, step, attempt, calls: AtomicU64::new(calls), kill, began: Instant::now() }
+    }
+
+    /// Writes a journal row of the step.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::append`].
+    pub fn write(&self, event: &Event) -> Result<u64, RunError> {
+        self.journal.append(Some(self.step), self.attempt, event)
+    }
+
+    /// Keeps bytes as evidence and names them in the journal.
+    ///
+    /// # Errors
+    ///
+    /// If either could not be synced: then the step must not go on.
+    pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<Evidence, RunError> {
+        let kept = self.store.put(&self.secrets.bytes(bytes))?;
+        self.write(&Event::Evidence { name: name.to_owned(), id: kept.id.clone(), bytes: kept.bytes })?;
+        Ok(kept)
+    }
+
+    /// Text without secrets.
+    pub fn clean(&self, text: &str) -> String {
+        self.secrets.text(text)
+    }
+
+    /// The secrets known so far.
+    pub fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// Milliseconds since the attempt began.
+    pub fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn part(&self, bytes: &[u8]) -> Result<Option<String>, RunError> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.store.put(&self.secrets.bytes(bytes))?.id))
+    }
+
+    fn call(&self, call: &Call<'_>) -> Result<CallId, RunError> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let stdin = call.stdin.map_or(Ok(None), |bytes| self.part(bytes))?;
+        let argv = call.argv.iter().map(|arg| self.secrets.text(arg)).collect();
+        let seq = self.write(&Event::Call {
+            host: call.host.to_owned(),
+            how: call.kind.as_str().to_owned(),
+            argv,
+            stdin,
+            changes: call.changes,
+        })?;
+        KillPoint::at(self.kill, KillPoint::Command(number, Side::Before));
+        Ok(CallId(seq))
+    }
+
+    fn answer(&self, id: CallId, outcome: &Outcome<'_>) -> Result<(), RunError> {
+        KillPoint::at(self.kill, KillPoint::Command(self.calls.load(Ordering::SeqCst), Side::After));
+        let (stdout, stderr) = (self.part(outcome.stdout)?, self.part(outcome.stderr)?);
+        self.write(&Event::Answered {
+            call: id.0,
+            status: self.secrets.text(&outcome.status.to_string()),
+            elapsed_ms: u64::try_from(outcome.elapsed.as_millis()).unwrap_or(u64::MAX),
+            stdout,
+            stderr,
+        })?;
+        Ok(())
+    }
+}
+
+impl Recorder for Keeper {
+    fn began(&self, call: &Call<'_>) -> Result<CallId, RecordError> {
+        let what = call.argv.first().cloned().unwrap_or_default();
+        self.call(call).map_err(|error| RecordError { what: self.secrets.text(&what), why: error.to_string() })
+    }
+
+    fn ended(&self, id: CallId, outcome: &Outcome<'_>) -> Result<(), RecordError> {
+        self.answer(id, outcome).map_err(|error| RecordError { what: format!("call {}", id.0), why: error.to_string() })
+    }
+
+    fn secret(&self, value: &SecretString) {
+        self.secrets.learn(value);
+    }
+}

@@ -1,0 +1,249 @@
+//! Where a run stands, folded from its journal: nothing about a run is remembered anywhere else.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::event::{ChangeRow, CheckRow, Event, Opened};
+use super::journal::Entry;
+use super::verdict::{Found, Verdict};
+
+/// How far an act got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActState {
+    /// Announced; whether it happened is for looking to find out.
+    Begun,
+    /// Carried out, and its effect seen.
+    Done,
+}
+
+/// One step as the journal tells it.
+#[derive(Debug, Clone, Default)]
+pub struct StepState {
+    /// How often it was begun.
+    pub attempts: u32,
+    /// When it first began.
+    pub started: Option<String>,
+    /// When it last ended.
+    pub ended_at: Option<String>,
+    /// Its verdict; none: not begun, or begun without an outcome.
+    pub verdict: Option<Verdict>,
+    /// Why, in the words of the last end.
+    pub message: Option<String>,
+    /// When it is due, if it was deferred.
+    pub due: Option<String>,
+    /// Time spent on it over all attempts, milliseconds.
+    pub elapsed_ms: u64,
+    /// Time spent waiting for answers of hosts, milliseconds.
+    pub host_ms: u64,
+    /// Begun and not ended: killed, or still running.
+    pub open: bool,
+    /// Process of the last attempt.
+    pub pid: u32,
+    /// Its acts, by name.
+    pub acts: BTreeMap<String, ActState>,
+    /// Its checks by id, as last judged while it was carried out; later looks count only if they are worse.
+    pub checks: BTreeMap<String, CheckRow>,
+    /// What it remembers for later steps.
+    pub facts: BTreeMap<String, Value>,
+    /// The signal that ended it, if one did.
+    pub interrupted: Option<String>,
+}
+
+/// A human decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The gate or check.
+    pub about: String,
+    /// Who decided.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// Until when, for a waiver.
+    pub until: Option<String>,
+    /// When it was recorded.
+    pub at: String,
+}
+
+/// A run as its journal tells it.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// What it was opened for.
+    pub opened: Option<Opened>,
+    /// When.
+    pub opened_at: Option<String>,
+    /// Its steps, by id.
+    pub steps: BTreeMap<String, StepState>,
+    /// Approvals, in order.
+    pub approvals: Vec<Decision>,
+    /// Waivers, in order.
+    pub waivers: Vec<Decision>,
+    /// Differences and their claims, in order.
+    pub changes: Vec<ChangeRow>,
+    /// What was not checked and why, in order, each once.
+    pub not_checked: Vec<(String, String)>,
+    /// Services going away and coming back: service, away, host time.
+    pub outages: Vec<(String, bool, String)>,
+    /// Looks of the watch: operator's time, host, what, holds, seen.
+    pub watched: Vec<(String, String, String, Option<bool>, String)>,
+    /// Calls to hosts so far.
+    pub calls: u64,
+    /// Digest and verdict of the last report.
+    pub reported: Option<(String, String)>,
+    /// How the run was finished, if it was.
+    pub finished: Option<String>,
+    /// Sequence number and hash of the last entry.
+    pub head: (u64, String),
+    /// Who invoked nextest last: owner and pid.
+    pub invoked: Option<(String, u32)>,
+    /// Every evidence id that the journal names.
+    pub evidence: std::collections::BTreeSet<String>,
+}
+
+impl Ledger {
+    /// Folds entries, oldest first.
+    pub fn read(entries: &[Entry]) -> Self {
+        let mut ledger = Self::default();
+        for entry in entries {
+            ledger.head = (entry.seq, entry.hash.clone());
+            match &entry.step {
+                Some(step) => ledger.of_step(step, entry),
+                None => ledger.of_run(entry),
+            }
+        }
+        ledger
+    }
+
+    /// The state of a step; an untouched one if it has not begun.
+    pub fn step(&self, id: &str) -> StepState {
+        self.steps.get(id).cloned().unwrap_or_default()
+    }
+
+    /// Whether a gate is approved. A gate of a check may be approved whole by the id of its step.
+    pub fn approved(&self, gate: &str) -> Option<&Decision> {
+        self.approvals.iter().rev().find(|decision| decision.about == gate)
+    }
+
+    /// The waiver of a check that holds on a day (`YYYY-MM-DD`).
+    pub fn waived(&self, check: &str, today: &str) -> Option<&Decision> {
+        self.waivers
+            .iter()
+            .rev()
+            .find(|decision| decision.about == check && decision.until.as_deref().is_some_and(|until| until >= today))
+    }
+
+    fn of_run(&mut self, entry: &Entry) {
+        match &entry.event {
+            Event::Opened(opened) => {
+                self.opened = Some((**opened).clone());
+                self.opened_at = Some(entry.at.clone());
+            }
+            Event::Invoked { owner, pid, .. } => self.invoked = Some((owner.clone(), *pid)),
+            Event::Approved { gate, by, note } => self.approvals.push(Decision {
+                about: gate.clone(),
+                by: by.clone(),
+                why: note.clone(),
+                until: None,
+                at: entry.at.clone(),
+            }),
+            Event::Waived { check, by, until, reason } => self.waivers.push(Decision {
+                about: check.clone(),
+                by: by.clone(),
+                why: reason.clone(),
+                until: Some(until.clone()),
+                at: entry.at.clone(),
+            }),
+            Event::Reported { acceptance, verdict } => self.reported = Some((acceptance.clone(), verdict.clone())),
+            Event::Finished { how } => self.finished = Some(how.clone()),
+            _ => {}
+        }
+    }
+
+    fn of_step(&mut self, id: &str, entry: &Entry) {
+        let step = self.steps.entry(id.to_owned()).or_default();
+        match &entry.event {
+            Event::Began { pid, again } => {
+                step.attempts = entry.attempt;
+                step.started.get_or_insert_with(|| entry.at.clone());
+                step.pid = *pid;
+                step.open = true;
+                step.interrupted = None;
+                if !again {
+                    step.verdict = None;
+                    step.message = None;
+                    step.due = None;
+                    step.checks.clear();
+                }
+            }
+            Event::Intent { act } => {
+                step.acts.insert(act.clone(), ActState::Begun);
+            }
+            Event::Looked { act, found: Found::NotDone } => {
+                // An effect that was seen and is gone again stays on the books: it is never repeated silently.
+                if step.acts.get(act) == Some(&ActState::Begun) {
+                    step.acts.remove(act);
+                }
+            }
+            Event::Looked { .. } => {}
+            Event::Done { act } => {
+                step.acts.insert(act.clone(), ActState::Done);
+            }
+            Event::Call { stdin, .. } => {
+                self.calls += 1;
+                self.evidence.extend(stdin.clone());
+            }
+            Event::Answered { elapsed_ms, stdout, stderr, .. } => {
+                step.host_ms += elapsed_ms;
+                self.evidence.extend(stdout.iter().chain(stderr).cloned());
+            }
+            Event::Evidence { id, .. } => {
+                self.evidence.insert(id.clone());
+            }
+            Event::Check(row) => {
+                self.evidence.extend(row.evidence.iter().cloned());
+                let worse = step.checks.get(&row.id).is_none_or(|have| !row.again || row.verdict > have.verdict);
+                if worse {
+                    step.checks.insert(row.id.clone(), (**row).clone());
+                }
+            }
+            Event::Fact { key, value } => {
+                step.facts.insert(key.clone(), value.clone());
+            }
+            Event::Watched { host, what, holds, seen } => {
+                self.watched.push((entry.at.clone(), host.clone(), what.clone(), *holds, seen.clone()));
+            }
+            Event::Change(row) => {
+                if !self.changes.contains(row) {
+                    self.changes.push((**row).clone());
+                }
+            }
+            Event::NotChecked { what, why } => {
+                let pair = (what.clone(), why.clone());
+                if !self.not_checked.contains(&pair) {
+                    self.not_checked.push(pair);
+                }
+            }
+            Event::Outage { service, away, at } => self.outages.push((service.clone(), *away, at.clone())),
+            Event::Interrupted { signal } => step.interrupted = Some(signal.clone()),
+            Event::Ended { verdict, message, due, elapsed_ms, again } => {
+                step.open = false;
+                step.ended_at = Some(entry.at.clone());
+                step.elapsed_ms += elapsed_ms;
+                // A later look can make a passed step worse, never better.
+                if !again || step.verdict.is_none_or(|have| *verdict > have) {
+                    step.verdict = Some(*verdict);
+                    step.message.clone_from(message);
+                    step.due.clone_from(due);
+                }
+            }
+            Event::Opened(_)
+            | Event::Invoked { .. }
+            | Event::Waiting { .. }
+            | Event::Waited { .. }
+            | Event::Approved { .. }
+            | Event::Waived { .. }
+            | Event::Reported { .. }
+            | Event::Finished { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! What the body of a step works with: plan, site, acts, checks, evidence, facts, waiting.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::check::Check;
+use super::event::{ChangeRow, CheckRow, Event};
+use super::evidence::Evidence;
+use super::fault::StepError;
+use super::folder::Folder;
+use super::hosts::Hosts;
+use super::keeper::Keeper;
+use super::ledger::{ActState, Decision, Ledger};
+use super::permit::Permit;
+use super::verdict::Found;
+use crate::plan::{Change, Plan, PlanFile, Role, Site};
+use crate::steps::StepSpec;
+
+/// One attempt at one step.
+#[derive(Debug)]
+pub struct Step {
+    spec: &'static StepSpec,
+    plan: PlanFile,
+    site: Arc<Site>,
+    folder: Folder,
+    ledger: Ledger,
+    keeper: Arc<Keeper>,
+    hosts: Hosts,
+    again: bool,
+    rows: RefCell<Vec<CheckRow>>,
+    acted: RefCell<BTreeSet<String>>,
+    facts: RefCell<BTreeMap<String, Value>>,
+    changing: Cell<bool>,
+}
+
+/// What a probe of [`Step::wait`] saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Poll<T> {
+    /// It is there.
+    Ready(T),
+    /// Not yet; the text is the status seen, in one line.
+    NotYet(String),
+}
+
+impl Step {
+    pub(super) fn new(
+        spec: &'static StepSpec, plan: PlanFile, site: Arc<Site>, folder: Folder, ledger: Ledger, keeper: Arc<Keeper>,
+        again: bool,
+    ) -> Self {
+        let hosts = Hosts::new(Arc::clone(&site), Arc::clone(&keeper));
+        Self {
+            spec,
+            plan,
+            site,
+            folder,
+            ledger,
+            keeper,
+            hosts,
+            again,
+            rows: RefCell::default(),
+            acted: RefCell::default(),
+            facts: RefCell::default(),
+            changing: Cell::new(false),
+        }
+    }
+
+    /// The step's entry in the table.
+    pub fn spec(&self) -> &'static StepSpec {
+        self.spec
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan.plan
+    }
+
+    /// The site.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// The run folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Whether the step passed before and is only looked at again: acts are not carried out, checks that can no longer
+    /// be judged may be left out.
+    pub fn again(&self) -> bool {
+        self.again
+    }
+
+    /// The hosts of the site.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// The record that everything said to hosts goes into.
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
+    }
+
+    /// A check of the step's table by the part of its id after the dot, to be judged now.
+    pub fn check(&self, id: &str) -> Check<'_> {
+        let full = format!("{}.{id}", self.spec.short());
+        let says = self.spec.check(id).map_or("(not in the step's table)", |check| check.says);
+        Check::new(self, full, says)
+    }
+
+    /// Carries out one change, once in the life of the run.
+    ///
+    /// `look` finds out whether the effect is there and changes nothing. `does` makes the change. Intent, act and
+    /// outcome are journaled; when it returns, `look` has seen the effect. On resume an act that was announced but has
+    /// no outcome is looked for first: there, it counts as done; not there, it is done; half, the step stops. An act
+    /// that was done before is only looked at.
+    ///
+    /// # Errors
+    ///
+    /// If the change is not allowed by the site, the host is not who it should be, the act failed, its effect is not
+    /// there afterwards or only half.
+    pub fn act(
+        &self, name: &str, on: Role, change: Change, look: impl Fn() -> Result<Found, StepError>,
+        does: impl FnOnce(&Permit<'_>) -> Result<(), StepError>,
+    ) -> Result<(), StepError> {
+        if !self.acted.borrow_mut().insert(name.to_owned()) {
+            return Err(StepError::failed(format!("act `{name}` is named twice in one step"), "report this"));
+        }
+        let help = format!("look at {on}, bring it by hand to one side or the other of `{name}`, then run again; way back: {}", self.spec.way_back);
+        let state = self.ledger.step(self.spec.id).acts.get(name).cloned();
+        match state {
+            Some(ActState::Done) => {
+                let found = look().map_err(|error| error.while_doing(&format!("looking for the effect of `{name}`")))?;
+                self.keeper.write(&Event::Looked { act: name.to_owned(), found: found.clone() })?;
+                return match found {
+                    Found::Done => Ok(()),
+                    Found::NotDone => Err(StepError::failed(
+                        format!("the effect of `{name}` on {on} was there and is missing now; it is not repeated"),
+                        help,
+                    )),
+                    Found::Half(what) => {
+                        Err(StepError::failed(format!("the effect of `{name}` on {on} is only half there now: {what}"), help))
+                    }
+                };
+            }
+            Some(ActState::Begun) => {
+                let found = look().map_err(|error| error.while_doing(&format!("reconciling `{name}`")))?;
+                self.keeper.write(&Event::Looked { act: name.to_owned(), found: found.clone() })?;
+                match found {
+                    Found::Done => {
+                        self.keeper.write(&Event::Done { act: name.to_owned() })?;
+                        return Ok(());
+                    }
+                    Found::NotDone => {}
+                    Found::Half(what) => {
+                        return Err(StepError::unknown(
+                            format!("`{name}` on {on} was begun, has no outcome, and is half there: {what}"),
+                            help,
+                        ));
+                    }
+                }
+            }
+            None if self.again => {
+                return Err(StepError::failed(
+                    format!("act `{name}` was never carried out although the step passed"),
+                    "keep the run folder and report this",
+                ));
+            }
+            None => {}
+        }
+        self.hosts.may_change(on, change)?;
+        self.keeper.write(&Event::Intent { act: name.to_owned() })?;
+        self.changing.set(true);
+        let outcome = does(&Permit::grant(self.spec.id, name, on, change));
+        self.changing.set(false);
+        outcome.map_err(|error| error.while_doing(&format!("`{name}` on {on}")))?;
+        let found = look().map_err(|error| error.while_doing(&format!("looking for the effect of `{name}`")))?;
+        self.keeper.write(&Event::Looked { act: name.to_owned(), found: found.clone() })?;
+        match found {
+            Found::Done => {
+                self.keeper.write(&Event::Done { act: name.to_owned() })?;
+                Ok(())
+            }
+            Found::NotDone => {
+                Err(StepError::failed(format!("`{name}` on {on} was carried out, but its effect is not there"), help))
+            }
+            Found::Half(what) => {
+                Err(StepError::failed(format!("`{name}` on {on} was carried out, but only half is there: {what}"), help))
+            }
+        }
+    }
+
+    /// Keeps bytes as evidence.
+    ///
+    /// # Errors
+    ///
+    /// If they could not be kept: then the step must not go on.
+    pub fn evidence(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<Evidence, StepError> {
+        Ok(self.keeper.keep(name, bytes.as_ref())?)
+    }
+
+    /// Remembers something for later steps.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be recorded.
+    pub fn fact(&self, key: &str, value: impl Into<Value>) -> Result<(), StepError> {
+        let value = value.into();
+        self.keeper.write(&Event::Fact { key: key.to_owned(), value: value.clone() })?;
+        self.facts.borrow_mut().insert(key.to_owned(), value);
+        Ok(())
+    }
+
+    /// What a step remembered, this one included.
+    pub fn fact_of(&self, step: &str, key: &str) -> Option<Value> {
+        if step == self.spec.id
+            && let Some(value) = self.facts.borrow().get(key)
+        {
+            return Some(value.clone());
+        }
+        self.ledger.step(step).facts.get(key).cloned()
+    }
+
+    /// As [`Step::fact_of`], for a fact that must be there.
+    ///
+    /// # Errors
+    ///
+    /// If the step did not remember it: then this step cannot judge.
+    pub fn need_fact(&self, step: &str, key: &str) -> Result<Value, StepError> {
+        self.fact_of(step, key).ok_or_else(|| {
+            StepError::unknown(format!("`{step}` did not record `{key}`"), format!("run `{step}` again in this run"))
+        })
+    }
+
+    /// Waits, bounded, until a probe is satisfied.
+    ///
+    /// `every` passes between two probes, on the hosts' clock if the site says so. The error carries the last status.
+    ///
+    /// # Errors
+    ///
+    /// If `limit` passes first (the check that needed it is unknown or failed, as the caller decides), or a probe fails.
+    pub fn wait<T>(
+        &self, what: &str, limit: Duration, every: Duration, mut probe: impl FnMut() -> Result<Poll<T>, StepError>,
+    ) -> Result<T, StepError> {
+        self.keeper.write(&Event::Waiting { what: what.to_owned(), limit_s: limit.as_secs() })?;
+        let began = Instant::now();
+        let mut passed = Duration::ZERO;
+        loop {
+            let seen = probe().map_err(|error| error.while_doing(&format!("waiting for {what}")))?;
+            let (came, last) = match &seen {
+                Poll::Ready(_) => (true, "there".to_owned()),
+                Poll::NotYet(status) => (false, self.keeper.clean(status)),
+            };
+            if came || passed >= limit {
+                let waited_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let what = what.to_owned();
+                self.keeper.write(&Event::Waited { what: what.clone(), came, last: last.clone(), waited_ms })?;
+                return match seen {
+                    Poll::Ready(value) => Ok(value),
+                    Poll::NotYet(_) => Err(StepError::unknown(
+                        format!("{what} did not come within {} s; last seen: {last}", limit.as_secs()),
+                        "look at the host: it may still come; then run the same command again",
+                    )),
+                };
+            }
+            self.progress(what, passed.as_secs(), limit.as_secs(), "s");
+            passed += self.hosts.sleep(every.min(limit.saturating_sub(passed)).max(Duration::from_millis(100)))?;
+        }
+    }
+
+    /// Says how far a long action is, for `crds-upgrade status`. Never an error: it proves nothing.
+    pub fn progress(&self, what: &str, done: u64, of: u64, unit: &str) {
+        super::progress::write(&self.folder, self.spec.id, &self.keeper.clean(what), done, of, unit);
+    }
+
+    /// Puts the step off until `due` (RFC 3339) because the plan says so; blocks nothing but acceptance.
+    ///
+    /// # Errors
+    ///
+    /// Always: `return s.defer(...)` ends the step.
+    pub fn defer(&self, due: &str, why: &str) -> Result<(), StepError> {
+        Err(StepError::deferred(due, why))
+    }
+
+    /// The recorded approval of a gate (a step id or a check id), if there is one.
+    pub fn approval(&self, gate: &str) -> Option<&Decision> {
+        self.ledger.approved(gate)
+    }
+
+    /// Records a difference and the declared changes that claim it; exactly one is right.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be recorded.
+    pub fn change(&self, mut row: ChangeRow) -> Result<(), StepError> {
+        for text in [&mut row.item, &mut row.before, &mut row.after] {
+            *text = self.keeper.clean(text);
+        }
+        self.keeper.write(&Event::Change(Box::new(row)))?;
+        Ok(())
+    }
+
+    /// Records what was not checked, and why, for the report.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be recorded.
+    pub fn not_checked(&self, what: &str, why: &str) -> Result<(), StepError> {
+        self.keeper.write(&Event::NotChecked { what: what.to_owned(), why: why.to_owned() })?;
+        Ok(())
+    }
+
+    /// Records that a service went away or came back, `at` on the host's clock (RFC 3339).
+    ///
+    /// # Errors
+    ///
+    /// If it could not be recorded.
+    pub fn outage(&self, service: &str, away: bool, at: &str) -> Result<(), StepError> {
+        self.keeper.write(&Event::Outage { service: service.to_owned(), away, at: at.to_owned() })?;
+        Ok(())
+    }
+
+    /// The run so far, as the journal told it when this step began.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whether a change is being made right now; signals are told apart by it.
+    pub(super) fn is_changing(&self) -> bool {
+        self.changing.get()
+    }
+
+    pub(super) fn is_waived(&self, check: &str) -> bool {
+        let today = jiff::Zoned::now().date();
+        let by_plan = self.plan.plan.waivers.iter().any(|waiver| waiver.check == check && waiver.until >= today);
+        by_plan || self.ledger.waived(check, &today.to_string()).is_some()
+    }
+
+    pub(super) fn judged(&self, row: CheckRow) {
+        self.rows.borrow_mut().push(row);
+    }
+
+    pub(super) fn rows(&self) -> Vec<CheckRow> {
+        self.rows.borrow().clone()
+    }
+}

@@ -126,12 +126,26 @@ pub(super) fn failure_text(step: &str, rows: &[CheckRow], stopped_by: Option<&st
     let mut lines = Vec::new();
     if let Some(first) = bad.first() {
         let on = if first.host.is_empty() { String::new() } else { format!(" on {}", first.host) };
-        lines.push(format!("{step}: check {} {}{on} ({} of {} checks did not pass)", first.id, first.verdict, bad.len(), rows.len()));
+        lines.push(format!(
+            "{step}: check {} {}{on} ({} of {} checks did not pass)",
+            first.id,
+            first.verdict,
+            bad.len(),
+            rows.len()
+        ));
         lines.push(format!("  expected: {}", line(&first.expected)));
         lines.push(format!("  seen: {}", line(&first.observed)));
-        let cause = if first.cause.is_empty() { "not known; the evidence named in the report shows what was read" } else { &first.cause };
+        let cause = if first.cause.is_empty() {
+            "not known; the evidence named in the report shows what was read"
+        } else {
+            &first.cause
+        };
         lines.push(format!("  likely cause: {}", line(cause)));
-        let next = if first.next.is_empty() { "mend it on the host, then run the same command again: nothing is done twice" } else { &first.next };
+        let next = if first.next.is_empty() {
+            "mend it on the host, then run the same command again: nothing is done twice"
+        } else {
+            &first.next
+        };
         lines.push(format!("  next move: {}", line(next)));
     }
     if let Some(text) = stopped_by {
@@ -143,7 +157,13 @@ pub(super) fn failure_text(step: &str, rows: &[CheckRow], stopped_by: Option<&st
     }
     for row in bad.iter().skip(1) {
         let on = if row.host.is_empty() { String::new() } else { format!(" on {}", row.host) };
-        lines.push(format!("also {} {}{on}: expected {}; seen {}", row.id, row.verdict, line(&row.expected), line(&row.observed)));
+        lines.push(format!(
+            "also {} {}{on}: expected {}; seen {}",
+            row.id,
+            row.verdict,
+            line(&row.expected),
+            line(&row.observed)
+        ));
     }
     lines.join("\n")
 }
@@ -152,7 +172,8 @@ pub(super) fn failure_text(step: &str, rows: &[CheckRow], stopped_by: Option<&st
 const LONGEST: usize = 400;
 
 fn line(text: &str) -> String {
-    let joined = text.split(['\n', '\r']).map(str::trim_end).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" | ");
+    let joined =
+        text.split(['\n', '\r']).map(str::trim_end).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" | ");
     match joined.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{} ... ({} characters)", &joined[..at], joined.chars().count()),
         None => joined,

@@ -46,7 +46,10 @@ pub fn inspect(read: impl Fn(&str) -> Option<String>) -> Result<Runner, RunError
     }
     let stress = read("NEXTEST_STRESS_TOTAL").unwrap_or_else(|| "none".to_owned());
     if stress != "none" {
-        return refuse(format!("a step is never repeated, but a stress run of {stress} was asked for"), "leave out `--stress-count` / `--stress-duration`");
+        return refuse(
+            format!("a step is never repeated, but a stress run of {stress} was asked for"),
+            "leave out `--stress-count` / `--stress-duration`",
+        );
     }
     insta(&read)?;
     Ok(Runner { profile, invocation: read("NEXTEST_RUN_ID").unwrap_or_default() })
@@ -59,9 +62,12 @@ pub fn inspect(read: impl Fn(&str) -> Option<String>) -> Result<Runner, RunError
 /// [`RunError::Refused`] with the setting.
 pub fn insta(read: &impl Fn(&str) -> Option<String>) -> Result<(), RunError> {
     let help = "unset it: a known-good state is changed by review, never by a run";
-    for (name, harmless) in
-        [("INSTA_UPDATE", &["no"][..]), ("INSTA_FORCE_PASS", &["0", ""]), ("INSTA_FORCE_UPDATE", &["0", ""]), ("INSTA_FORCE_UPDATE_SNAPSHOTS", &["0", ""])]
-    {
+    for (name, harmless) in [
+        ("INSTA_UPDATE", &["no"][..]),
+        ("INSTA_FORCE_PASS", &["0", ""]),
+        ("INSTA_FORCE_UPDATE", &["0", ""]),
+        ("INSTA_FORCE_UPDATE_SNAPSHOTS", &["0", ""]),
+    ] {
         if let Some(value) = read(name)
             && !harmless.contains(&value.as_str())
         {

@@ -18,7 +18,7 @@ use super::signals;
 use super::step::Step;
 use super::verdict::Verdict;
 use crate::plan::{PlanFile, Site, SiteKind};
-use crate::steps::StepSpec;
+use crate::steps::{StepSpec, holds_until};
 
 /// The variable with the run folder, set by the setup script.
 pub const RUN_VARIABLE: &str = "CRDS_UPGRADE_RUN";
@@ -57,8 +57,7 @@ impl Begun {
         let state = ledger.step(spec.id);
         let again = matches!(state.verdict, Some(Verdict::Passed | Verdict::Waived));
         let journal = folder.journal()?.with_kill_point(kill);
-        let keeper =
-            Arc::new(Keeper::new(journal, folder.evidence(), spec.id, state.attempts + 1, ledger.calls, kill));
+        let keeper = Arc::new(Keeper::new(journal, folder.evidence(), spec.id, state.attempts + 1, ledger.calls, kill));
         let approved = ledger.approvals.iter().map(|decision| decision.about.clone()).collect();
         let step = Step::new(spec, plan, Arc::new(site), folder, ledger, Arc::clone(&keeper), again);
         Ok(Self { step, keeper, approved, _lock: lock })
@@ -67,18 +66,28 @@ impl Begun {
     fn carry_out(self, body: impl FnOnce(&Step) -> Result<(), StepError>) -> StepResult {
         let (spec, again) = (self.step.spec(), self.step.again());
         let unrecorded = |error: RunError| {
-            StepStopped(format!("{}: the journal could not be written: {error}\n  next move: {}", spec.id, error.help()))
+            StepStopped(format!(
+                "{}: the journal could not be written: {error}\n  next move: {}",
+                spec.id,
+                error.help()
+            ))
         };
         self.keeper.write(&Event::Began { pid: std::process::id(), again }).map_err(unrecorded)?;
         let _signals = signals::watch(&self.keeper);
-        let superseded = again && self.step.ledger().steps.iter().any(|(id, state)| {
-            state.attempts > 0 && spec.holds_until.contains(&id.as_str())
-        });
+        let superseded = again
+            && self
+                .step
+                .ledger()
+                .steps
+                .iter()
+                .any(|(id, state)| state.attempts > 0 && holds_until(spec.id).contains(&id.as_str()));
         let outcome = if superseded {
             // A later step has changed on purpose what this one established: its evidence stands, the hosts have moved on.
             Ok(())
         } else {
-            self.step.hosts().watch_cron(&self.step)
+            self.step
+                .hosts()
+                .watch_cron(&self.step)
                 .and_then(|()| run_body(&self.step, body))
                 .and_then(|()| self.step.hosts().watch_cron(&self.step))
         };
@@ -110,12 +119,9 @@ impl Begun {
         if matches!(outcome, Err(error) if error.verdict() == Verdict::Deferred) {
             return Ok(());
         }
-        let stray: Vec<String> = rows
-            .iter()
-            .filter(|row| row.id.split_once('.').is_none_or(|(_, id)| spec.check(id).is_none()))
-            .map(|row| row.id.clone())
-            .collect();
-        let missing = spec.checks.iter().map(|check| (format!("{}.{}", spec.short(), check.id), check.says));
+        let stray: Vec<String> =
+            rows.iter().filter(|row| spec.check(&row.id).is_none()).map(|row| row.id.clone()).collect();
+        let missing = spec.checks.iter().map(|check| (check.id.to_owned(), check.says));
         let why = match outcome {
             Ok(()) => "the step ended without looking",
             Err(_) => "the step stopped before it could look",
@@ -126,8 +132,12 @@ impl Begun {
             .filter(|_| !(self.step.again() && outcome.is_ok()))
             .map(|(id, says)| unknown_row(id, says, why))
             .collect();
-        add.extend(stray.into_iter().map(|id| {
-            unknown_row(format!("{}.{id}", spec.short()), "every check is in the step's table", "it is not")
+        add.extend(stray.iter().map(|id| {
+            unknown_row(
+                format!("{}.table", spec.short()),
+                "every check is in the step's table",
+                &format!("{id} is not"),
+            )
         }));
         for row in add {
             self.keeper.write(&Event::Check(Box::new(row.clone())))?;
@@ -172,7 +182,9 @@ fn run_body(step: &Step, body: impl FnOnce(&Step) -> Result<(), StepError>) -> R
 
 /// The step's verdict, the text of its end, and when it is due.
 fn settle(
-    spec: &StepSpec, rows: &[CheckRow], outcome: &Result<(), StepError>,
+    spec: &StepSpec,
+    rows: &[CheckRow],
+    outcome: &Result<(), StepError>,
 ) -> (Verdict, Option<String>, Option<String>) {
     let worst = rows.iter().map(|row| row.verdict).filter(|verdict| *verdict != Verdict::Waived).max();
     let mut verdict = worst.unwrap_or(Verdict::Passed);
@@ -190,13 +202,17 @@ fn settle(
 fn run_folder() -> Result<PathBuf, RunError> {
     std::env::var_os(RUN_VARIABLE).map(PathBuf::from).ok_or_else(|| RunError::Refused {
         what: format!("no run is open: {RUN_VARIABLE} is not set"),
-        help: "start steps with `cargo nextest run --profile rehearsal` or `--profile ops`, which open the run".to_owned(),
+        help: "start steps with `cargo nextest run --profile rehearsal` or `--profile ops`, which open the run"
+            .to_owned(),
     })
 }
 
 /// Plan and site of the run, proven to be those it was opened with, and fit for the profile.
 fn inputs(folder: &Folder, ledger: &Ledger, profile: &str) -> Result<(PlanFile, Site), RunError> {
-    let opened = ledger.opened.as_ref().ok_or_else(|| RunError::Tampered { what: "the journal does not say what the run is for".to_owned() })?;
+    let opened = ledger
+        .opened
+        .as_ref()
+        .ok_or_else(|| RunError::Tampered { what: "the journal does not say what the run is for".to_owned() })?;
     if let Some(how) = &ledger.finished {
         return Err(RunError::Refused {
             what: format!("run {} is finished ({how}) and is never used again", opened.run),
@@ -233,10 +249,13 @@ fn inputs(folder: &Folder, ledger: &Ledger, profile: &str) -> Result<(PlanFile, 
 /// [`RunError::Refused`]: `ops` takes real sites only, `rehearsal` none.
 pub fn fit(kind: SiteKind, profile: &str) -> Result<(), RunError> {
     match (kind, profile) {
-        (SiteKind::Real, "ops" | "rollback") | (SiteKind::Embedded, "rehearsal" | "rollback") | (SiteKind::Containers, "containers" | "rehearsal" | "rollback") => Ok(()),
+        (SiteKind::Real, "ops" | "rollback")
+        | (SiteKind::Embedded, "rehearsal" | "rollback")
+        | (SiteKind::Containers, "containers" | "rehearsal" | "rollback") => Ok(()),
         (kind, profile) => Err(RunError::Refused {
             what: format!("profile `{profile}` does not work on a site of kind `{}`", kind.word()),
-            help: "`ops` is for real sites, `rehearsal` for embedded fleets, `containers` for container fleets".to_owned(),
+            help: "`ops` is for real sites, `rehearsal` for embedded fleets, `containers` for container fleets"
+                .to_owned(),
         }),
     }
 }

@@ -111,21 +111,24 @@ impl Journal {
         })?;
         let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
-        let (last, prev): (u64, String) = transaction
-            .query_row("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        let (last, prev): (i64, String) = transaction
+            .query_row("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .or_else(|error| match error {
                 rusqlite::Error::QueryReturnedNoRows => Ok((0, GENESIS.to_owned())),
                 other => Err(other),
             })
             .map_err(fail)?;
-        let seq = last + 1;
+        let row = last + 1;
+        let seq = row.unsigned_abs();
         let at = now();
         let hash = chain(&prev, seq, &at, step, attempt, &body);
         KillPoint::at(self.kill, KillPoint::Write(seq, Side::Before));
         transaction
             .execute(
                 "INSERT INTO entries (seq, at, step, attempt, kind, body, prev, hash) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
-                params![seq, at, step, attempt, event.kind(), body, prev, hash],
+                params![row, at, step, attempt, event.kind(), body, prev, hash],
             )
             .map_err(fail)?;
         transaction.commit().map_err(fail)?;
@@ -148,7 +151,7 @@ impl Journal {
         let mut rows = statement.query([]).map_err(fail)?;
         let (mut entries, mut before, mut expected) = (Vec::new(), GENESIS.to_owned(), 1u64);
         while let Some(row) = rows.next().map_err(fail)? {
-            let seq: u64 = row.get(0).map_err(fail)?;
+            let seq = row.get::<_, i64>(0).map_err(fail)?.unsigned_abs();
             let at: String = row.get(1).map_err(fail)?;
             let step: Option<String> = row.get(2).map_err(fail)?;
             let attempt: u32 = row.get(3).map_err(fail)?;
@@ -157,10 +160,14 @@ impl Journal {
             let prev: String = row.get(6).map_err(fail)?;
             let hash: String = row.get(7).map_err(fail)?;
             if seq != expected || prev != before {
-                return Err(RunError::Tampered { what: format!("journal entry {expected} is missing, entry {seq} follows") });
+                return Err(RunError::Tampered {
+                    what: format!("journal entry {expected} is missing, entry {seq} follows"),
+                });
             }
             if hash != chain(&prev, seq, &at, step.as_deref(), attempt, &body) {
-                return Err(RunError::Tampered { what: format!("journal entry {seq} ({kind}) is not what was written") });
+                return Err(RunError::Tampered {
+                    what: format!("journal entry {seq} ({kind}) is not what was written"),
+                });
             }
             let event: Event = serde_json::from_str(&body).map_err(|error| RunError::Entry {
                 path: self.path.clone(),
@@ -168,7 +175,9 @@ impl Journal {
                 why: error.to_string(),
             })?;
             if event.kind() != kind {
-                return Err(RunError::Tampered { what: format!("journal entry {seq} is labelled {kind}, but is {}", event.kind()) });
+                return Err(RunError::Tampered {
+                    what: format!("journal entry {seq} is labelled {kind}, but is {}", event.kind()),
+                });
             }
             before.clone_from(&hash);
             expected += 1;

@@ -29,7 +29,12 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper for an attempt; `calls` is the number of calls that the run has made so far.
     pub fn new(
-        journal: Journal, store: Store, step: &'static str, attempt: u32, calls: u64, kill: Option<KillPoint>,
+        journal: Journal,
+        store: Store,
+        step: &'static str,
+        attempt: u32,
+        calls: u64,
+        kill: Option<KillPoint>,
     ) -> Self {
         let secrets = Secrets::default();
         Self { journal, store, secrets, step, attempt, calls: AtomicU64::new(calls), kill, began: Instant::now() }

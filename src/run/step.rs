@@ -1,6 +1,6 @@
 //! What the body of a step works with: plan, site, acts, checks, evidence, facts, waiting.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,7 +34,6 @@ pub struct Step {
     rows: RefCell<Vec<CheckRow>>,
     acted: RefCell<BTreeSet<String>>,
     facts: RefCell<BTreeMap<String, Value>>,
-    changing: Cell<bool>,
 }
 
 /// What a probe of [`Step::wait`] saw.
@@ -48,7 +47,12 @@ pub enum Poll<T> {
 
 impl Step {
     pub(super) fn new(
-        spec: &'static StepSpec, plan: PlanFile, site: Arc<Site>, folder: Folder, ledger: Ledger, keeper: Arc<Keeper>,
+        spec: &'static StepSpec,
+        plan: PlanFile,
+        site: Arc<Site>,
+        folder: Folder,
+        ledger: Ledger,
+        keeper: Arc<Keeper>,
         again: bool,
     ) -> Self {
         let hosts = Hosts::new(Arc::clone(&site), Arc::clone(&keeper));
@@ -64,7 +68,6 @@ impl Step {
             rows: RefCell::default(),
             acted: RefCell::default(),
             facts: RefCell::default(),
-            changing: Cell::new(false),
         }
     }
 
@@ -104,11 +107,12 @@ impl Step {
         &self.keeper
     }
 
-    /// A check of the step's table by the part of its id after the dot, to be judged now.
+    /// A check of the step's table, to be judged now: by its id, with or without the step's part.
     pub fn check(&self, id: &str) -> Check<'_> {
-        let full = format!("{}.{id}", self.spec.short());
-        let says = self.spec.check(id).map_or("(not in the step's table)", |check| check.says);
-        Check::new(self, full, says)
+        match self.spec.check(id) {
+            Some(spec) => Check::new(self, spec.id.to_owned(), spec.says),
+            None => Check::new(self, format!("{}.{id}", self.spec.short()), "(not in the step's table)"),
+        }
     }
 
     /// Carries out one change, once in the life of the run.
@@ -123,17 +127,25 @@ impl Step {
     /// If the change is not allowed by the site, the host is not who it should be, the act failed, its effect is not
     /// there afterwards or only half.
     pub fn act(
-        &self, name: &str, on: Role, change: Change, look: impl Fn() -> Result<Found, StepError>,
+        &self,
+        name: &str,
+        on: Role,
+        change: Change,
+        look: impl Fn() -> Result<Found, StepError>,
         does: impl FnOnce(&Permit<'_>) -> Result<(), StepError>,
     ) -> Result<(), StepError> {
         if !self.acted.borrow_mut().insert(name.to_owned()) {
             return Err(StepError::failed(format!("act `{name}` is named twice in one step"), "report this"));
         }
-        let help = format!("look at {on}, bring it by hand to one side or the other of `{name}`, then run again; way back: {}", self.spec.way_back);
+        let help = format!(
+            "look at {on}, bring it by hand to one side or the other of `{name}`, then run again; way back: {}",
+            self.spec.way_back
+        );
         let state = self.ledger.step(self.spec.id).acts.get(name).cloned();
         match state {
             Some(ActState::Done) => {
-                let found = look().map_err(|error| error.while_doing(&format!("looking for the effect of `{name}`")))?;
+                let found =
+                    look().map_err(|error| error.while_doing(&format!("looking for the effect of `{name}`")))?;
                 self.keeper.write(&Event::Looked { act: name.to_owned(), found: found.clone() })?;
                 return match found {
                     Found::Done => Ok(()),
@@ -141,9 +153,10 @@ impl Step {
                         format!("the effect of `{name}` on {on} was there and is missing now; it is not repeated"),
                         help,
                     )),
-                    Found::Half(what) => {
-                        Err(StepError::failed(format!("the effect of `{name}` on {on} is only half there now: {what}"), help))
-                    }
+                    Found::Half(what) => Err(StepError::failed(
+                        format!("the effect of `{name}` on {on} is only half there now: {what}"),
+                        help,
+                    )),
                 };
             }
             Some(ActState::Begun) => {
@@ -173,9 +186,7 @@ impl Step {
         }
         self.hosts.may_change(on, change)?;
         self.keeper.write(&Event::Intent { act: name.to_owned() })?;
-        self.changing.set(true);
         let outcome = does(&Permit::grant(self.spec.id, name, on, change));
-        self.changing.set(false);
         outcome.map_err(|error| error.while_doing(&format!("`{name}` on {on}")))?;
         let found = look().map_err(|error| error.while_doing(&format!("looking for the effect of `{name}`")))?;
         self.keeper.write(&Event::Looked { act: name.to_owned(), found: found.clone() })?;
@@ -187,9 +198,10 @@ impl Step {
             Found::NotDone => {
                 Err(StepError::failed(format!("`{name}` on {on} was carried out, but its effect is not there"), help))
             }
-            Found::Half(what) => {
-                Err(StepError::failed(format!("`{name}` on {on} was carried out, but only half is there: {what}"), help))
-            }
+            Found::Half(what) => Err(StepError::failed(
+                format!("`{name}` on {on} was carried out, but only half is there: {what}"),
+                help,
+            )),
         }
     }
 
@@ -243,7 +255,11 @@ impl Step {
     ///
     /// If `limit` passes first (the check that needed it is unknown or failed, as the caller decides), or a probe fails.
     pub fn wait<T>(
-        &self, what: &str, limit: Duration, every: Duration, mut probe: impl FnMut() -> Result<Poll<T>, StepError>,
+        &self,
+        what: &str,
+        limit: Duration,
+        every: Duration,
+        mut probe: impl FnMut() -> Result<Poll<T>, StepError>,
     ) -> Result<T, StepError> {
         self.keeper.write(&Event::Waiting { what: what.to_owned(), limit_s: limit.as_secs() })?;
         let began = Instant::now();
@@ -326,11 +342,6 @@ impl Step {
     /// The run so far, as the journal told it when this step began.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
-    }
-
-    /// Whether a change is being made right now; signals are told apart by it.
-    pub(super) fn is_changing(&self) -> bool {
-        self.changing.get()
     }
 
     pub(super) fn is_waived(&self, check: &str) -> bool {

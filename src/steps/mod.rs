@@ -6,12 +6,14 @@
 mod backup;
 mod deliver;
 mod finish;
+mod holds;
 mod install;
 mod prepare;
 
 pub use backup::*;
 pub use deliver::*;
 pub use finish::*;
+pub use holds::holds_until;
 pub use install::*;
 pub use prepare::*;
 
@@ -86,6 +88,20 @@ pub struct StepSpec {
     pub needs: &'static [&'static str],
     /// Its checks, each judged exactly once.
     pub checks: &'static [CheckSpec],
+}
+
+impl StepSpec {
+    /// The first part of its id, such as `s150`; the ids of its checks begin with it.
+    #[must_use]
+    pub fn short(&self) -> &'static str {
+        self.id.split('_').next().unwrap_or(self.id)
+    }
+
+    /// Its check with this id, whole (`s150.dump_whole`) or without the step (`dump_whole`).
+    #[must_use]
+    pub fn check(&self, id: &str) -> Option<&'static CheckSpec> {
+        self.checks.iter().find(|check| check.id == id || check.id.split_once('.').is_some_and(|(_, own)| own == id))
+    }
 }
 
 /// Shorthand for the tables.

@@ -72,7 +72,8 @@ impl StepError {
 /// Errors of this project that know the next move.
 type HelpOf = fn(&(dyn std::error::Error + 'static)) -> Option<String>;
 
-const HELPS: [HelpOf; 4] = [
+const HELPS: [HelpOf; 5] = [
+    |error| error.downcast_ref::<crate::host::HostError>().map(crate::host::HostError::help),
     |error| error.downcast_ref::<RunError>().map(RunError::help),
     |error| error.downcast_ref::<crate::plan::LoadError>().map(crate::plan::LoadError::help),
     |error| error.downcast_ref::<crate::plan::SecretError>().map(crate::plan::SecretError::help),

@@ -17,6 +17,7 @@ use super::lock::{self, StepLock};
 use super::signals;
 use super::step::Step;
 use super::verdict::Verdict;
+use super::watch::CronWatch;
 use crate::plan::{PlanFile, Site, SiteKind};
 use crate::steps::{StepSpec, holds_until};
 
@@ -85,11 +86,7 @@ impl Begun {
             // A later step has changed on purpose what this one established: its evidence stands, the hosts have moved on.
             Ok(())
         } else {
-            self.step
-                .hosts()
-                .watch_cron(&self.step)
-                .and_then(|()| run_body(&self.step, body))
-                .and_then(|()| self.step.hosts().watch_cron(&self.step))
+            self.watched(body)
         };
         let mut rows = self.step.rows();
         if !superseded {
@@ -111,6 +108,13 @@ impl Begun {
             Verdict::Unknown if self.unknowns_approved(&rows, &outcome) => Ok(()),
             Verdict::Unknown | Verdict::Failed => Err(StepStopped(message.unwrap_or_default())),
         }
+    }
+
+    /// Runs the body under the watch over cron.
+    fn watched(&self, body: impl FnOnce(&Step) -> Result<(), StepError>) -> Result<(), StepError> {
+        let watch = CronWatch::begin(self.step.spec().id, self.step.ledger(), self.step.hosts(), &self.keeper)?;
+        run_body(&self.step, body)?;
+        watch.map_or(Ok(()), CronWatch::end)
     }
 
     /// Records every check of the table that was not judged as unknown, and every judged one that is not in the table.

@@ -1,25 +1,29 @@
 //! The hosts of the site, as a step sees them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::error::RunError;
 use super::fault::StepError;
 use super::keeper::Keeper;
-use super::step::Step;
 use crate::host::record::Recorder;
-use crate::plan::{Change, Host, Role, Site};
+use crate::host::{Limit, Remote};
+use crate::plan::{Change, Host, Role, Site, Waiting};
 
 /// The hosts of the site.
 #[derive(Debug)]
 pub struct Hosts {
     site: Arc<Site>,
     keeper: Arc<Keeper>,
+    remotes: BTreeMap<Role, OnceLock<Arc<Remote>>>,
+    recognised: Mutex<Vec<Role>>,
 }
 
 impl Hosts {
     pub(super) fn new(site: Arc<Site>, keeper: Arc<Keeper>) -> Self {
-        Self { site, keeper }
+        let remotes = Role::ALL.into_iter().map(|role| (role, OnceLock::new())).collect();
+        Self { site, keeper, remotes, recognised: Mutex::default() }
     }
 
     /// The recorder that everything said to a host must go through.
@@ -41,6 +45,49 @@ impl Hosts {
         })
     }
 
+    /// A host, recognised by its own name and account before anything else is asked of it.
+    ///
+    /// # Errors
+    ///
+    /// If the site has no such host, it cannot be reached, or it is not who it should be.
+    pub fn remote(&self, role: Role) -> Result<Arc<Remote>, StepError> {
+        let remote = self.unrecognised(role)?;
+        let mut recognised = self.recognised.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !recognised.contains(&role) {
+            self.recognise(role, &remote)?;
+            recognised.push(role);
+        }
+        Ok(remote)
+    }
+
+    fn unrecognised(&self, role: Role) -> Result<Arc<Remote>, StepError> {
+        self.entry(role)?;
+        let slot = self.remotes.get(&role).ok_or_else(|| StepError::unknown(format!("no host `{role}`"), ""))?;
+        if let Some(remote) = slot.get() {
+            return Ok(Arc::clone(remote));
+        }
+        let remote = Arc::new(Remote::open(&self.site, role, self.recorder())?);
+        Ok(Arc::clone(slot.get_or_init(|| remote)))
+    }
+
+    fn recognise(&self, role: Role, remote: &Remote) -> Result<(), StepError> {
+        let wanted = &self.entry(role)?.identity;
+        let name = remote.must_look(&["uname", "-n"], Limit::QUICK)?.text();
+        let account = remote.must_look(&["id", "-un"], Limit::QUICK)?.text();
+        let name = name.trim().split('.').next().unwrap_or_default().to_owned();
+        let seen = format!("{} on {name}", account.trim());
+        if (name.as_str(), account.trim()) == (wanted.uname.as_str(), wanted.account.as_str()) {
+            return Ok(());
+        }
+        Err(StepError::failed(
+            format!(
+                "host `{role}` is not who it should be: expected {} on {}, seen {seen}",
+                wanted.account, wanted.uname
+            ),
+            format!("correct [hosts.{role}] in the site file, or the connection; nothing else was asked of the host"),
+        ))
+    }
+
     /// Whether the site allows this kind of change to this host, and the host is who it should be.
     ///
     /// # Errors
@@ -50,11 +97,11 @@ impl Hosts {
         if !self.entry(role)?.allow.permits(change) {
             return Err(RunError::Refused {
                 what: format!("site `{}` does not allow the change `{}` on {role}", self.site.name, change.word()),
-                help: format!("if it is meant, add `{}` to [hosts.{role}.allow] changes", change.word()),
+                help: format!("if it is meant, add `{}` to the changes of [hosts.{role}.allow]", change.word()),
             }
             .into());
         }
-        Ok(())
+        self.remote(role).map(|_| ())
     }
 
     /// Lets time pass on the hosts' clock; returns how much did.
@@ -62,17 +109,16 @@ impl Hosts {
     /// # Errors
     ///
     /// If a host whose clock is to be stepped cannot be reached.
-    pub(super) fn sleep(&self, time: Duration) -> Result<Duration, StepError> {
-        std::thread::sleep(time);
+    pub fn sleep(&self, time: Duration) -> Result<Duration, StepError> {
+        match self.site.waiting {
+            Waiting::Real => std::thread::sleep(time),
+            Waiting::Host => {
+                // The fleet's own `sleep` steps its clock; everything due meanwhile happens, at no cost.
+                let seconds = format!("{:.3}", time.as_secs_f64());
+                self.remote(Role::Ops)?
+                    .must_look(&["sleep", &seconds], Limit::QUICK.within(time + Limit::WALK.time))?;
+            }
+        }
         Ok(time)
-    }
-
-    /// Samples cron on OPS while it must be off.
-    ///
-    /// # Errors
-    ///
-    /// If the sample could not be recorded.
-    pub(super) fn watch_cron(&self, _step: &Step) -> Result<(), StepError> {
-        Ok(())
     }
 }

@@ -20,6 +20,7 @@ pub mod redact;
 mod signals;
 mod step;
 mod verdict;
+pub mod watch;
 
 pub use check::Check;
 pub use error::RunError;

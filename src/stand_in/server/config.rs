@@ -109,13 +109,7 @@ impl Default for CrdsVersion {
 }
 
 /// How rules are derived (design section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Generation {
-    /// As the client of 2014.
-    Y2014,
-    /// As the client of today.
-    Now,
-}
+pub use crate::stand_in::derive::Generation;
 
 /// Everything that a server is told.
 #[derive(Clone)]

@@ -15,6 +15,7 @@ mod jpoll;
 pub mod load;
 pub mod locks;
 pub mod log;
+pub mod ops;
 pub mod python;
 pub mod refusal;
 pub mod rules_store;

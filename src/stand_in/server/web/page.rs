@@ -84,8 +84,8 @@ pub fn forbidden(reason: &str) -> String {
     )
 }
 
-/// What 2014's server shows when it fails (WP 3.1).
-pub const FAILURE_2014: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><title>Server Error</title></head>\n<body>\n\
+/// What a server shows that fails: 2014 always, later ones on a few addresses (WP 3.1, 3.2).
+pub const FAILURE: &str = "<!DOCTYPE html>\n<html lang=\"en\">\n<head><title>Server Error</title></head>\n<body>\n\
     <h1>Server Error (500)</h1>\n</body>\n</html>\n";
 
 #[cfg(test)]

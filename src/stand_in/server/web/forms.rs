@@ -472,3 +472,6 @@ pub const REDCAT: &[(&str, &str)] = &[
     ("additional_considerations", "Anything else"),
     ("description", "Why the files are delivered"),
 ];
+
+/// Kinds that 2014's Set Context knows.
+pub const CONTEXT_KINDS_2014: Rule = Rule::Words(&["operational", "edit"]);

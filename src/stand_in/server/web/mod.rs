@@ -7,9 +7,12 @@
 mod access;
 mod csrf;
 mod dates;
+mod differences;
 mod fields;
+mod fits_info;
 mod form_data;
 mod forms;
+mod globs;
 mod html;
 mod json;
 mod lists;

@@ -20,8 +20,6 @@ pub struct Look {
     pub super_user: bool,
     /// The hidden token field, markup; empty for visitors.
     pub token_field: String,
-    /// Differences of new rmaps, markup by (old, new).
-    pub differences: Vec<(Renamed, String)>,
 }
 
 /// The page's body.
@@ -66,11 +64,10 @@ fn ready_page(ready: &Ready, look: &Look) -> String {
         _ => {}
     }
     certify_results(&ready.certified, &mut out);
-    if with_rules && (look.is_2014 || !look.differences.is_empty()) {
+    let differences = super::differences::markup(&ready.differences);
+    if with_rules && (look.is_2014 || !differences.is_empty()) {
         out.push_str("<h3>Differences</h3>\n");
-        for ((old, new), markup) in &look.differences {
-            out.push_str(&accordion(&format!("{} --&gt; {}", esc(old), span("blue", new)), markup));
-        }
+        out.push_str(&differences);
     }
     collisions(&ready.collisions, &mut out);
     confirm_part(look, &mut out);
@@ -314,7 +311,7 @@ mod tests {
                 status: "Warnings".into(),
                 lines: vec!["CRDS - WARNING -  <b>".into()],
             }],
-            differences: Vec::new(),
+            differences: serde_json::Value::Null,
             collisions: Vec::new(),
             named: Vec::new(),
         }

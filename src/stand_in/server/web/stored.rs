@@ -115,8 +115,9 @@ pub struct Ready {
     pub context_rmaps: Vec<String>,
     /// Certification: uploads, then new rmaps.
     pub certified: Vec<CertifiedFile>,
-    /// Pairs to show differences of.
-    pub differences: Vec<Renamed>,
+    /// What [`super::differences`] gave for the new rmaps.
+    #[serde(default)]
+    pub differences: serde_json::Value,
     /// Collisions.
     pub collisions: Vec<Collision>,
     /// Deleted or added files.

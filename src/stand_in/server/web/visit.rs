@@ -231,12 +231,26 @@ impl<'a> Visit<'a> {
         *self.session.borrow_mut() = None;
     }
 
+    /// Forgets a session that this very request began; an older cookie is dropped.
+    pub fn forget_session(&self) {
+        let had_cookie = self.request.cookie("sessionid").is_some();
+        *self.session_cookie.borrow_mut() = if had_cookie { SessionCookie::Drop } else { SessionCookie::Untouched };
+        *self.session.borrow_mut() = None;
+    }
+
+    /// Key of the session's status channel.
+    ///
+    /// # Errors
+    ///
+    /// None was opened: an internal error of the old site.
+    pub fn channel(&self) -> Result<String, Stop> {
+        let key = self.session.borrow().as_ref().and_then(|session| session.jpoll_key.clone());
+        key.ok_or_else(|| Stop::failed("KeyError 'jpoll_key'"))
+    }
+
     /// The frame around this visitor's pages.
     pub fn frame(&self) -> Frame {
-        let user = match self.session.borrow().is_some() {
-            true => self.user.as_ref().map(|user| user.username.clone()),
-            false => None,
-        };
+        let user = self.session.borrow().as_ref().and_then(|session| session.user.clone());
         Frame {
             observatory: self.server.config.observatory.clone(),
             use_case: self.server.config.use_case.clone(),

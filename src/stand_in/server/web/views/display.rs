@@ -1,0 +1,97 @@
+//! Stored result pages (WP 3.6, 3.7).
+
+use super::super::access;
+use super::super::html::{browse, esc, repr, table};
+use super::super::results::{self, Look};
+use super::super::stored::Stored;
+use super::super::visit::{Outcome, Stop, Visit};
+use super::common;
+use crate::stand_in::server::catalog::ResultRow;
+
+/// The stored page of an id as addresses carry it.
+///
+/// # Errors
+///
+/// If the catalogue cannot be read.
+pub fn find(visit: &Visit, id: &str) -> Result<Option<ResultRow>, Stop> {
+    if visit.is_2014() {
+        let Ok(number) = id.parse() else { return Ok(None) };
+        return Ok(visit.server.catalogue.result_by_id(number)?);
+    }
+    Ok(visit.server.catalogue.result(id)?)
+}
+
+/// Why a stored page is not to be had.
+pub fn missing(visit: &Visit, id: &str) -> String {
+    if visit.is_2014() {
+        "RepeatableResultBlob matching query does not exist.".to_owned()
+    } else {
+        format!("Couldn't find RepeatableResultBlob named {}", repr(id))
+    }
+}
+
+/// `/display_result/<id>` and `/authenticated_result/<id>`.
+pub fn result(visit: &Visit, captures: &[String]) -> Outcome {
+    let id = &captures[0];
+    let Some(row) = find(visit, id)? else {
+        return Err(Stop::refused(format!("Error loading result {id} : {}", missing(visit, id))));
+    };
+    let stored: Stored =
+        serde_json::from_value(row.blob.clone()).map_err(|error| Stop::failed(format!("result {id}: {error}")))?;
+    let logged_in = visit.user.is_some();
+    let token_field = if results::has_form(&stored, &row.disposition, logged_in) {
+        format!("<input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"{}\">\n", esc(&visit.token()))
+    } else {
+        String::new()
+    };
+    let look = Look {
+        is_2014: visit.is_2014(),
+        results_id: id.clone(),
+        disposition: row.disposition,
+        logged_in,
+        super_user: visit.is_super(),
+        token_field,
+    };
+    Ok(visit.page(&results::body(&stored, &look)))
+}
+
+/// `/old_results/`: every stored page but certifications, newest first.
+pub fn old_results(visit: &Visit, _: &[String]) -> Outcome {
+    let mut rows = Vec::new();
+    for row in visit.server.catalogue.results()?.iter().rev() {
+        let Ok(stored) = serde_json::from_value::<Stored>(row.blob.clone()) else { continue };
+        let (template, files) = match &stored {
+            Stored::Certified(_) => continue,
+            Stored::Ready(ready) => (
+                "ready",
+                ready.uploads.iter().chain(&ready.rmaps).map(|(_, new)| new.clone()).collect::<Vec<_>>(),
+            ),
+            Stored::Confirmed(confirmed) => (
+                "confirmed",
+                confirmed.uploads.iter().chain(&confirmed.generated).map(|(_, new)| new.clone()).collect(),
+            ),
+            Stored::Cancelled(_) => ("confirmed", Vec::new()),
+            Stored::Done(done) => ("done", done.generated.iter().map(|(_, new)| new.clone()).collect()),
+        };
+        let place = format!("/display_result/{}", esc(&row.name));
+        rows.push(vec![
+            row.id.to_string(),
+            format!("<a href=\"{place}\">{} {}</a>", esc(&row.kind), common::seconds(&row.date)),
+            esc(&row.user),
+            template.to_owned(),
+            files.iter().map(|file| browse(file)).collect::<Vec<_>>().join(" "),
+        ]);
+    }
+    let head = ["ID", "Result Link", "User", "Template", "Files"];
+    Ok(visit.page(&format!("<h2>Old Results</h2>\n{}", table(None, &head, &rows))))
+}
+
+/// Path of a stored page.
+pub fn path(visit: &Visit, row: &ResultRow) -> String {
+    if visit.is_2014() { format!("/display_result/{}", row.id) } else { format!("/display_result/{}", row.name) }
+}
+
+/// A redirect to a stored page.
+pub fn redirect(visit: &Visit, row: &ResultRow) -> crate::stand_in::server::http::Response {
+    crate::stand_in::server::http::Response::redirect(302, &access::absolute(visit, &path(visit, row)))
+}

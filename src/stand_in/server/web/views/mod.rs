@@ -1,0 +1,16 @@
+//! The views: what each address does once the visitor is admitted.
+
+pub mod about;
+pub mod activity;
+pub mod browse;
+pub mod browse_db;
+pub mod channel;
+pub mod common;
+pub mod contexts;
+pub mod deliveries;
+pub mod display;
+pub mod history;
+pub mod home;
+pub mod login;
+pub mod table;
+pub mod uploads;

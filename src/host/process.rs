@@ -40,7 +40,6 @@ impl Limit {
 
 /// What a program left behind.
 #[derive(Clone, Debug)]
-#[must_use]
 pub struct Ran {
     /// How it ended; never evidence of success (SO 6).
     pub status: Ended,

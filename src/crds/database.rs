@@ -1,0 +1,335 @@
+//! Questions to a server's database, read-only, through `manage dbshell` (SO 19).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::host::Limit;
+
+use super::{CrdsError, Server};
+
+/// Tables of a CRDS database (SO 19); `*` stands for `crds_<obs>_`.
+pub const TABLES: [&str; 16] = [
+    "*catalog",
+    "*contexts",
+    "*context_history",
+    "*counters",
+    "*actions",
+    "*results",
+    "jpoll_channel",
+    "jpoll_message",
+    "locking_lock",
+    "auth_user",
+    "auth_group",
+    "auth_user_groups",
+    "django_session",
+    "django_site",
+    "django_content_type",
+    "django_admin_log",
+];
+
+/// A row: values by column. `None` = NULL.
+pub type Row = BTreeMap<String, Option<String>>;
+
+/// The answer to one question.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Table {
+    /// Names of the columns; empty if there were no rows.
+    pub columns: Vec<String>,
+    /// The rows.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// What a table holds, in short.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TableSummary {
+    /// Number of rows.
+    pub rows: u64,
+    /// Highest id; 0 if it has none.
+    pub max_id: u64,
+    /// BLAKE3 over all rows in the order of their first column.
+    pub digest: String,
+}
+
+/// A row of the context history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HistoryRow {
+    /// Its number.
+    pub id: u64,
+    /// When it began.
+    pub start_date: String,
+    /// The context.
+    pub context: String,
+    /// `operational` or `edit`; each generated context leaves an `edit` row.
+    pub state: String,
+    /// Why.
+    pub description: String,
+}
+
+/// A counter that makes names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Counter {
+    /// Such as `hst_acs_darkfile_.rmap`.
+    pub name: String,
+    /// The last number given.
+    pub counter: u64,
+}
+
+/// One of the two rows of a lock (WP 3.4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LockRow {
+    /// `instrument$<name>` or `instrument$<name>$<user>`.
+    pub locked_object: String,
+    /// When it was taken.
+    pub created_on: String,
+}
+
+/// What the mysql client prints in batch mode: column names, then rows, tab-separated and escaped.
+pub(super) fn batch(text: &str) -> Result<Table, String> {
+    let mut lines = text.split('\n').filter(|line| !line.is_empty());
+    let Some(head) = lines.next() else { return Ok(Table::default()) };
+    let columns: Vec<String> = head.split('\t').map(str::to_owned).collect();
+    let mut rows = Vec::new();
+    for line in lines {
+        let row: Vec<Option<String>> = line.split('\t').map(value).collect();
+        if row.len() != columns.len() {
+            return Err(line.to_owned());
+        }
+        rows.push(row);
+    }
+    Ok(Table { columns, rows })
+}
+
+fn value(field: &str) -> Option<String> {
+    if field == "NULL" {
+        return None;
+    }
+    let mut out = String::with_capacity(field.len());
+    let mut chars = field.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('t') => out.push('\t'),
+            Some('n') => out.push('\n'),
+            Some('0') => out.push('\0'),
+            Some(other) => out.push(other),
+            None => out.push('\\'),
+        }
+    }
+    Some(out)
+}
+
+impl Table {
+    /// The rows by column name.
+    pub fn by_name(&self) -> Vec<Row> {
+        let row = |row: &Vec<Option<String>>| self.columns.iter().cloned().zip(row.iter().cloned()).collect();
+        self.rows.iter().map(row).collect()
+    }
+
+    /// The only value of a question that has one row and one column.
+    pub fn single(&self) -> Option<&str> {
+        match &self.rows[..] {
+            [row] if row.len() == 1 => row[0].as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl Server {
+    /// The real name of one of [`TABLES`].
+    pub fn table(&self, name: &str) -> String {
+        name.replacen('*', &format!("crds_{}_", self.observatory), 1)
+    }
+
+    /// Asks the database. `sql` is a constant of this program but for table names and numbers; it must only read.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked, the database refuses, or the answer is no table.
+    pub fn ask(&self, sql: &str) -> Result<Table, CrdsError> {
+        self.only_2014("the database shell")?;
+        // The outer shell is a clean login; `manage` sources env.csh itself and runs the installed code (SO 7).
+        let argv = ["tcsh", "-c", "cd ${CRDS}/CRDS_server && ./manage dbshell"];
+        let limit = Limit { output: 256 << 20, ..Limit::WALK };
+        let ran = self.remote.look_with(&argv, format!("{sql};\n").as_bytes(), limit)?;
+        let said = ran.error_text();
+        if !ran.is_zero() || said.lines().any(|line| line.starts_with("ERROR ") || line.contains("Error: ")) {
+            return Err(CrdsError::Database { host: self.name().to_owned(), saw: super::error::cut(&ran.last_line()) });
+        }
+        batch(&ran.text()).map_err(|line| self.shape("a row of the database", &line))
+    }
+
+    /// Name of the database that the installed server uses, by its own account.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn database_name(&self) -> Result<String, CrdsError> {
+        let table = self.ask("select database()")?;
+        table.single().map(str::to_owned).ok_or_else(|| self.shape("the name of the database", &format!("{table:?}")))
+    }
+
+    /// Number of rows, highest id and digest of one of [`TABLES`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn summarise(&self, name: &str) -> Result<TableSummary, CrdsError> {
+        let table = self.ask(&format!("select * from {} order by 1", self.table(name)))?;
+        Ok(summary(&table))
+    }
+
+    /// A value of `crds_<obs>_contexts`, such as of kind `operational` or `edit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`]; [`CrdsError::Missing`] if there is none.
+    pub fn context_in_database(&self, kind: &str) -> Result<String, CrdsError> {
+        let table = self.ask(&format!("select kind, context from {}", self.table("*contexts")))?;
+        let wanted = format!("{}_{kind}_context", self.observatory);
+        let rows = table.by_name();
+        let row = rows.iter().find(|row| row.get("kind") == Some(&Some(wanted.clone())));
+        row.and_then(|row| row.get("context").cloned().flatten())
+            .ok_or_else(|| self.missing(format!("row `{wanted}` in its database")))
+    }
+
+    /// The whole context history, oldest first, of both kinds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn history(&self) -> Result<Vec<HistoryRow>, CrdsError> {
+        let sql = format!(
+            "select id, start_date, context, state, description from {} order by id",
+            self.table("*context_history")
+        );
+        self.rows(&sql, "the context history", |row| {
+            Some(HistoryRow {
+                id: text(row, "id")?.parse().ok()?,
+                start_date: text(row, "start_date")?,
+                context: text(row, "context")?,
+                state: text(row, "state")?,
+                description: text(row, "description").unwrap_or_default(),
+            })
+        })
+    }
+
+    /// All counters.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn counters(&self) -> Result<Vec<Counter>, CrdsError> {
+        let sql = format!("select name, counter from {} order by name", self.table("*counters"));
+        self.rows(&sql, "a counter", |row| {
+            Some(Counter { name: text(row, "name")?, counter: text(row, "counter")?.parse().ok()? })
+        })
+    }
+
+    /// All rows of locks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn locks(&self) -> Result<Vec<LockRow>, CrdsError> {
+        self.rows("select locked_object, created_on from locking_lock order by locked_object", "a lock", |row| {
+            Some(LockRow { locked_object: text(row, "locked_object")?, created_on: text(row, "created_on")? })
+        })
+    }
+
+    /// How many files of the catalogue are in each state.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn states(&self) -> Result<BTreeMap<String, u64>, CrdsError> {
+        let sql =
+            format!("select state, count(*) as files from {} group by state order by state", self.table("*catalog"));
+        let rows =
+            self.rows(&sql, "the states", |row| Some((text(row, "state")?, text(row, "files")?.parse().ok()?)))?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Name, state, checksum, size, catalogue and parent of every file of the catalogue, by name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn catalogue(&self) -> Result<BTreeMap<String, Row>, CrdsError> {
+        let sql = format!(
+            "select name, state, blacklisted, rejected, type, sha1sum, size, derived_from, catalog_link, \
+             deliverer_user, delivery_date, activation_date from {} order by id",
+            self.table("*catalog")
+        );
+        let rows = self.ask(&sql)?.by_name();
+        rows.into_iter()
+            .map(|row| {
+                let name =
+                    text(&row, "name").ok_or_else(|| self.shape("a row of the catalogue", &format!("{row:?}")))?;
+                Ok((name, row))
+            })
+            .collect()
+    }
+
+    fn rows<T>(&self, sql: &str, what: &'static str, read: impl Fn(&Row) -> Option<T>) -> Result<Vec<T>, CrdsError> {
+        let rows = self.ask(sql)?.by_name();
+        rows.iter().map(|row| read(row).ok_or_else(|| self.shape(what, &format!("{row:?}")))).collect()
+    }
+}
+
+fn text(row: &Row, column: &str) -> Option<String> {
+    row.get(column).cloned().flatten()
+}
+
+pub(super) fn summary(table: &Table) -> TableSummary {
+    let mut hash = blake3::Hasher::new();
+    let id = table.columns.iter().position(|column| column == "id");
+    let mut max_id = 0;
+    for row in &table.rows {
+        for field in row {
+            match field {
+                Some(value) => {
+                    hash.update(&(value.len() as u64).to_le_bytes());
+                    hash.update(value.as_bytes());
+                }
+                None => {
+                    hash.update(&u64::MAX.to_le_bytes());
+                }
+            }
+        }
+        let number = id.and_then(|at| row[at].as_deref()).and_then(|id| id.parse().ok());
+        max_id = max_id.max(number.unwrap_or(0));
+    }
+    TableSummary { rows: table.rows.len() as u64, max_id, digest: hash.finalize().to_hex().to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batch_output_is_read_with_its_escapes() {
+        let table = batch("id\tname\n1\ta\\tb\\\\n\n2\tNULL\n").unwrap();
+        assert_eq!(table.rows, [vec![Some("1".into()), Some("a\tb\\n".into())], vec![Some("2".into()), None]]);
+        assert_eq!(summary(&table).max_id, 2);
+        assert_eq!(batch("").unwrap(), Table::default());
+        assert!(batch("id\tname\n1\n").is_err());
+    }
+
+    #[test]
+    fn a_null_and_its_word_have_different_digests() {
+        let null = Table { columns: vec!["a".into()], rows: vec![vec![None]] };
+        let word = Table { columns: vec!["a".into()], rows: vec![vec![Some("NULL".into())]] };
+        assert_ne!(summary(&null).digest, summary(&word).digest);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_output_is_read_or_refused(text in "[\\PC\\t\\n]{0,200}") {
+            let _ = batch(&text);
+        }
+    }
+}

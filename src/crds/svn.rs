@@ -1,0 +1,256 @@
+//! Version control of a host: what is checked out, what changed locally, what the repository says (SO 13).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::host::{Limit, Ran, Script, Shell};
+use crate::plan::Change;
+use crate::run::Permit;
+
+use super::{CrdsError, Server};
+
+/// What `svn info` says of a checkout or URL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WorkingCopy {
+    /// Where it comes from.
+    pub url: String,
+    /// Root of the repository.
+    pub root: String,
+    /// Revision of the checkout.
+    pub revision: u64,
+    /// Revision in which the branch changed last.
+    pub last_changed: u64,
+    /// Who changed it.
+    pub author: String,
+}
+
+/// One line of `svn status`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct StatusLine {
+    /// The seven columns of letters, blanks removed; `?` = not under version control.
+    pub letters: String,
+    /// The path.
+    pub path: String,
+}
+
+const SWITCH: Script =
+    Script { name: "svn switch", shell: Shell::LoginSh, text: r#"cd "$1" && svn switch --non-interactive "$2""# };
+
+const COMMIT_FILE: Script =
+    Script { name: "svn commit", shell: Shell::LoginSh, text: r#"svn commit --non-interactive -m "$2" "$1""# };
+
+/// Stages the files named on standard input (NUL-separated, relative to `$2`) and imports them to `$3`.
+const IMPORT: &str = r#"set -e
+stage=$(mktemp -d "${TMPDIR:-/tmp}/crds-upgrade.XXXXXX")
+trap 'rm -rf "$stage"' EXIT
+mkdir "$stage/tree"
+cd "$1"
+xargs -0 cp --parents -t "$stage/tree"
+svn import --non-interactive --no-ignore --no-auto-props -q -m "$3" "$stage/tree" "$2""#;
+
+impl Server {
+    /// What is checked out in `directory`, or what a URL stands at.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked, there is no checkout, or `svn` says something else.
+    pub fn svn_info(&self, target: &str) -> Result<WorkingCopy, CrdsError> {
+        let ran = self.remote.must_look(&["svn", "info", "--non-interactive", target], Limit::QUICK)?;
+        let text = ran.text();
+        info(&text).ok_or_else(|| self.shape("`svn info`", &text))
+    }
+
+    /// As [`Self::svn_info`], or nothing if the repository has no such URL.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::svn_info`].
+    pub fn svn_info_if_there(&self, url: &str) -> Result<Option<WorkingCopy>, CrdsError> {
+        let ran = self.remote.look(&["svn", "info", "--non-interactive", url], Limit::QUICK)?;
+        let said = ran.error_text();
+        if !ran.is_zero()
+            && (said.contains("non-existent") || said.contains("W170000") || said.contains("Not a valid URL"))
+        {
+            return Ok(None);
+        }
+        let text = ran.text();
+        info(&text).map(Some).ok_or_else(|| self.shape("`svn info`", &format!("{text}{said}")))
+    }
+
+    /// Local changes of a checkout, unversioned files included.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked or `svn` failed.
+    pub fn svn_status(&self, directory: &str) -> Result<Vec<StatusLine>, CrdsError> {
+        let ran = self.remote.must_look(&["svn", "status", "--non-interactive", directory], Limit::WALK)?;
+        let text = ran.text();
+        let prefix = format!("{directory}/");
+        let mut lines = Vec::new();
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            let read = status_line(line, &prefix).ok_or_else(|| self.shape("`svn status`", line))?;
+            lines.push(read);
+        }
+        lines.sort();
+        Ok(lines)
+    }
+
+    /// `svnversion` of a checkout: a bare number if it is whole, unmixed and unmodified.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked.
+    pub fn svnversion(&self, directory: &str) -> Result<String, CrdsError> {
+        let ran = self.remote.must_look(&["svnversion", directory], Limit::WALK)?;
+        Ok(ran.text().trim().to_owned())
+    }
+
+    /// Names below a URL at a revision, with a trailing `/` for directories.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked or there is no such URL.
+    pub fn svn_list(&self, url: &str, revision: u64) -> Result<Vec<String>, CrdsError> {
+        let revision = revision.to_string();
+        let argv = ["svn", "list", "--non-interactive", "-R", "-r", &revision, url];
+        let ran = self.remote.must_look(&argv, Limit::WALK)?;
+        Ok(ran.text().lines().map(str::to_owned).collect())
+    }
+
+    /// The bytes of a file at a revision.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked or there is no such file.
+    pub fn svn_cat(&self, url: &str, revision: u64) -> Result<Vec<u8>, CrdsError> {
+        let revision = revision.to_string();
+        let argv = ["svn", "cat", "--non-interactive", "-r", &revision, url];
+        Ok(self.remote.must_look(&argv, Limit::WALK)?.stdout)
+    }
+
+    /// SHA-256 of every file below a URL at a revision, by path below it: the tree is exported to a temporary
+    /// directory, which is removed again.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked or there is no such URL.
+    pub fn svn_hashes(&self, url: &str, revision: u64) -> Result<BTreeMap<String, String>, CrdsError> {
+        const EXPORT: Script = Script {
+            name: "hashes of an svn tree",
+            shell: Shell::Sh,
+            text: r#"
+stage=$(mktemp -d "${TMPDIR:-/tmp}/crds-upgrade.XXXXXX") || exit 1
+svn export --non-interactive -q -r "$2" "$1" "$stage/tree" && cd "$stage/tree" && find . -type f -print0 | xargs -0 -r sha256sum --
+status=$?
+rm -rf "$stage"
+return $status"#,
+        };
+        let revision = revision.to_string();
+        let ran = self.remote.must_look_script(&EXPORT, &[url, &revision], Limit::WALK)?;
+        let text = ran.text();
+        let line = |line: &str| {
+            let (sum, name) = line.split_once("  ")?;
+            (sum.len() == 64).then(|| (name.strip_prefix("./").unwrap_or(name).to_owned(), sum.to_owned()))
+        };
+        text.lines().map(|l| line(l).ok_or_else(|| self.shape("`sha256sum`", l))).collect()
+    }
+
+    /// `svn log` of a URL or repository for revisions `from` to `to`, with the paths that changed.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked.
+    pub fn svn_log(&self, url: &str, from: u64, to: u64) -> Result<String, CrdsError> {
+        let range = format!("{from}:{to}");
+        let argv = ["svn", "log", "--non-interactive", "-v", "-r", &range, url];
+        Ok(self.remote.must_look(&argv, Limit::WALK)?.text())
+    }
+
+    /// Switches the checkout in `directory` to `url`.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked. The status says nothing: look at info, status and version.
+    pub fn svn_switch(&self, permit: &Permit<'_>, directory: &str, url: &str) -> Result<Ran, CrdsError> {
+        self.act(permit, Change::Switch, &SWITCH, &[directory, url], Duration::from_secs(1800))
+    }
+
+    /// Commits one file of a checkout.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::svn_switch`].
+    pub fn svn_commit(&self, permit: &Permit<'_>, change: Change, file: &str, message: &str) -> Result<Ran, CrdsError> {
+        self.act(permit, change, &COMMIT_FILE, &[file, message], Duration::from_secs(600))
+    }
+
+    /// Imports `files`, relative to `base`, as the whole contents of the new branch `url`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::svn_switch`].
+    pub fn svn_import(
+        &self,
+        permit: &Permit<'_>,
+        base: &str,
+        files: &[String],
+        url: &str,
+        message: &str,
+    ) -> Result<Ran, CrdsError> {
+        let list = files.iter().flat_map(|file| file.bytes().chain([0])).collect::<Vec<u8>>();
+        let argv = ["/bin/sh", "-c", IMPORT, "sh", base, url, message];
+        Ok(self.remote.act_with(permit, Change::RulesBranch, &argv, &list, Limit::WALK)?)
+    }
+}
+
+fn info(text: &str) -> Option<WorkingCopy> {
+    let value = |key: &str| {
+        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).map(|value| value.trim().to_owned())
+    };
+    Some(WorkingCopy {
+        url: value("URL")?,
+        root: value("Repository Root")?,
+        revision: value("Revision")?.parse().ok()?,
+        last_changed: value("Last Changed Rev")?.parse().ok()?,
+        author: value("Last Changed Author").unwrap_or_default(),
+    })
+}
+
+fn status_line(line: &str, prefix: &str) -> Option<StatusLine> {
+    // Seven columns of letters, a blank, the path; details of a conflict are indented by `>`.
+    let letters: String = line.get(..7)?.chars().filter(|c| *c != ' ').collect();
+    let path = line.get(8..)?;
+    if letters.is_empty() {
+        return None;
+    }
+    Some(StatusLine { letters, path: path.strip_prefix(prefix).unwrap_or(path).to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn info_is_read() {
+        let text = "Path: .\nURL: file:///svn/crds/branches/opus_2014.3\nRelative URL: ^/branches/opus_2014.3\n\
+                    Repository Root: file:///svn/crds\nRevision: 12\nNode Kind: directory\nLast Changed Author: jdoe\n\
+                    Last Changed Rev: 11\n";
+        let read = info(text).unwrap();
+        assert_eq!(
+            (read.url.as_str(), read.revision, read.last_changed),
+            ("file:///svn/crds/branches/opus_2014.3", 12, 11)
+        );
+        assert!(info("svn: E155007").is_none());
+    }
+
+    #[test]
+    fn status_lines_are_read() {
+        let modified = status_line("M       /x/y/sources/configs/config.ops.hst.py", "/x/y/").unwrap();
+        assert_eq!((modified.letters.as_str(), modified.path.as_str()), ("M", "sources/configs/config.ops.hst.py"));
+        assert_eq!(status_line("?       a b", "/x/").unwrap().letters, "?");
+        assert_eq!(status_line("    S   sub", "/x/").unwrap().letters, "S");
+        assert!(status_line("short", "").is_none());
+    }
+}

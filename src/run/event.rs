@@ -1,5 +1,7 @@
 //! What the journal can say: one variant per kind of entry.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -205,10 +207,14 @@ pub struct Opened {
     pub plan: String,
     /// Digest of the plan.
     pub plan_digest: String,
+    /// The plan file.
+    pub plan_path: PathBuf,
     /// The site's name.
     pub site: String,
     /// Digest of the site file.
     pub site_digest: String,
+    /// The site file.
+    pub site_path: PathBuf,
     /// `embedded`, `containers` or `real`.
     pub site_kind: String,
     /// `real` or `fixture`: which rules the site serves.

@@ -1,7 +1,7 @@
 //! Runs one step: refuses, takes the lock, asks the journal, looks or acts, and records the end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::check::failure_text;
@@ -52,7 +52,7 @@ impl Begun {
         let folder = Folder::at(&run_folder()?)?;
         let lock = lock::take_run(folder.path())?;
         let ledger = Ledger::read(&folder.entries()?);
-        let (plan, site) = inputs(&folder, &ledger, &runner.profile)?;
+        let (plan, site) = inputs(&ledger, &runner.profile)?;
         may_begin(spec, &ledger)?;
         let kill = kill_point(&site)?;
         let state = ledger.step(spec.id);
@@ -212,7 +212,7 @@ fn run_folder() -> Result<PathBuf, RunError> {
 }
 
 /// Plan and site of the run, proven to be those it was opened with, and fit for the profile.
-fn inputs(folder: &Folder, ledger: &Ledger, profile: &str) -> Result<(PlanFile, Site), RunError> {
+fn inputs(ledger: &Ledger, profile: &str) -> Result<(PlanFile, Site), RunError> {
     let opened = ledger
         .opened
         .as_ref()
@@ -229,9 +229,10 @@ fn inputs(folder: &Folder, ledger: &Ledger, profile: &str) -> Result<(PlanFile, 
             help: format!("go on with `cargo nextest run --profile {}`", opened.profile),
         });
     }
+    // The files themselves, not the copies in the run folder: relative paths start there, and a change is to be seen.
     let load = |error: crate::plan::LoadError| RunError::Input { what: error.to_string(), help: error.help() };
-    let plan = PlanFile::load(&path_of("CRDS_UPGRADE_PLAN", folder.join("plan.toml"))).map_err(load)?;
-    let site = Site::load(&path_of("CRDS_UPGRADE_SITE", folder.join("site.toml"))).map_err(load)?;
+    let plan = PlanFile::load(&opened.plan_path).map_err(load)?;
+    let site = Site::load(&opened.site_path).map_err(load)?;
     for (what, have, wanted) in
         [("plan", &plan.digest, &opened.plan_digest), ("site", &site.digest, &opened.site_digest)]
     {
@@ -262,10 +263,6 @@ pub fn fit(kind: SiteKind, profile: &str) -> Result<(), RunError> {
                 .to_owned(),
         }),
     }
-}
-
-fn path_of(variable: &str, default: PathBuf) -> PathBuf {
-    std::env::var_os(variable).map_or(default, |text| Path::new(&text).to_owned())
 }
 
 fn kill_point(site: &Site) -> Result<Option<KillPoint>, RunError> {

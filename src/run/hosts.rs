@@ -115,7 +115,8 @@ impl Hosts {
             Waiting::Host => {
                 // The fleet's own `sleep` steps its clock; everything due meanwhile happens, at no cost.
                 let seconds = format!("{:.3}", time.as_secs_f64());
-                self.remote(Role::Ops)?
+                let _slept = self
+                    .remote(Role::Ops)?
                     .must_look(&["sleep", &seconds], Limit::QUICK.within(time + Limit::WALK.time))?;
             }
         }

@@ -109,6 +109,11 @@ pub fn release_host(locks: &Path, identity: &str, run: &str) -> Result<(), RunEr
     Ok(())
 }
 
+/// Who holds a host, if anyone does.
+pub fn holder(locks: &Path, identity: &str) -> Option<Holder> {
+    read(&lock_path(locks, identity))
+}
+
 /// Who works here, as `user@machine`.
 pub fn owner() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));

@@ -14,6 +14,7 @@ mod keeper;
 pub mod kill;
 pub mod ledger;
 pub mod lock;
+pub mod open;
 mod permit;
 pub mod progress;
 pub mod redact;

@@ -117,7 +117,7 @@ fn sample(remote: &Remote, keeper: &Keeper, seen: &Mutex<Option<String>>) -> Res
     if holds == Some(false) {
         *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
     }
-    ran?;
+    let _ran = ran?;
     if holds.is_none() {
         return Err(StepError::unknown("`crontab -l` on ops did not answer", "look at crontab on ops by hand"));
     }

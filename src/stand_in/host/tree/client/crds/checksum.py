@@ -1,0 +1,4 @@
+"""Checksums of rules."""
+import hashlib
+
+from crds import log, utils

@@ -1,0 +1,2 @@
+"""Talking to the server."""
+from crds.client import api

@@ -1,0 +1,5 @@
+"""JSON-RPC."""
+import uuid
+import urllib2
+
+from crds import log

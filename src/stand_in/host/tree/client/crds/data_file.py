@@ -1,0 +1,2 @@
+"""Headers of data files."""
+from crds import log, utils, config

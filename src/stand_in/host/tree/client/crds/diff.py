@@ -1,0 +1,2 @@
+"""Differences between rules."""
+from crds import log, utils, rmap, cmdline

@@ -1,0 +1,2 @@
+"""Where HST's references are."""
+from crds import log, config, utils

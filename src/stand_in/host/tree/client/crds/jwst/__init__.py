@@ -1,0 +1,4 @@
+"""JWST."""
+INSTRUMENTS = ('fgs', 'miri', 'nircam', 'niriss', 'nirspec')
+
+from crds.jwst import locate

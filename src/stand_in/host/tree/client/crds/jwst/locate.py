@@ -1,0 +1,2 @@
+"""Where JWST's references are."""
+from crds import log, config, utils

@@ -1,0 +1,2 @@
+"""Which parameters select a reference."""
+from crds import log, rmap, cmdline

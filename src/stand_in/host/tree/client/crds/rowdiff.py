@@ -1,0 +1,2 @@
+"""Differences between tables."""
+from crds import log, cmdline

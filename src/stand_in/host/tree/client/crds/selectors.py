@@ -1,0 +1,4 @@
+"""Match, UseAfter and the other selectors."""
+import re
+
+from crds import log, timestamp, utils

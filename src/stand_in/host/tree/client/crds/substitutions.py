@@ -1,0 +1,2 @@
+"""Header expressions of rules."""
+from crds import log, utils

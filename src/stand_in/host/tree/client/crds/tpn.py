@@ -1,0 +1,2 @@
+"""Constraint tables of the reference types."""
+from crds import log, utils

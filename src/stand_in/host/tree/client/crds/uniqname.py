@@ -1,0 +1,2 @@
+"""Names in the archive's style."""
+from crds import log, cmdline

@@ -1,0 +1,2 @@
+"""Which rules name a file."""
+from crds import log, rmap, cmdline

@@ -1,0 +1,5 @@
+"""Small helpers."""
+import os
+import hashlib
+
+from crds import log, config

@@ -1,0 +1,1 @@
+"""The application fileupload of the CRDS server."""

@@ -1,0 +1,1 @@
+"""The application interactive of the CRDS server."""

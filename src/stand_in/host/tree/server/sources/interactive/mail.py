@@ -1,0 +1,2 @@
+"""Notes about submissions."""
+from crds import log

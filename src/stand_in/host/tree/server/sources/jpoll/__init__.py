@@ -1,0 +1,1 @@
+"""The application jpoll of the CRDS server."""

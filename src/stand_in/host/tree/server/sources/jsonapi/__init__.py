@@ -1,0 +1,1 @@
+"""The application jsonapi of the CRDS server."""

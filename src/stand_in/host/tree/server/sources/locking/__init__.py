@@ -1,0 +1,1 @@
+"""The application locking of the CRDS server."""

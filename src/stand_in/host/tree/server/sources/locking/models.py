@@ -1,0 +1,2 @@
+"""Instrument locks."""
+from crds import log, timestamp

@@ -1,0 +1,1 @@
+"""The application maintenance of the CRDS server."""

@@ -1,0 +1,9 @@
+"""Removes locks that have run out."""
+import sys
+
+from crds import log, rmap
+from crds.server import settings
+from crds.server.interactive import models
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+"""Empties memcached."""
+import sys
+
+from crds import log
+from crds.client import api
+from crds.server import settings
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+"""Compares catalogue, cache, mappings and deliveries."""
+import sys
+
+from crds import log, rmap
+from crds.server import settings
+from crds.server.interactive import models
+
+if __name__ == "__main__":
+    sys.exit(main())

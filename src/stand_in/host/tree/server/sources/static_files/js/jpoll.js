@@ -1,0 +1,1 @@
+crds.poll = function (key, since) { return [key, since]; };

@@ -1,0 +1,1 @@
+"""The application stats of the CRDS server."""

@@ -1,0 +1,1 @@
+"""Request statistics; nothing is kept since 2013."""

@@ -1,0 +1,185 @@
+//! `mysql`: SQL from standard input or `-e`, answers as tab-separated lines; stops at the first error.
+
+use std::io::{IsTerminal, Read};
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::{Access, MysqlError, dialect, dump};
+use crate::stand_in::tools::Call;
+
+/// `mysql [switches] [DATABASE] [-e SQL]`. Each statement commits on its own: a load that is cut short leaves what it had done.
+pub fn main(call: &mut Call<'_>) -> i32 {
+    let (mut access, rest) = super::access(&call.args);
+    let mut script = None;
+    let mut names = true;
+    let mut words = rest.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-e" | "--execute" => script = words.next(),
+            "-N" | "--skip-column-names" => names = false,
+            "-u" | "-P" | "-h" => {
+                words.next();
+            }
+            other if other.starts_with("--execute=") => script = other.strip_prefix("--execute=").map(str::to_owned),
+            other if other.starts_with('-') => {}
+            other => access.name = other.to_owned(),
+        }
+    }
+    let script = script.unwrap_or_else(|| {
+        let mut text = String::new();
+        if std::io::stdin().is_terminal() {
+            return text;
+        }
+        let mut bytes = Vec::new();
+        if std::io::stdin().read_to_end(&mut bytes).is_ok() {
+            text = String::from_utf8_lossy(&bytes).into_owned();
+        }
+        text
+    });
+    if let Err(error) = super::admit(&access) {
+        call.complain(error);
+        return 1;
+    }
+    let mut connection = match access.name.as_str() {
+        "" => None,
+        _ => match super::open(&access) {
+            Ok(connection) => Some(connection),
+            Err(error) => {
+                call.complain(error);
+                return 1;
+            }
+        },
+    };
+    for (line, statement) in dialect::statements(&script) {
+        if let Err(error) = execute(call, &mut connection, &mut access, &statement, names) {
+            call.complain(format!("ERROR {} ({}) at line {line}: {}", error.code, error.state, error.text));
+            return 1;
+        }
+    }
+    0
+}
+
+fn execute(
+    call: &mut Call<'_>,
+    connection: &mut Option<Connection>,
+    access: &mut Access,
+    statement: &str,
+    names: bool,
+) -> Result<(), MysqlError> {
+    let lower = statement.to_ascii_lowercase();
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    let last = statement.split_whitespace().last().unwrap_or("").trim_matches(['`', '\'', '"', ';']).to_owned();
+    match words.as_slice() {
+        ["set" | "lock" | "unlock" | "commit" | "start" | "begin" | "alter", ..] => return Ok(()),
+        ["use", ..] => {
+            access.name = last;
+            *connection = Some(super::open(access)?);
+            return Ok(());
+        }
+        ["show", "databases"] => {
+            let mut found: Vec<String> = std::fs::read_dir(super::directory())
+                .into_iter()
+                .flatten()
+                .filter_map(Result::ok)
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .filter(|name| !name.starts_with('.') && !name.ends_with("-journal"))
+                .collect();
+            found.sort();
+            print(call, &["Database"], found.into_iter().map(|name| vec![name]), names);
+            return Ok(());
+        }
+        ["create", "database", ..] => {
+            let path = super::file(&last);
+            if path.exists() && !lower.contains("if not exists") {
+                let text = format!("Can't create database '{last}'; database exists");
+                return Err(MysqlError::new(1007, "HY000", text));
+            }
+            super::connect(&path)?.execute_batch("PRAGMA user_version=1").map_err(|error| MysqlError::of(&error))?;
+            return Ok(());
+        }
+        ["drop", "database", ..] => {
+            let path = super::file(&last);
+            if let Err(error) = std::fs::remove_file(&path)
+                && !lower.contains("if exists")
+            {
+                let text = format!("Can't drop database '{last}'; {error}");
+                return Err(MysqlError::new(1008, "HY000", text));
+            }
+            return Ok(());
+        }
+        _ => {}
+    }
+    let Some(connection) = connection else {
+        return Err(MysqlError::new(1046, "3D000", "No database selected"));
+    };
+    let sql = |error: rusqlite::Error| MysqlError::of(&error);
+    match words.as_slice() {
+        ["show", "tables"] => {
+            let found = dump::tables(connection).map_err(sql)?;
+            let title = format!("Tables_in_{}", access.name);
+            print(call, &[&title], found.into_iter().map(|name| vec![name]), names);
+            return Ok(());
+        }
+        ["describe" | "desc", ..] => {
+            return query(
+                call,
+                connection,
+                &format!("SELECT name AS Field, type AS Type FROM pragma_table_info('{last}')"),
+                names,
+            );
+        }
+        ["create", "table", ..] => {
+            if let Some(parts) = dialect::table(statement) {
+                for part in parts {
+                    connection.execute_batch(&part).map_err(sql)?;
+                }
+                return Ok(());
+            }
+        }
+        ["truncate", ..] => return connection.execute_batch(&format!("DELETE FROM \"{last}\"")).map_err(sql),
+        _ => {}
+    }
+    query(call, connection, &dialect::translated(statement), names)
+}
+
+fn query(call: &mut Call<'_>, connection: &Connection, sql: &str, names: bool) -> Result<(), MysqlError> {
+    let failed = |error: rusqlite::Error| MysqlError::of(&error);
+    let mut statement = connection.prepare(sql).map_err(failed)?;
+    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    if columns.is_empty() {
+        statement.execute([]).map_err(failed)?;
+        return Ok(());
+    }
+    let mut rows = statement.query([]).map_err(failed)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let mut cells = Vec::with_capacity(columns.len());
+        for column in 0..columns.len() {
+            cells.push(match row.get_ref(column).map_err(failed)? {
+                ValueRef::Null => "NULL".to_owned(),
+                ValueRef::Integer(number) => number.to_string(),
+                ValueRef::Real(number) => number.to_string(),
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                    String::from_utf8_lossy(bytes).replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t")
+                }
+            });
+        }
+        found.push(cells);
+    }
+    if !found.is_empty() {
+        let titles: Vec<&str> = columns.iter().map(String::as_str).collect();
+        print(call, &titles, found.into_iter(), names);
+    }
+    Ok(())
+}
+
+fn print(call: &mut Call<'_>, titles: &[&str], rows: impl Iterator<Item = Vec<String>>, names: bool) {
+    if names {
+        call.say(titles.join("\t"));
+    }
+    for row in rows {
+        call.say(row.join("\t"));
+    }
+    let _ = call.out.flush();
+}

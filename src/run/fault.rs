@@ -72,7 +72,8 @@ impl StepError {
 /// Errors of this project that know the next move.
 type HelpOf = fn(&(dyn std::error::Error + 'static)) -> Option<String>;
 
-const HELPS: [HelpOf; 5] = [
+const HELPS: [HelpOf; 6] = [
+    |error| error.downcast_ref::<crate::crds::CrdsError>().map(crate::crds::CrdsError::help),
     |error| error.downcast_ref::<crate::host::HostError>().map(crate::host::HostError::help),
     |error| error.downcast_ref::<RunError>().map(RunError::help),
     |error| error.downcast_ref::<crate::plan::LoadError>().map(crate::plan::LoadError::help),

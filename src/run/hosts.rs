@@ -1,14 +1,15 @@
 //! The hosts of the site, as a step sees them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::error::RunError;
 use super::fault::StepError;
 use super::keeper::Keeper;
+use crate::crds::Server;
+use crate::host::Limit;
 use crate::host::record::Recorder;
-use crate::host::{Limit, Remote};
 use crate::plan::{Change, Host, Role, Site, Waiting};
 
 /// The hosts of the site.
@@ -16,14 +17,13 @@ use crate::plan::{Change, Host, Role, Site, Waiting};
 pub struct Hosts {
     site: Arc<Site>,
     keeper: Arc<Keeper>,
-    remotes: BTreeMap<Role, OnceLock<Arc<Remote>>>,
-    recognised: Mutex<Vec<Role>>,
+    servers: BTreeMap<Role, OnceLock<Arc<Server>>>,
 }
 
 impl Hosts {
     pub(super) fn new(site: Arc<Site>, keeper: Arc<Keeper>) -> Self {
-        let remotes = Role::ALL.into_iter().map(|role| (role, OnceLock::new())).collect();
-        Self { site, keeper, remotes, recognised: Mutex::default() }
+        let servers = Role::ALL.into_iter().map(|role| (role, OnceLock::new())).collect();
+        Self { site, keeper, servers }
     }
 
     /// The recorder that everything said to a host must go through.
@@ -45,47 +45,28 @@ impl Hosts {
         })
     }
 
-    /// A host, recognised by its own name and account before anything else is asked of it.
+    /// A server, recognised by its own identity before anything else is asked of its host.
     ///
     /// # Errors
     ///
     /// If the site has no such host, it cannot be reached, or it is not who it should be.
-    pub fn remote(&self, role: Role) -> Result<Arc<Remote>, StepError> {
-        let remote = self.unrecognised(role)?;
-        let mut recognised = self.recognised.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !recognised.contains(&role) {
-            self.recognise(role, &remote)?;
-            recognised.push(role);
-        }
-        Ok(remote)
-    }
-
-    fn unrecognised(&self, role: Role) -> Result<Arc<Remote>, StepError> {
+    pub fn server(&self, role: Role) -> Result<Arc<Server>, StepError> {
         self.entry(role)?;
-        let slot = self.remotes.get(&role).ok_or_else(|| StepError::unknown(format!("no host `{role}`"), ""))?;
-        if let Some(remote) = slot.get() {
-            return Ok(Arc::clone(remote));
+        let slot = self.servers.get(&role).ok_or_else(|| StepError::unknown(format!("no host `{role}`"), ""))?;
+        if let Some(server) = slot.get() {
+            return Ok(Arc::clone(server));
         }
-        let remote = Arc::new(Remote::open(&self.site, role, self.recorder())?);
-        Ok(Arc::clone(slot.get_or_init(|| remote)))
-    }
-
-    fn recognise(&self, role: Role, remote: &Remote) -> Result<(), StepError> {
-        let wanted = &self.entry(role)?.identity;
-        let name = remote.must_look(&["uname", "-n"], Limit::QUICK)?.text();
-        let account = remote.must_look(&["id", "-un"], Limit::QUICK)?.text();
-        let name = name.trim().split('.').next().unwrap_or_default().to_owned();
-        let seen = format!("{} on {name}", account.trim());
-        if (name.as_str(), account.trim()) == (wanted.uname.as_str(), wanted.account.as_str()) {
-            return Ok(());
+        let server = Arc::new(Server::open(&self.site, role, self.recorder())?);
+        let differs = server.differs(&server.who_are_you()?);
+        if !differs.is_empty() {
+            return Err(StepError::failed(
+                format!("host `{role}` is not who it should be: {}", differs.join("; ")),
+                format!(
+                    "correct [hosts.{role}] in the site file, or the connection; nothing else was asked of the host"
+                ),
+            ));
         }
-        Err(StepError::failed(
-            format!(
-                "host `{role}` is not who it should be: expected {} on {}, seen {seen}",
-                wanted.account, wanted.uname
-            ),
-            format!("correct [hosts.{role}] in the site file, or the connection; nothing else was asked of the host"),
-        ))
+        Ok(Arc::clone(slot.get_or_init(|| server)))
     }
 
     /// Whether the site allows this kind of change to this host, and the host is who it should be.
@@ -101,7 +82,7 @@ impl Hosts {
             }
             .into());
         }
-        self.remote(role).map(|_| ())
+        self.server(role).map(|_| ())
     }
 
     /// Lets time pass on the hosts' clock; returns how much did.
@@ -116,7 +97,8 @@ impl Hosts {
                 // The fleet's own `sleep` steps its clock; everything due meanwhile happens, at no cost.
                 let seconds = format!("{:.3}", time.as_secs_f64());
                 let _slept = self
-                    .remote(Role::Ops)?
+                    .server(Role::Ops)?
+                    .remote()
                     .must_look(&["sleep", &seconds], Limit::QUICK.within(time + Limit::WALK.time))?;
             }
         }

@@ -17,6 +17,7 @@ use super::keeper::Keeper;
 use super::ledger::{ActState, Decision, Ledger};
 use super::permit::Permit;
 use super::verdict::Found;
+use crate::crds::Server;
 use crate::plan::{Change, Plan, PlanFile, Role, Site};
 use crate::steps::StepSpec;
 
@@ -95,6 +96,15 @@ impl Step {
     /// be judged may be left out.
     pub fn again(&self) -> bool {
         self.again
+    }
+
+    /// A server, recognised by its own identity before anything else is asked of its host.
+    ///
+    /// # Errors
+    ///
+    /// If the site has no such host, it cannot be reached, or it is not who it should be.
+    pub fn host(&self, role: Role) -> Result<Arc<Server>, StepError> {
+        self.hosts.server(role)
     }
 
     /// The hosts of the site.

@@ -11,7 +11,8 @@ use super::hosts::Hosts;
 use super::keeper::Keeper;
 use super::ledger::Ledger;
 use super::verdict::Verdict;
-use crate::host::{Limit, Remote};
+use crate::crds::Server;
+use crate::host::Limit;
 use crate::plan::Role;
 use crate::steps::holds_until;
 
@@ -24,7 +25,7 @@ const SINCE: &str = "s130_stop_ops_cron";
 /// A watch that is on.
 #[derive(Debug)]
 pub struct CronWatch {
-    remote: Arc<Remote>,
+    server: Arc<Server>,
     keeper: Arc<Keeper>,
     seen: Arc<Mutex<Option<String>>>,
     stop: Option<Sender<()>>,
@@ -44,16 +45,16 @@ impl CronWatch {
         if !since || over || step <= SINCE {
             return Ok(None);
         }
-        let remote = hosts.remote(Role::Ops)?;
+        let server = hosts.server(Role::Ops)?;
         let (stop, stopped) = channel::<()>();
         let mut watch =
-            Self { remote, keeper: Arc::clone(keeper), seen: Arc::default(), stop: Some(stop), thread: None };
+            Self { server, keeper: Arc::clone(keeper), seen: Arc::default(), stop: Some(stop), thread: None };
         watch.look()?;
-        let (remote, keeper, seen) = (Arc::clone(&watch.remote), Arc::clone(keeper), Arc::clone(&watch.seen));
+        let (server, keeper, seen) = (Arc::clone(&watch.server), Arc::clone(keeper), Arc::clone(&watch.seen));
         watch.thread = Some(std::thread::spawn(move || {
             while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
                 // A look that failed is in the journal as one that could not be made.
-                let _ = sample(&remote, &keeper, &seen);
+                let _ = sample(&server, &keeper, &seen);
             }
         }));
         Ok(Some(watch))
@@ -70,14 +71,14 @@ impl CronWatch {
     }
 
     fn look(&self) -> Result<(), StepError> {
-        sample(&self.remote, &self.keeper, &self.seen)?;
+        sample(&self.server, &self.keeper, &self.seen)?;
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match seen {
             None => Ok(()),
             Some(table) => Err(StepError::failed(
                 format!(
                     "cron of ops came back while it must be off\n  expected: an empty table on {}\n  seen: {}\n  likely cause: an install, a reboot, a queued `at` job or a colleague put the table back",
-                    self.remote.name(),
+                    self.server.name(),
                     table.lines().filter(|line| is_entry(line)).take(3).collect::<Vec<_>>().join(" | "),
                 ),
                 "find out who installed it, see what it started, empty it again, then run the same command again",
@@ -99,8 +100,8 @@ impl Drop for CronWatch {
     }
 }
 
-fn sample(remote: &Remote, keeper: &Keeper, seen: &Mutex<Option<String>>) -> Result<(), StepError> {
-    let ran = remote.look(&["crontab", "-l"], Limit::QUICK);
+fn sample(server: &Server, keeper: &Keeper, seen: &Mutex<Option<String>>) -> Result<(), StepError> {
+    let ran = server.remote().look(&["crontab", "-l"], Limit::QUICK);
     // `no crontab for crds` comes with status 1 and an empty output; any other refusal is not a look.
     let table = ran.as_ref().ok().filter(|ran| ran.is_zero() || ran.error_text().contains("no crontab"));
     let holds = table.map(|ran| !ran.text().lines().any(is_entry));

@@ -4,7 +4,9 @@
 //! line, the offending text and help. Nothing here reaches a host. Secrets are references ([`SecretRef`]); a value
 //! is fetched only when a client logs in and stays in memory.
 
+mod fit;
 pub mod names;
+mod outline;
 mod problem;
 mod read;
 mod secret;
@@ -14,6 +16,8 @@ mod upgrade;
 mod upgrade_read;
 
 
+pub use fit::misfits;
+pub use outline::{Outline, outline};
 pub use problem::{LoadError, Problem, Problems};
 pub use secret::{SecretError, SecretRef};
 pub use site::{

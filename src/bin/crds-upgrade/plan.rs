@@ -1,0 +1,73 @@
+//! `crds-upgrade plan`: what each step would run, look at and change, without a connection.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crds_upgrade::plan::{self, Outline};
+
+use crate::check::{chain, load};
+
+/// Prints what each step would run, look at and change. Reaches no host.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Plan file.
+    #[arg(long, env = "CRDS_UPGRADE_PLAN")]
+    plan: Option<PathBuf>,
+    /// Site file; without one, hosts have no names.
+    #[arg(long, env = "CRDS_UPGRADE_SITE")]
+    site: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, value_parser = ["text", "json"], default_value = "text")]
+    format: String,
+    /// Only steps whose name begins so.
+    #[arg(long)]
+    step: Option<String>,
+}
+
+/// Runs the command: 0 = printed, 1 = the files are wrong, 2 = they could not be read.
+pub fn run(args: Args) -> ExitCode {
+    let site_given = args.site.is_some() || std::path::Path::new("site.toml").exists();
+    let (plan, site) = load(args.plan, args.site);
+    let wrong = [plan.as_ref().err(), site.as_ref().err().filter(|_| site_given)];
+    let wrong: Vec<_> = wrong.into_iter().flatten().collect();
+    for error in &wrong {
+        eprintln!("{}\n    help: {}", chain(*error), error.help());
+    }
+    let Ok(plan) = plan else {
+        return ExitCode::from(if wrong.iter().any(|error| error.problems().is_empty()) { 2 } else { 1 });
+    };
+    if !wrong.is_empty() {
+        return ExitCode::from(1);
+    }
+    let site = site.ok();
+    let mut steps = plan::outline(&plan.plan, site.as_ref());
+    steps.retain(|step| args.step.as_ref().is_none_or(|wanted| step.id.starts_with(wanted.as_str())));
+    if args.format == "json" {
+        println!("{}", serde_json::json!({ "plan": plan.plan.id, "digest": plan.digest, "steps": steps }));
+        return ExitCode::SUCCESS;
+    }
+    println!("{} ({})\n", plan.plan.title, plan.plan.id);
+    for step in &steps {
+        print(step);
+    }
+    ExitCode::SUCCESS
+}
+
+fn print(step: &Outline) {
+    println!("{}  [{}]  {}", step.id, step.class, step.title);
+    let part = |name: &str, lines: &[String]| {
+        for (index, line) in lines.iter().enumerate() {
+            println!("    {:9}{line}", if index == 0 { name } else { "" });
+        }
+    };
+    part("looks at", &step.looks_at);
+    part("runs", &step.runs);
+    part("changes", &step.changes);
+    if step.changes.is_empty() {
+        println!("    {:9}nothing", "changes");
+    } else {
+        println!("    {:9}{}", "way back", step.way_back);
+    }
+    part("checks", &step.checks);
+    println!();
+}

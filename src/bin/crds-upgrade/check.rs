@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crds_upgrade::plan::{self, LoadError, PlanFile, Problem, Site};
 
 /// Judges plan and site: every problem at once, with file, line and help. Reaches no host.
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct Args {
     /// Plan file.
     #[arg(long, env = "CRDS_UPGRADE_PLAN")]

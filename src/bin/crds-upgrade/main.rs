@@ -4,7 +4,9 @@
 
 mod abandon;
 mod approve;
+mod check;
 mod open_run;
+mod plan;
 mod report;
 mod status;
 mod verify;
@@ -19,6 +21,10 @@ use crds_upgrade::run::{Folder, RunError};
 #[derive(Debug, Parser)]
 #[command(version)]
 enum Command {
+    /// Judge plan and site, every problem at once, without touching anything
+    Check(check::Args),
+    /// What each step would run, look at and change, without a connection
+    Plan(plan::Args),
     /// Where a run stands
     Status(status::Args),
     /// The same, again and again until the run rests
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
         }
     };
     match command {
+        Command::Check(args) => check::run(args),
+        Command::Plan(args) => plan::run(args),
         Command::Status(args) => status::run(args),
         Command::Watch(args) => status::watch(args),
         Command::Approve(args) => approve::approve(args),

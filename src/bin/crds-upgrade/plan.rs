@@ -8,7 +8,7 @@ use crds_upgrade::plan::{self, Outline};
 use crate::check::{chain, load};
 
 /// Prints what each step would run, look at and change. Reaches no host.
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct Args {
     /// Plan file.
     #[arg(long, env = "CRDS_UPGRADE_PLAN")]
@@ -29,16 +29,16 @@ pub fn run(args: Args) -> ExitCode {
     let site_given = args.site.is_some() || std::path::Path::new("site.toml").exists();
     let (plan, site) = load(args.plan, args.site);
     let wrong = [plan.as_ref().err(), site.as_ref().err().filter(|_| site_given)];
-    let wrong: Vec<_> = wrong.into_iter().flatten().collect();
-    for error in &wrong {
-        eprintln!("{}\n    help: {}", chain(*error), error.help());
+    let mut status = None;
+    for error in wrong.into_iter().flatten() {
+        eprintln!("{}\n    help: {}", chain(error), error.help());
+        let worst = if error.problems().is_empty() { 2 } else { 1 };
+        status = Some(status.map_or(worst, |before: u8| before.max(worst)));
     }
-    let Ok(plan) = plan else {
-        return ExitCode::from(if wrong.iter().any(|error| error.problems().is_empty()) { 2 } else { 1 });
+    let plan = match (plan, status) {
+        (Ok(plan), None) => plan,
+        (_, status) => return ExitCode::from(status.unwrap_or(2)),
     };
-    if !wrong.is_empty() {
-        return ExitCode::from(1);
-    }
     let site = site.ok();
     let mut steps = plan::outline(&plan.plan, site.as_ref());
     steps.retain(|step| args.step.as_ref().is_none_or(|wanted| step.id.starts_with(wanted.as_str())));

@@ -4,3 +4,23 @@
 //! the Python client; conformance with the client is tested, see `tests/rules`.
 
 pub mod syntax;
+
+mod compile;
+mod condition;
+mod dates;
+mod element;
+mod error;
+mod expr;
+mod expr_parse;
+mod glob;
+mod hooks;
+mod load;
+pub mod python;
+mod rare;
+mod rmap;
+mod tree;
+
+pub use condition::condition_value;
+pub use error::RulesError;
+pub use load::{Context, Imap, Library, TypeEntry};
+pub use rmap::Rmap;

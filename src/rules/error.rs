@@ -1,0 +1,69 @@
+//! Why rules cannot be used.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::syntax::SyntaxError;
+
+/// Rules that cannot be loaded. Cheap to clone: one bad file is reported for many datasets.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum RulesError {
+    /// The file cannot be read.
+    #[error("failed to read mapping `{}`", path.display())]
+    Read {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why not.
+        source: Arc<std::io::Error>,
+    },
+    /// The text is not a mapping.
+    #[error("failed to parse a mapping")]
+    Syntax(#[from] SyntaxError),
+    /// The text is a mapping, but not one that selects.
+    #[error("{file}:{line}: cannot load mapping: {why}")]
+    Meaning {
+        /// The file.
+        file: String,
+        /// The line nearest to the reason, from 1.
+        line: usize,
+        /// The reason.
+        why: String,
+    },
+    /// The checksum in the header is missing or wrong.
+    #[error("{file}:{line}: {why}")]
+    Checksum {
+        /// The file.
+        file: String,
+        /// The line of `sha1sum`, or 1.
+        line: usize,
+        /// The reason, in the client's words.
+        why: String,
+    },
+    /// A mapping that should be of one kind is of another.
+    #[error("`{name}` is not a {expected}")]
+    Kind {
+        /// The name.
+        name: String,
+        /// `.pmap` and the like.
+        expected: &'static str,
+    },
+}
+
+impl RulesError {
+    /// The next move.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Read { path, .. } => format!(
+                "put `{}` there (`crds sync --contexts ...` fetches the mappings of a context), or name another cache",
+                path.display()
+            ),
+            Self::Syntax(error) => error.help(),
+            Self::Meaning { file, line, .. } => format!("correct line {line} of `{file}`, or use a context without it"),
+            Self::Checksum { file, .. } => format!(
+                "`{file}` is not what was published: fetch it again; to look at it all the same, ignore checksums"
+            ),
+            Self::Kind { expected, .. } => format!("name a {expected}"),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The instrument hooks: small programs of the client that change a header before or after a lookup (RS 11).
+
+use super::condition::condition_value;
+use super::dates;
+use super::python::{float_repr, parse_float, repr};
+
+/// Keywords that hooks look at, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum HookKey {
+    /// `APERTURE`
+    Aperture,
+    /// `CCDAMP`
+    CcdAmp,
+    /// `CCDGAIN`
+    CcdGain,
+    /// `DATE-OBS`
+    DateObs,
+    /// `DETECTOR`
+    Detector,
+    /// `FILTER1`
+    Filter1,
+    /// `FILTER2`
+    Filter2,
+    /// `LTV1`
+    Ltv1,
+    /// `LTV2`
+    Ltv2,
+    /// `NAXIS1`
+    Naxis1,
+    /// `NAXIS2`
+    Naxis2,
+    /// `NUMCOLS`
+    NumCols,
+    /// `NUMROWS`
+    NumRows,
+    /// `RAW_LTV1`
+    RawLtv1,
+    /// `RAW_LTV2`
+    RawLtv2,
+    /// `SUBARRAY`
+    Subarray,
+    /// `TIME-OBS`
+    TimeObs,
+    /// `XCORNER`
+    XCorner,
+    /// `YCORNER`
+    YCorner,
+}
+
+use HookKey as K;
+
+/// The keywords of [`HookKey`], in its order.
+pub const HOOK_KEYS: [&str; 19] = [
+    "APERTURE", "CCDAMP", "CCDGAIN", "DATE-OBS", "DETECTOR", "FILTER1", "FILTER2", "LTV1", "LTV2", "NAXIS1", "NAXIS2",
+    "NUMCOLS", "NUMROWS", "RAW_LTV1", "RAW_LTV2", "SUBARRAY", "TIME-OBS", "XCORNER", "YCORNER",
+];
+
+/// The header a hook works on.
+pub trait HookHeader {
+    /// The value of a keyword, if the header has it.
+    fn get(&self, key: HookKey) -> Option<&str>;
+    /// Sets a keyword.
+    fn set(&mut self, key: HookKey, value: &str);
+}
+
+/// A hook function of the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// `precondition_header_acs_biasfile_v1` to `_v3`
+    AcsBias(u8),
+    /// `fallback_header_acs_biasfile_v2`, `_v3`
+    AcsBiasFallback(u8),
+    /// `precondition_header_wfc3_biasfile_v1`
+    Wfc3Bias,
+    /// `fallback_header_wfpc2_flatfile_v1`
+    Wfpc2FlatFallback,
+}
+
+/// Exposures before the fourth servicing mission.
+const SM4: &str = "2009-05-14 00:00:00";
+const PRE_SM4_SUBARRAY: &str = "2002-03-30 00:00:00";
+
+impl Hook {
+    /// The hook of that function name in the package of that instrument; an unknown name means no hook.
+    pub fn find(observatory: &str, instrument: &str, function: &str) -> Option<Self> {
+        match (observatory, instrument, function) {
+            ("hst", "acs", "precondition_header_acs_biasfile_v1") => Some(Self::AcsBias(1)),
+            ("hst", "acs", "precondition_header_acs_biasfile_v2") => Some(Self::AcsBias(2)),
+            ("hst", "acs", "precondition_header_acs_biasfile_v3") => Some(Self::AcsBias(3)),
+            ("hst", "acs", "fallback_header_acs_biasfile_v2") => Some(Self::AcsBiasFallback(2)),
+            ("hst", "acs", "fallback_header_acs_biasfile_v3") => Some(Self::AcsBiasFallback(3)),
+            ("hst", "wfc3", "precondition_header_wfc3_biasfile_v1") => Some(Self::Wfc3Bias),
+            ("hst", "wfpc2", "fallback_header_wfpc2_flatfile_v1") => Some(Self::Wfpc2FlatFallback),
+            _ => None,
+        }
+    }
+
+    /// Changes the header.
+    ///
+    /// # Errors
+    ///
+    /// The text of the client's exception, such as the quoted name of a missing keyword.
+    pub fn apply(self, header: &mut dyn HookHeader) -> Result<(), String> {
+        match self {
+            Self::AcsBias(version) => acs_bias(version, header),
+            Self::AcsBiasFallback(version) => acs_bias_fallback(version, header),
+            Self::Wfc3Bias => {
+                let full = need(header, K::Subarray)? == "T" && !need(header, K::Aperture)?.contains("SUB");
+                if full {
+                    header.set(K::Aperture, "N/A");
+                }
+                Ok(())
+            }
+            Self::Wfpc2FlatFallback => {
+                let (one, two) = (need(header, K::Filter1)?.to_owned(), need(header, K::Filter2)?.to_owned());
+                header.set(K::Filter1, &two);
+                header.set(K::Filter2, &one);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The value of a keyword, or Python's `KeyError` text.
+fn need(header: &dyn HookHeader, key: HookKey) -> Result<&str, String> {
+    header.get(key).ok_or_else(|| repr(HOOK_KEYS[key as usize]))
+}
+
+fn acs_bias(version: u8, header: &mut dyn HookHeader) -> Result<(), String> {
+    let when = format!("{} {}", need(header, K::DateObs)?, need(header, K::TimeObs)?);
+    let when = dates::reformat(&when)?;
+    if version == 3 && !required(header, when.as_str())? {
+        return Ok(());
+    }
+    let early = when.as_str() < SM4;
+    if early {
+        header.set(K::Aperture, "N/A");
+    }
+    let (columns, rows) = if version == 1 { (K::NumCols, K::NumRows) } else { (K::Naxis1, K::Naxis2) };
+    if let Some(count) = whole(need(header, columns)?)? {
+        header.set(columns, &condition_value(&float_repr(count)));
+        if early && count > 2048.0 {
+            match need(header, K::CcdAmp)? {
+                "A" | "D" => header.set(K::CcdAmp, "AD"),
+                "B" | "C" => header.set(K::CcdAmp, "BC"),
+                _ => {}
+            }
+        }
+    }
+    let corner = need(header, K::Detector)? == "WFC"
+        && need(header, K::XCorner)? == "0.0"
+        && need(header, K::YCorner)? == "0.0";
+    if corner && let Some(count) = whole(need(header, rows)?)? {
+        header.set(rows, &condition_value(&float_repr(count / 2.0)));
+    }
+    Ok(())
+}
+
+/// `int(float(text))`; nothing where the client leaves the header alone.
+fn whole(text: &str) -> Result<Option<f64>, String> {
+    match parse_float(text) {
+        Some(value) if value.is_infinite() => Err("cannot convert float infinity to integer".to_owned()),
+        // Adding zero turns a negative zero into a plain one, which an integer is.
+        Some(value) if !value.is_nan() => Ok(Some(value.trunc() + 0.0)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether version 3 changes anything; tests in the client's order, since a bad CCDGAIN raises.
+fn required(header: &dyn HookHeader, when: &str) -> Result<bool, String> {
+    if need(header, K::Detector)? != "WFC" || when < PRE_SM4_SUBARRAY {
+        return Ok(true);
+    }
+    if header.get(K::Aperture).is_none_or(|aperture| aperture == "UNDEFINED") {
+        return Ok(true);
+    }
+    let gain = need(header, K::CcdGain)?;
+    let gain = parse_float(gain).ok_or_else(|| format!("could not convert string to float: {}", repr(gain)))?;
+    if gain == 4.0 || gain == 8.0 {
+        return Ok(true);
+    }
+    Ok(matches!(need(header, K::CcdAmp)?, "AD" | "BC"))
+}
+
+fn acs_bias_fallback(version: u8, header: &mut dyn HookHeader) -> Result<(), String> {
+    acs_bias(version, header)?;
+    let (ltv1, ltv2) = if version == 3 { (K::RawLtv1, K::RawLtv2) } else { (K::Ltv1, K::Ltv2) };
+    // The client's log line reads all four before anything is set.
+    for key in [K::Naxis1, K::Naxis2, ltv1, ltv2] {
+        need(header, key)?;
+    }
+    if need(header, K::Detector)? == "WFC" {
+        for (key, value) in [(K::Naxis1, "4144.0"), (K::Naxis2, "2068.0"), (ltv1, "24.0"), (ltv2, "0.0")] {
+            header.set(key, value);
+        }
+    } else {
+        for (key, value) in [(K::Naxis1, "1062.0"), (K::Naxis2, "1044.0"), (ltv1, "19.0")] {
+            header.set(key, value);
+        }
+        let value = if matches!(need(header, K::CcdAmp)?, "C" | "D") { "0.0" } else { "20.0" };
+        header.set(ltv2, value);
+    }
+    Ok(())
+}

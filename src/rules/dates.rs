@@ -64,6 +64,17 @@ pub fn reformat(date: &str) -> Result<DateText, String> {
     if three_letters(date) { alphabetical(date) } else { numerical(date) }
 }
 
+/// Seconds from the year 0 of a text that [`reformat`] gave.
+pub fn seconds(date: &str) -> f64 {
+    let number = |from: usize, to: usize| date.get(from..to).and_then(|n| n.parse::<i64>().ok()).unwrap_or(0);
+    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
+    // Days by the usual count of a calendar that begins in March.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let whole_days = 365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (153 * m + 2) / 5 + day;
+    let clock = number(11, 13) * 3600 + number(14, 16) * 60 + number(17, 19);
+    (whole_days * 86400 + clock) as f64 + number(20, 26) as f64 / 1e6
+}
+
 /// The common form `dddd-dd-dd dd:dd:dd[.d{1,6}]`, valid in the calendar, without any detour.
 fn plain(date: &str) -> Option<DateText> {
     let bytes = date.as_bytes();
@@ -107,12 +118,14 @@ fn days(year: u32, month: u32) -> u32 {
 fn t_separated(date: &str) -> bool {
     let Some((day, time)) = date.split_once('T') else { return false };
     let day_fits = day.len() == 10
-        && day.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' || b == b'/' } else { b.is_ascii_digit() });
+        && day
+            .bytes()
+            .enumerate()
+            .all(|(i, b)| if i == 4 || i == 7 { b == b'-' || b == b'/' } else { b.is_ascii_digit() });
     let (clock, fraction) = time.split_once('.').map_or((time, None), |(clock, fraction)| (clock, Some(fraction)));
     let clock_fits = matches!(clock.len(), 5 | 8)
         && clock.bytes().enumerate().all(|(i, b)| if i % 3 == 2 { b == b':' } else { b.is_ascii_digit() });
-    let fraction_fits =
-        fraction.is_none_or(|f| (1..=6).contains(&f.len()) && f.bytes().all(|b| b.is_ascii_digit()));
+    let fraction_fits = fraction.is_none_or(|f| (1..=6).contains(&f.len()) && f.bytes().all(|b| b.is_ascii_digit()));
     day_fits && clock_fits && fraction_fits
 }
 

@@ -5,22 +5,31 @@
 
 pub mod syntax;
 
+pub mod answer;
 mod compile;
 mod condition;
+pub mod dataset;
 mod dates;
 mod element;
+pub mod engine;
 mod error;
 mod expr;
 mod expr_parse;
 mod glob;
 mod hooks;
+pub mod input;
+pub mod jwst;
 mod load;
+mod lookup;
 pub mod python;
 mod rare;
 mod rmap;
 mod tree;
 
+pub use answer::{Best, BestReferences};
 pub use condition::condition_value;
+pub use dataset::{Header, HeaderValue};
 pub use error::RulesError;
 pub use load::{Context, Imap, Library, TypeEntry};
+pub use lookup::{DatasetError, Lookup};
 pub use rmap::Rmap;

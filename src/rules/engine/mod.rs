@@ -1,0 +1,16 @@
+//! The lookup engine: one [`Session`] answers for many datasets and remembers what it has worked out.
+//!
+//! Every distinct value of a keyword is conditioned once and becomes a number. What the rules say about a value (valid
+//! or not, which match cases survive, which gain weight) is worked out once per value and kept as bits, so that a lookup
+//! is an AND over a few words, a look at the survivors, and a search in a date table.
+
+mod choose;
+mod plan;
+mod session;
+mod state;
+mod verdict;
+
+pub use choose::{Fail, Why};
+pub use plan::{Kid, TypeRef};
+pub use session::{Outcome, Session, SideId};
+pub use state::State;

@@ -1,0 +1,132 @@
+//! How the rules of one instrument of one context look at a header.
+
+use std::collections::BTreeMap;
+
+use super::super::expr::Expr;
+use super::super::hooks::HOOK_KEYS;
+use super::super::load::{Imap, TypeEntry};
+use super::super::rmap::Rmap;
+
+/// The number of a keyword in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Kid(pub(crate) u32);
+
+/// What a name of an expression stands for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Name {
+    /// A keyword of the header.
+    Key(Kid),
+    /// The word `keep_comments`, always false in lookups.
+    KeepComments,
+    /// Nothing: the expression fails when it gets there.
+    Missing,
+}
+
+/// A condition on the header.
+#[derive(Debug)]
+pub(super) enum Condition {
+    /// Always that.
+    Constant(bool),
+    /// Depends on the named keywords.
+    Expr(Vec<Name>),
+}
+
+/// A type of an instrument, with the names of its expressions resolved.
+#[derive(Debug)]
+pub(super) struct TypePlan {
+    pub(super) runtime: usize,
+    pub(super) omit: Condition,
+    pub(super) relevance: Condition,
+    /// Parkey, names seen by the expression in the whole header, names seen after a fallback.
+    pub(super) parkeys: Vec<(Kid, Vec<Name>, Vec<Name>)>,
+}
+
+/// What a type leads to in a plan.
+#[derive(Debug)]
+pub enum TypeRef {
+    /// `NOT FOUND n/a`
+    NotApplicable,
+    /// Left out.
+    Omit,
+    /// Rules: index of the plan.
+    Rules(usize),
+}
+
+/// One instrument of one context.
+#[derive(Debug)]
+pub(super) struct Side {
+    /// The keywords of the minimised header.
+    pub(super) keys: Vec<Kid>,
+    pub(super) types: BTreeMap<String, TypeRef>,
+    pub(super) plans: Vec<TypePlan>,
+    /// The keyword behind each of the hooks' keys, where the header has it.
+    pub(super) hooks: [Option<Kid>; HOOK_KEYS.len()],
+}
+
+/// Resolves the names of an expression: a dotted keyword answers to its underscore form, before a plain one.
+fn resolve(expr: &Expr, keys: &[(&str, Kid)]) -> Vec<Name> {
+    let find = |name: &String| {
+        let dotted = keys.iter().rev().find(|(key, _)| key.contains('.') && key.replace('.', "_") == *name);
+        match dotted.or_else(|| keys.iter().find(|(key, _)| key == name)) {
+            Some((_, kid)) => Name::Key(*kid),
+            None => Name::Missing,
+        }
+    };
+    expr.names.iter().map(find).collect()
+}
+
+fn condition(expr: &Expr, keys: &[(&str, Kid)]) -> Condition {
+    if expr.names.is_empty()
+        && let Ok(truth) = expr.truth(&|_| None)
+    {
+        return Condition::Constant(truth);
+    }
+    Condition::Expr(resolve(expr, keys))
+}
+
+impl Side {
+    /// Plans an instrument; `kid` numbers a keyword, `runtime` the working memory of an rmap.
+    pub(super) fn new(
+        imap: &Imap,
+        context_key: &str,
+        mut kid: impl FnMut(&str) -> Kid,
+        mut runtime: impl FnMut(&std::sync::Arc<Rmap>) -> usize,
+    ) -> Self {
+        let mut keys: Vec<(&str, Kid)> = imap.keys.iter().map(|key| (key.as_str(), kid(key))).collect();
+        if !keys.iter().any(|(key, _)| *key == context_key) {
+            keys.push((context_key, kid(context_key)));
+        }
+        let mut side = Self {
+            keys: keys.iter().map(|(_, kid)| *kid).collect(),
+            types: BTreeMap::new(),
+            plans: Vec::new(),
+            hooks: HOOK_KEYS.map(|name| keys.iter().find(|(key, _)| *key == name).map(|(_, kid)| *kid)),
+        };
+        for (name, entry) in &imap.types {
+            let entry = match entry {
+                TypeEntry::NotApplicable(_) => TypeRef::NotApplicable,
+                TypeEntry::Omit(_) => TypeRef::Omit,
+                TypeEntry::Rmap(rmap) => {
+                    let own: Vec<(&str, Kid)> = rmap.required.iter().map(|key| (key.as_str(), kid(key))).collect();
+                    let parkeys = rmap.parkey_relevance.iter().map(|(at, expr)| {
+                        let comments = |(name, resolved): (&String, Name)| match resolved {
+                            Name::Missing | Name::Key(_) if name == "keep_comments" => Name::KeepComments,
+                            other => other,
+                        };
+                        let names = |keys| expr.names.iter().zip(resolve(expr, keys)).map(comments).collect();
+                        (own[*at].1, names(&keys), names(&own))
+                    });
+                    side.plans.push(TypePlan {
+                        runtime: runtime(rmap),
+                        omit: condition(&rmap.omit, &keys),
+                        relevance: condition(&rmap.relevance, &keys),
+                        parkeys: parkeys.collect(),
+                    });
+                    TypeRef::Rules(side.plans.len() - 1)
+                }
+            };
+            side.types.insert(name.clone(), entry);
+        }
+        side
+    }
+}

@@ -1,0 +1,345 @@
+//! A session: plans, working memory and the lookup of one type (RS 7.1).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::super::error::RulesError;
+use super::super::expr::{Expr, Val};
+use super::super::hooks::{HookHeader, HookKey};
+use super::super::load::{Context, Imap, TypeEntry};
+use super::super::python::parse_float;
+use super::super::rmap::Rmap;
+use super::super::syntax::Selector;
+use super::super::tree::{Node, NodeId, Terminal};
+use super::choose::{Fail, Found, Runtime, Why};
+use super::plan::{Condition, Kid, Name, Side, TypePlan, TypeRef};
+use super::state::State;
+use super::verdict::MatchCache;
+use crate::rules::answer::Best;
+
+/// Answers for many datasets, one at a time. Not shared between threads; the rules below it are.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// The header at hand.
+    pub state: State,
+    kids: HashMap<String, Kid>,
+    names: Vec<String>,
+    sides: Vec<Side>,
+    by_imap: HashMap<(usize, String), SideId>,
+    /// Keeps alive what the addresses in `by_imap` and `by_rmap` speak of.
+    imaps: Vec<Arc<Imap>>,
+    runtimes: Vec<Runtime>,
+    by_rmap: HashMap<usize, usize>,
+}
+
+/// The number of an instrument of a context in a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SideId(usize);
+
+/// The answer for one type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// One value, as written in the rules: number of the rmap, number of the terminal.
+    One(usize, NodeId),
+    /// Several values at once (a tie that cannot be merged).
+    Several(usize, Vec<NodeId>),
+    /// `NOT FOUND n/a`
+    NotApplicable,
+    /// Left out of the result.
+    Omit,
+    /// `NOT FOUND ` and a reason.
+    Failed(Why),
+}
+
+/// Values kept in all columns and caches of a session before it forgets them and begins anew.
+const MOST_KEPT: usize = 1 << 19;
+
+impl Session {
+    /// A session without any plan.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of a keyword, spelled as rules spell it.
+    pub fn kid(&mut self, name: &str) -> Kid {
+        if let Some(kid) = self.kids.get(name) {
+            return *kid;
+        }
+        let kid = self.state.add_column();
+        self.kids.insert(name.to_owned(), kid);
+        self.names.push(name.to_owned());
+        kid
+    }
+
+    /// The keywords of this session in the order of their numbers.
+    pub fn keywords(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Plans an instrument (lower case) of a context; nothing where the context has no rules for it.
+    ///
+    /// # Errors
+    ///
+    /// Rules that cannot be loaded.
+    pub fn side(&mut self, context: &Context, instrument: &str) -> Option<Result<SideId, RulesError>> {
+        let imap = match context.imap(instrument)? {
+            Ok(imap) => imap,
+            Err(error) => return Some(Err(error)),
+        };
+        let address = (Arc::as_ptr(&imap) as usize, context.instrument_key().to_owned());
+        if let Some(side) = self.by_imap.get(&address) {
+            return Some(Ok(*side));
+        }
+        for entry in imap.types.values() {
+            if let TypeEntry::Rmap(rmap) = entry {
+                self.runtime(rmap);
+            }
+        }
+        for key in imap.keys.iter().map(String::as_str).chain([context.instrument_key()]) {
+            self.kid(key);
+        }
+        let (kids, runtimes) = (&self.kids, &self.by_rmap);
+        let side = Side::new(
+            &imap,
+            context.instrument_key(),
+            |name| kids[name],
+            |rmap| runtimes[&(Arc::as_ptr(rmap) as usize)],
+        );
+        let id = SideId(self.sides.len());
+        self.sides.push(side);
+        self.imaps.push(imap);
+        self.by_imap.insert(address, id);
+        Some(Ok(id))
+    }
+
+    fn runtime(&mut self, rmap: &Arc<Rmap>) -> usize {
+        let address = Arc::as_ptr(rmap) as usize;
+        if let Some(known) = self.by_rmap.get(&address) {
+            return *known;
+        }
+        // Every parkey of every level gets its number, and so does every keyword that a condition names.
+        for name in &rmap.required {
+            self.kid(name);
+        }
+        let params: Vec<Kid> = rmap.tree.params.iter().map(|name| self.kid(name)).collect();
+        for node in &rmap.tree.nodes {
+            match node {
+                Node::Match(node) => node.params.iter().for_each(|param| self.state.pin(params[param.param])),
+                Node::Table(node) if node.kind == Selector::UseAfter => {
+                    node.params.iter().for_each(|param| self.state.hardly_repeats(params[*param]));
+                }
+                _ => {}
+            }
+        }
+        let caches = (0..rmap.tree.matches).map(|_| MatchCache::default()).collect();
+        self.runtimes.push(Runtime { rmap: Arc::clone(rmap), params, caches });
+        self.by_rmap.insert(address, self.runtimes.len() - 1);
+        self.runtimes.len() - 1
+    }
+
+    /// The keywords of the minimised header of a side.
+    pub fn keys(&self, side: SideId) -> &[Kid] {
+        &self.sides[side.0].keys
+    }
+
+    /// The types of a side and what they lead to, sorted by name.
+    pub fn types(&self, side: SideId) -> impl Iterator<Item = (&str, &TypeRef)> {
+        self.sides[side.0].types.iter().map(|(name, entry)| (name.as_str(), entry))
+    }
+
+    /// What a type (lower case) of a side leads to.
+    pub fn type_ref(&self, side: SideId, name: &str) -> Option<&TypeRef> {
+        self.sides[side.0].types.get(name)
+    }
+
+    /// The rules behind a plan of a side.
+    pub fn rmap(&self, side: SideId, plan: usize) -> &Arc<Rmap> {
+        &self.runtimes[self.sides[side.0].plans[plan].runtime].rmap
+    }
+
+    /// The keywords that decide the answer of a plan: its own, those its conditions name, the two of the "do not
+    /// reprocess" rule; and whether every name it asks for is there.
+    pub fn keys_of(&self, side: SideId, plan: usize) -> Vec<Kid> {
+        let side = &self.sides[side.0];
+        let plan = &side.plans[plan];
+        let rmap = &self.runtimes[plan.runtime].rmap;
+        let mut kids: Vec<Kid> = rmap.required.iter().map(|name| self.kids[name.as_str()]).collect();
+        let conditions = [&plan.omit, &plan.relevance].into_iter().filter_map(|condition| match condition {
+            Condition::Expr(names) => Some(names),
+            Condition::Constant(_) => None,
+        });
+        for name in conditions.chain(plan.parkeys.iter().map(|(_, names, _)| names)).flatten() {
+            if let Name::Key(kid) = name {
+                kids.push(*kid);
+            }
+        }
+        kids.extend([HookKey::Detector, HookKey::CcdGain].iter().filter_map(|key| side.hooks[*key as usize]));
+        if rmap.precondition.is_some() || rmap.fallback.is_some() {
+            kids.extend(side.hooks.iter().flatten());
+        }
+        kids.sort_unstable();
+        kids.dedup();
+        kids
+    }
+
+    /// Forgets what it has worked out when that has grown too much; call it between datasets.
+    pub fn trim(&mut self) {
+        let kept = |runtime: &Runtime| runtime.caches.iter().map(MatchCache::kept).sum::<usize>();
+        if self.state.kept() + self.runtimes.iter().map(kept).sum::<usize>() > MOST_KEPT {
+            self.state.forget();
+            for cache in self.runtimes.iter_mut().flat_map(|runtime| &mut runtime.caches) {
+                *cache = MatchCache::default();
+            }
+        }
+    }
+
+    /// Looks one type up for the header at hand.
+    pub fn lookup(&mut self, side: SideId, plan: usize) -> Outcome {
+        let side = &self.sides[side.0];
+        let plan = &side.plans[plan];
+        let runtime = &mut self.runtimes[plan.runtime];
+        let state = &mut self.state;
+        let rmap = Arc::clone(&runtime.rmap);
+        // A condition that fails says nothing: the type stays in, and stays relevant.
+        if truth(&plan.omit, &rmap.omit, state) == Ok(true) {
+            return Outcome::Omit;
+        }
+        if truth(&plan.relevance, &rmap.relevance, state) == Ok(false) {
+            return Outcome::NotApplicable;
+        }
+        let outcome = attempt(side, plan, runtime, state, &rmap);
+        state.undo();
+        outcome
+    }
+
+    /// The answer as the client gives it; nothing where the type is left out.
+    pub fn answer(&self, outcome: &Outcome) -> Option<Best> {
+        let item = |runtime: &usize, id: &NodeId| match self.runtimes[*runtime].rmap.tree.node(*id) {
+            Node::Terminal(terminal) => match terminal {
+                Terminal::Many(names) => Best::Tuple(names.iter().cloned().map(Best::File).collect()),
+                Terminal::Other(text) => Best::File(text.clone()),
+                other => Best::File(other.text().unwrap_or_default().to_owned()),
+            },
+            Node::Match(_) => Best::Selector(Selector::Match),
+            Node::Table(node) => Best::Selector(node.kind),
+            Node::Rare(node) => Best::Selector(node.kind),
+        };
+        match outcome {
+            Outcome::One(runtime, id) => Some(item(runtime, id)),
+            Outcome::Several(runtime, ids) => Some(Best::Tuple(ids.iter().map(|id| item(runtime, id)).collect())),
+            Outcome::NotApplicable => Some(Best::Failed("n/a".to_owned())),
+            Outcome::Omit => None,
+            Outcome::Failed(why) => Some(Best::Failed(why.to_string())),
+        }
+    }
+
+    /// The file name of an outcome that is one.
+    pub fn file(&self, outcome: &Outcome) -> Option<&str> {
+        match outcome {
+            Outcome::One(runtime, id) => match self.runtimes[*runtime].rmap.tree.node(*id) {
+                Node::Terminal(Terminal::File(name)) => Some(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Whether a condition holds for the header at hand.
+fn truth(condition: &Condition, expr: &Expr, state: &State) -> Result<bool, String> {
+    match condition {
+        Condition::Constant(truth) => Ok(*truth),
+        Condition::Expr(names) => named_truth(names, expr, state),
+    }
+}
+
+fn named_truth(names: &[Name], expr: &Expr, state: &State) -> Result<bool, String> {
+    expr.truth(&|at| match names[at] {
+        Name::Key(kid) => Some(Val::Text(state.text(kid))),
+        Name::KeepComments => Some(Val::Bool(false)),
+        Name::Missing => None,
+    })
+}
+
+struct View<'a> {
+    state: &'a mut State,
+    side: &'a Side,
+}
+
+impl HookHeader for View<'_> {
+    fn get(&self, key: HookKey) -> Option<&str> {
+        Some(self.state.text(self.side.hooks[key as usize]?))
+    }
+
+    fn set(&mut self, key: HookKey, value: &str) {
+        if let Some(kid) = self.side.hooks[key as usize] {
+            self.state.change(kid, value);
+        }
+    }
+}
+
+/// Turns the parkeys that do not matter for this header into `N/A` (RS 7.1, step 5).
+fn irrelevant_to_na(plan: &TypePlan, state: &mut State, rmap: &Rmap, fallback: bool) -> Result<(), String> {
+    let mut gone: Vec<Kid> = Vec::new();
+    for ((kid, whole, own), (_, expr)) in plan.parkeys.iter().zip(&rmap.parkey_relevance) {
+        if !named_truth(if fallback { own } else { whole }, expr, state)? {
+            gone.push(*kid);
+        }
+    }
+    gone.into_iter().for_each(|kid| state.change(kid, "N/A"));
+    Ok(())
+}
+
+/// HST's "do not reprocess" rule; any trouble with it means no.
+fn do_not_reprocess(side: &Side, state: &State, rmap: &Rmap) -> bool {
+    let value = |key: HookKey| side.hooks[key as usize].map(|kid| state.text(kid));
+    rmap.observatory == "hst"
+        && value(HookKey::Detector) == Some("WFC")
+        && value(HookKey::CcdGain).and_then(parse_float).is_some_and(|gain| gain == 0.5 || gain == 1.4)
+}
+
+/// Steps 4 to 7 of RS 7.1; the caller takes the changes to the header back.
+fn attempt(side: &Side, plan: &TypePlan, runtime: &mut Runtime, state: &mut State, rmap: &Rmap) -> Outcome {
+    let failed = |why: String| Outcome::Failed(Why::text(why));
+    if let Some(hook) = rmap.precondition
+        && let Err(why) = hook.apply(&mut View { state, side })
+    {
+        return failed(why);
+    }
+    if let Err(why) = irrelevant_to_na(plan, state, rmap, false) {
+        return failed(why);
+    }
+    let first = match runtime.choose(state) {
+        Ok(found) => return settle(plan, rmap, found),
+        Err(first) => first,
+    };
+    if do_not_reprocess(side, state, rmap) {
+        return Outcome::NotApplicable;
+    }
+    state.undo();
+    let mut last = first;
+    if let Some(hook) = rmap.fallback {
+        if let Err(why) = hook.apply(&mut View { state, side }) {
+            return failed(why);
+        }
+        let second = irrelevant_to_na(plan, state, rmap, true)
+            .map_err(|why| Fail::Final(Why::text(why)))
+            .and_then(|()| runtime.choose(state));
+        match second {
+            Ok(found) => return settle(plan, rmap, found),
+            Err(second) => last = second,
+        }
+    }
+    if rmap.is_required { Outcome::Failed(last.why().clone()) } else { Outcome::NotApplicable }
+}
+
+fn settle(plan: &TypePlan, rmap: &Rmap, found: Found) -> Outcome {
+    match found {
+        Found::One(id) => match rmap.tree.node(id) {
+            Node::Terminal(Terminal::NotApplicable(_)) => Outcome::NotApplicable,
+            Node::Terminal(Terminal::Omit(_)) => Outcome::Omit,
+            _ => Outcome::One(plan.runtime, id),
+        },
+        Found::Several(ids) => Outcome::Several(plan.runtime, ids),
+    }
+}

@@ -1,0 +1,284 @@
+//! The header of the dataset at hand, as numbers of known values.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::super::condition::condition_value;
+use super::super::dates::{self, DateText};
+use super::super::tree::prefix;
+use super::choose::{Fail, Why};
+use super::plan::Kid;
+
+/// The number of `UNDEFINED` in every column.
+pub const UNDEFINED: u32 = 0;
+/// The number of the current value in a column whose values are not kept.
+const CURRENT: u32 = 1;
+
+/// A fast hash for short keys of our own making; the tables that use it are bounded, see `Session::trim`.
+#[derive(Default, Clone, Copy)]
+pub struct ShortHash(u64);
+
+impl Hasher for ShortHash {
+    fn write(&mut self, bytes: &[u8]) {
+        const K: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut hash = self.0 ^ (bytes.len() as u64).wrapping_mul(K);
+        let mut chunks = bytes.chunks_exact(8);
+        for chunk in &mut chunks {
+            let mut eight = [0; 8];
+            eight.copy_from_slice(chunk);
+            hash = (hash ^ u64::from_le_bytes(eight)).wrapping_mul(K).rotate_left(29);
+        }
+        let mut tail = [0; 8];
+        let rest = chunks.remainder();
+        tail[..rest.len()].copy_from_slice(rest);
+        self.0 = (hash ^ u64::from_le_bytes(tail)).wrapping_mul(K).rotate_left(29);
+    }
+
+    fn write_u8(&mut self, n: u8) {
+        self.0 ^= u64::from(n);
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.write(&n.to_le_bytes());
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.0 = (self.0 ^ n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+/// A map with [`ShortHash`].
+pub type ShortMap<K, V> = HashMap<K, V, BuildHasherDefault<ShortHash>>;
+
+/// The known values of one keyword.
+#[derive(Debug, Default)]
+pub struct Column {
+    values: Vec<Box<str>>,
+    by_value: ShortMap<Box<str>, u32>,
+    by_raw: ShortMap<Box<[u8]>, u32>,
+    /// Values are not kept beyond the dataset: dates and times, which hardly repeat.
+    volatile: bool,
+    pinned: bool,
+    current: String,
+}
+
+impl Column {
+    fn number(&mut self, value: &str) -> u32 {
+        if value == "UNDEFINED" {
+            return UNDEFINED;
+        }
+        if self.volatile {
+            // Only a hook or an irrelevant parkey brings a second value, and there are few of those.
+            if let Some(at) = self.values.iter().position(|known| **known == *value) {
+                return at as u32 + 2;
+            }
+            self.values.push(value.into());
+            return self.values.len() as u32 + 1;
+        }
+        if let Some(number) = self.by_value.get(value) {
+            return *number;
+        }
+        self.values.push(value.into());
+        let number = self.values.len() as u32;
+        self.by_value.insert(value.into(), number);
+        number
+    }
+
+    fn text(&self, number: u32) -> &str {
+        match (number, self.volatile) {
+            (UNDEFINED, _) => "UNDEFINED",
+            (CURRENT, true) => &self.current,
+            (n, true) => &self.values[n as usize - 2],
+            (n, false) => &self.values[n as usize - 1],
+        }
+    }
+}
+
+/// The values of the dataset at hand.
+#[derive(Debug, Default)]
+pub struct State {
+    columns: Vec<Column>,
+    cells: Vec<u32>,
+    changes: Vec<(Kid, u32)>,
+    dates: Vec<(Vec<Kid>, Vec<u32>, Result<Date, Fail>)>,
+    kept: usize,
+    buffer: String,
+    pub(super) scratch: Vec<(u32, u32)>,
+}
+
+/// A date ready to be searched for.
+#[derive(Debug, Clone, Copy)]
+pub struct Date {
+    /// The text.
+    pub text: DateText,
+    /// Its first 24 bytes, comparable.
+    pub prefix: [u64; 3],
+}
+
+impl State {
+    /// Adds a column.
+    pub fn add_column(&mut self) -> Kid {
+        self.columns.push(Column::default());
+        self.cells.push(UNDEFINED);
+        Kid((self.columns.len() - 1) as u32)
+    }
+
+    /// Says that a match looks at this keyword: its values are kept, and their numbers stay.
+    pub fn pin(&mut self, kid: Kid) {
+        let column = &mut self.columns[kid.0 as usize];
+        if column.volatile {
+            *column = Column::default();
+            self.cells[kid.0 as usize] = UNDEFINED;
+        }
+        self.columns[kid.0 as usize].pinned = true;
+    }
+
+    /// Says that values of this keyword hardly repeat (dates): they are not kept unless a match looks at them.
+    pub fn hardly_repeats(&mut self, kid: Kid) {
+        let column = &mut self.columns[kid.0 as usize];
+        if !column.pinned && !column.volatile {
+            *column = Column { volatile: true, ..Column::default() };
+            self.cells[kid.0 as usize] = UNDEFINED;
+        }
+    }
+
+    /// How many values are kept, over all columns.
+    pub fn kept(&self) -> usize {
+        self.kept
+    }
+
+    /// Forgets all values. Whoever keeps numbers must forget them too.
+    pub fn forget(&mut self) {
+        for column in &mut self.columns {
+            *column = Column { volatile: column.volatile, pinned: column.pinned, ..Column::default() };
+        }
+        self.cells.fill(UNDEFINED);
+        self.kept = 0;
+    }
+
+    /// Begins a dataset: the listed keywords are undefined until set.
+    pub fn begin(&mut self, kids: impl IntoIterator<Item = Kid>) {
+        for kid in kids {
+            self.cells[kid.0 as usize] = UNDEFINED;
+        }
+        self.changes.clear();
+        self.dates.clear();
+    }
+
+    /// Sets a keyword from a conditioned value.
+    pub fn put(&mut self, kid: Kid, value: &str) {
+        let column = &mut self.columns[kid.0 as usize];
+        if column.volatile {
+            column.current.clear();
+            column.current.push_str(value);
+            column.values.clear();
+            self.cells[kid.0 as usize] = if value == "UNDEFINED" { UNDEFINED } else { CURRENT };
+            return;
+        }
+        let before = column.values.len();
+        self.cells[kid.0 as usize] = column.number(value);
+        self.kept += column.values.len() - before;
+    }
+
+    /// Sets a keyword from the raw bytes of its value; `decode` gives the value's text where the bytes are new.
+    ///
+    /// The same bytes must always mean the same text.
+    pub fn put_raw<'t>(&mut self, kid: Kid, raw: &[u8], decode: impl FnOnce() -> std::borrow::Cow<'t, str>) {
+        let column = &mut self.columns[kid.0 as usize];
+        if column.volatile {
+            let text = decode();
+            let value = condition_value(&text);
+            self.put(kid, &value);
+            return;
+        }
+        if let Some(number) = column.by_raw.get(raw) {
+            self.cells[kid.0 as usize] = *number;
+            return;
+        }
+        let text = decode();
+        let value = condition_value(&text);
+        self.put(kid, &value);
+        let number = self.cells[kid.0 as usize];
+        self.columns[kid.0 as usize].by_raw.insert(raw.into(), number);
+        self.kept += 1;
+    }
+
+    /// The number of a keyword's value.
+    #[inline]
+    pub fn number(&self, kid: Kid) -> u32 {
+        self.cells[kid.0 as usize]
+    }
+
+    /// The value of a keyword.
+    #[inline]
+    pub fn text(&self, kid: Kid) -> &str {
+        self.columns[kid.0 as usize].text(self.cells[kid.0 as usize])
+    }
+
+    /// Changes a keyword until [`State::undo`].
+    pub fn change(&mut self, kid: Kid, value: &str) {
+        let before = self.cells[kid.0 as usize];
+        self.changes.push((kid, before));
+        let column = &mut self.columns[kid.0 as usize];
+        let known = column.values.len();
+        self.cells[kid.0 as usize] = column.number(value);
+        self.kept += column.values.len() - known;
+    }
+
+    /// Takes every change back.
+    pub fn undo(&mut self) {
+        while let Some((kid, before)) = self.changes.pop() {
+            self.cells[kid.0 as usize] = before;
+        }
+    }
+
+    /// The date that a `UseAfter` over these keywords looks for (RS 9.6).
+    pub fn date(&mut self, kids: &[Kid], names: &dyn Fn(usize) -> String) -> Result<Date, Fail> {
+        let cells = &self.cells;
+        let same = |(known, numbers, _): &&(Vec<Kid>, Vec<u32>, _)| {
+            known == kids && kids.iter().zip(numbers).all(|(kid, number)| cells[kid.0 as usize] == *number)
+        };
+        if let Some((_, _, date)) = self.dates.iter().find(same) {
+            return date.clone();
+        }
+        let date = self.new_date(kids, names);
+        let numbers = kids.iter().map(|kid| self.number(*kid)).collect();
+        self.dates.push((kids.to_vec(), numbers, date.clone()));
+        date
+    }
+
+    fn new_date(&mut self, kids: &[Kid], names: &dyn Fn(usize) -> String) -> Result<Date, Fail> {
+        use super::super::python::{repr, repr_tuple, strip};
+        let mut joined = std::mem::take(&mut self.buffer);
+        joined.clear();
+        for (at, kid) in kids.iter().enumerate() {
+            let value = strip(self.text(*kid));
+            if value == "UNDEFINED" {
+                self.buffer = joined;
+                return Err(Fail::Final(Why::text(format!("UseAfter parameter {} is UNDEFINED.", repr(&names(at))))));
+            }
+            if at > 0 {
+                joined.push(' ');
+            }
+            joined.push_str(value);
+        }
+        let result = match dates::reformat(strip(&joined)) {
+            Ok(text) => Ok(Date { text, prefix: prefix(text.as_str()) }),
+            Err(why) => {
+                let names: Vec<String> = (0..kids.len()).map(names).collect();
+                Err(Fail::Final(Why::text(format!(
+                    "UseAfter Invalid date/time format for {} value = {} exception is {}",
+                    repr_tuple(&names),
+                    repr(strip(&joined)),
+                    repr(&why)
+                ))))
+            }
+        };
+        self.buffer = joined;
+        result
+    }
+}

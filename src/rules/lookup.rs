@@ -1,0 +1,176 @@
+//! Best references of single datasets: the whole way from a header to answers (RS 6, 15.2).
+
+use std::sync::Arc;
+
+use super::answer::{Best, BestReferences};
+use super::dataset::{self, Conditioned, Header, HeaderValue};
+use super::engine::{Outcome, Session, SideId, TypeRef};
+use super::error::RulesError;
+use super::jwst::{EXCEPTION_KEYWORDS, Exposure};
+use super::load::Context;
+use super::python::repr;
+
+impl From<RulesError> for DatasetError {
+    fn from(error: RulesError) -> Self {
+        Self::Rules { error }
+    }
+}
+
+/// Why a dataset has no answer at all.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatasetError {
+    /// The header does not say which instrument.
+    #[error("Failed loading source: {0}")]
+    Instrument(String),
+    /// The context does not have the instrument.
+    #[error("Unknown instrument {} for context {}", repr(instrument), repr(context))]
+    UnknownInstrument {
+        /// Lower case.
+        instrument: String,
+        /// The pmap.
+        context: String,
+    },
+    /// The context has a special value where an imap should be.
+    #[error("'str' object has no attribute 'get_required_parkeys': instrument {instrument} is `{value}` in {context}")]
+    SpecialInstrument {
+        /// Lower case.
+        instrument: String,
+        /// The special value.
+        value: String,
+        /// The pmap.
+        context: String,
+    },
+    /// The rules of the instrument cannot be loaded.
+    #[error("rules of the instrument cannot be loaded: {}{}", error, source_text(error))]
+    Rules {
+        /// Why.
+        error: RulesError,
+    },
+    /// The header itself is not one.
+    #[error("Failed to fetch header: {0}")]
+    Header(String),
+}
+
+fn source_text(error: &RulesError) -> String {
+    std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default()
+}
+
+/// Answers for datasets under contexts; remembers what it has worked out. One per thread.
+#[derive(Debug, Default)]
+pub struct Lookup {
+    session: Session,
+    /// The calibration version taken for JWST headers that name none; without it such headers get all types, as the
+    /// client does where no calibration software is installed.
+    pub calibration_version: Option<String>,
+}
+
+impl Lookup {
+    /// A lookup that remembers nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The best references of a dataset: for the types named, else for those that its exposure needs, else for all.
+    ///
+    /// # Errors
+    ///
+    /// A dataset that the client fails as a whole.
+    pub fn best_references(
+        &mut self,
+        context: &Context,
+        header: &Header,
+        types: Option<&[String]>,
+    ) -> Result<BestReferences, DatasetError> {
+        let instrument = dataset::instrument(header).map_err(DatasetError::Instrument)?;
+        let conditioned = Conditioned::new(header, context.observatory(), &instrument);
+        let wanted: Vec<String> = match types {
+            Some(types) => types.iter().map(|name| name.to_lowercase()).collect(),
+            None => self.exposure_types(context, header).iter().map(|name| (*name).to_owned()).collect(),
+        };
+        let side = self.side(context, &conditioned, &instrument)?;
+        self.fill(side, &conditioned);
+        let wanted = if wanted.is_empty() {
+            self.session.types(side).map(|(name, _)| name.to_owned()).collect()
+        } else {
+            wanted
+        };
+        let mut answers = BestReferences::new();
+        for name in wanted {
+            if let Some(best) = self.one(side, &name) {
+                answers.insert(name, best);
+            }
+        }
+        self.session.trim();
+        Ok(answers)
+    }
+
+    /// The types that the client would ask for without `--types`: sorted, or empty for all.
+    pub fn exposure_types(&mut self, context: &Context, header: &Header) -> Arc<[&'static str]> {
+        if context.observatory() != "jwst" {
+            return Arc::from([]);
+        }
+        let exposure = exposure(header, self.calibration_version.as_deref());
+        exposure.types()
+    }
+
+    fn side(&mut self, context: &Context, header: &Conditioned, instrument: &str) -> Result<SideId, DatasetError> {
+        let key = context.instrument_key().to_owned();
+        let lower = key.to_lowercase();
+        let names = [key.as_str(), lower.as_str()].into_iter().chain(dataset::INSTRUMENT_KEYWORDS);
+        let named = names.filter_map(|key| header.get(key)).find(|value| value.to_uppercase() != "UNDEFINED");
+        let instrument = named.unwrap_or(instrument).to_lowercase();
+        let instrument = if instrument == "wfii" { "wfpc2".to_owned() } else { instrument };
+        match self.session.side(context, &instrument) {
+            Some(side) => Ok(side?),
+            None => {
+                let special =
+                    context.instruments().find(|(name, _)| *name == instrument).map(|(_, value)| value.to_owned());
+                let context = context.name().to_owned();
+                Err(match special {
+                    Some(value) => DatasetError::SpecialInstrument { instrument, value, context },
+                    None => DatasetError::UnknownInstrument { instrument, context },
+                })
+            }
+        }
+    }
+
+    /// Makes a header the one at hand, reduced to what the side's rules ask for.
+    fn fill(&mut self, side: SideId, header: &Conditioned) {
+        let kids = self.session.keys(side).to_vec();
+        self.session.state.begin(kids.iter().copied());
+        for kid in kids {
+            if let Some(value) = header.get(&self.session.keywords()[kid.0 as usize]) {
+                let value = value.to_owned();
+                self.session.state.put(kid, &value);
+            }
+        }
+    }
+
+    fn one(&mut self, side: SideId, name: &str) -> Option<Best> {
+        let outcome = match self.session.type_ref(side, name) {
+            None => return Some(Best::Failed(format!("Unknown reference type {}", repr(name)))),
+            Some(TypeRef::NotApplicable) => Outcome::NotApplicable,
+            Some(TypeRef::Omit) => Outcome::Omit,
+            Some(TypeRef::Rules(plan)) => {
+                let plan = *plan;
+                self.session.lookup(side, plan)
+            }
+        };
+        self.session.answer(&outcome)
+    }
+}
+
+/// What of a header decides the types of a JWST exposure.
+pub fn exposure<'a>(header: &'a Header, version: Option<&'a str>) -> Exposure<'a> {
+    let get = |key: &str| header.get(key);
+    let exposure_type = match get("META.EXPOSURE.TYPE").or_else(|| get("EXP_TYPE")) {
+        None => Some("UNDEFINED"),
+        Some(value) => value.text(),
+    };
+    let version = match get("META.CALIBRATION_SOFTWARE_VERSION").or_else(|| get("CAL_VER")) {
+        None | Some(HeaderValue::Null) => version,
+        Some(value) => value.text(),
+    };
+    Exposure { exposure_type, version, exceptions: EXCEPTION_KEYWORDS.map(|key| get(key).map(HeaderValue::text)) }
+}

@@ -1,0 +1,4 @@
+//! The rules engine against the real rules and the real client's answers.
+
+mod data;
+mod golden;

@@ -1,6 +1,7 @@
 //! `crds-stand-in`: the rehearsal server, its fleet and the tools of its hosts. Argument parsing and printing only.
 
 mod clock;
+mod derive;
 mod fleet;
 mod serve;
 mod tool;
@@ -14,6 +15,8 @@ use crds_upgrade::stand_in::fleet::FleetError;
 #[derive(Debug, Parser)]
 #[command(version)]
 enum Command {
+    /// Carry out recorded derivation cases
+    Derive(derive::Args),
     /// One server on plain http
     Serve(serve::Args),
     /// An embedded fleet: three hosts and a scratch host
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         return ended;
     }
     match Command::parse() {
+        Command::Derive(args) => derive::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Fleet(args) => fleet::run(args),
         Command::Clock(args) => clock::run(args),

@@ -4,14 +4,19 @@
 //! September 2014, as the servers of the release story ran it, or the client of today.
 
 mod allowed;
+pub mod cases;
+pub mod certify;
 mod condition;
+pub mod contexts;
 mod dates;
+pub mod diff;
 mod error;
 mod expr;
 pub mod facts;
 mod insert;
 mod log;
 mod matching;
+pub mod names;
 mod record;
 mod rules;
 mod store;

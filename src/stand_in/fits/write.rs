@@ -10,6 +10,8 @@ pub enum ColumnData {
     I16(Vec<i16>),
     /// 32-bit integers, `J`.
     I32(Vec<i32>),
+    /// 64-bit integers, `K`.
+    I64(Vec<i64>),
     /// 64-bit floats, `D`.
     F64(Vec<f64>),
     /// 32-bit floats, `E`.
@@ -28,6 +30,7 @@ impl ColumnData {
         match self {
             Self::I16(_) => "I".into(),
             Self::I32(_) => "J".into(),
+            Self::I64(_) => "K".into(),
             Self::F64(_) => "D".into(),
             Self::F32(_) => "E".into(),
             Self::Text { width, .. } => format!("{width}A"),
@@ -38,7 +41,7 @@ impl ColumnData {
         match self {
             Self::I16(_) => 2,
             Self::I32(_) | Self::F32(_) => 4,
-            Self::F64(_) => 8,
+            Self::I64(_) | Self::F64(_) => 8,
             Self::Text { width, .. } => *width,
         }
     }
@@ -47,6 +50,7 @@ impl ColumnData {
         match self {
             Self::I16(v) => v.len(),
             Self::I32(v) => v.len(),
+            Self::I64(v) => v.len(),
             Self::F64(v) => v.len(),
             Self::F32(v) => v.len(),
             Self::Text { values, .. } => values.len(),
@@ -57,6 +61,7 @@ impl ColumnData {
         match self {
             Self::I16(v) => out.extend(v.get(row).copied().unwrap_or(0).to_be_bytes()),
             Self::I32(v) => out.extend(v.get(row).copied().unwrap_or(0).to_be_bytes()),
+            Self::I64(v) => out.extend(v.get(row).copied().unwrap_or(0).to_be_bytes()),
             Self::F64(v) => out.extend(v.get(row).copied().unwrap_or(0.0).to_be_bytes()),
             Self::F32(v) => out.extend(v.get(row).copied().unwrap_or(0.0).to_be_bytes()),
             Self::Text { width, values } => {

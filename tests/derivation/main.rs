@@ -1,0 +1,5 @@
+//! Rules are derived as the real client derives them: recorded cases, and the history of HST OPUS 2014.3.
+
+mod cases;
+mod inputs;
+mod truth;

@@ -198,7 +198,7 @@ fn differences(case: &Value, store: &dyn Store, generation: Generation) -> Optio
             "ok": true,
             "status": report.status,
             "lines": report.lines,
-            "affected": report.affected,
+            "affected": if names::split_extension(old).1 == ".pmap" { json!(report.affected) } else { Value::Null },
             "log": shown(&report.log, Level::Warning),
         }),
     })

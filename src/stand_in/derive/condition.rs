@@ -1,5 +1,6 @@
 //! Conditioning of values and match elements (RS 5), or-lists, esoteric elements.
 
+use super::Generation;
 use super::value::Py;
 use crate::stand_in::fits::python_float;
 
@@ -108,6 +109,21 @@ pub(crate) fn key(key: &Py) -> Vec<String> {
     match key {
         Py::Tuple(items) => items.iter().map(element).collect(),
         plain => vec![element(plain)],
+    }
+}
+
+/// The normal form of a key as a generation makes it: in 2014 or-lists were conditioned whole, not by member.
+pub(crate) fn key_of(raw: &Py, generation: Generation) -> Vec<String> {
+    fn whole(element: &Py) -> String {
+        match element {
+            Py::Tuple(items) | Py::List(items) => items.iter().map(|i| value(&i.text())).collect::<Vec<_>>().join("|"),
+            other => value(&other.text()),
+        }
+    }
+    match (generation, raw) {
+        (Generation::Now, raw) => key(raw),
+        (Generation::Y2014, Py::Tuple(items)) => items.iter().map(whole).collect(),
+        (Generation::Y2014, plain) => vec![whole(plain)],
     }
 }
 

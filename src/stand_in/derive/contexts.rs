@@ -29,7 +29,7 @@ pub struct NewContexts {
 
 fn load(store: &dyn Store, name: &str, generation: Generation) -> Result<Rules, DeriveError> {
     let text = store.mapping(name).ok_or_else(|| missing(store, name))?;
-    Rules::load(&text, name, generation.key_order())
+    Rules::load(&text, name, generation, generation.key_order())
 }
 
 pub(crate) fn missing(store: &dyn Store, name: &str) -> DeriveError {
@@ -57,7 +57,7 @@ pub(crate) fn mapping_properties(
     }
     let inside = || -> Result<(String, String), DeriveError> {
         let text = store.mapping(name).ok_or_else(|| missing(store, name))?;
-        let rules = Rules::load(&text, name, KeyOrder::Text)?;
+        let rules = Rules::load(&text, name, Generation::Now, KeyOrder::Text)?;
         Ok(match rules.name_of("mapping").as_str() {
             "pipeline" => (String::new(), String::new()),
             "instrument" => (rules.name_of("instrument"), String::new()),
@@ -178,7 +178,7 @@ fn install(
     if maps.is_empty() {
         return Ok(text);
     }
-    let mut rules = Rules::load(&text, old, generation.key_order())?;
+    let mut rules = Rules::load(&text, old, generation, generation.key_order())?;
     let pipeline = rules.name_of("mapping") == "pipeline";
     for map in maps {
         let (key, shown) = match special(map) {

@@ -364,7 +364,7 @@ fn compare_references(store: &dyn Store, old: &str, new: &str, log: &mut Vec<Log
 /// A mapping that is missing or cannot be loaded.
 pub fn reference_names(store: &dyn Store, name: &str) -> Result<BTreeSet<String>, DeriveError> {
     let text = store.mapping(base_name(name)).ok_or_else(|| missing(store, name))?;
-    let rules = Rules::load(&text, name, KeyOrder::Text)?;
+    let rules = Rules::load(&text, name, Generation::Now, KeyOrder::Text)?;
     let mut names = BTreeSet::new();
     if let Some(tree) = rules.tree() {
         let mut all = Vec::new();
@@ -426,7 +426,7 @@ pub fn affected(
 
 impl Differ<'_> {
     fn parse(&self, (shown, text): (&str, &str)) -> Result<Loaded, DeriveError> {
-        Ok(Loaded { shown: shown.to_owned(), rules: Rules::load(text, shown, self.order)? })
+        Ok(Loaded { shown: shown.to_owned(), rules: Rules::load(text, shown, self.generation, self.order)? })
     }
 
     fn load(&self, name: &str) -> Result<Loaded, DeriveError> {
@@ -580,7 +580,7 @@ impl Differ<'_> {
         match self.generation {
             // The client of 2014 compared conditioned keys.
             Generation::Y2014 if node.class == crate::rules::syntax::Selector::Match => {
-                super::condition::key(key).join("\u{1f}")
+                super::condition::key_of(key, self.generation).join("\u{1f}")
             }
             _ => key.identity(),
         }

@@ -50,7 +50,7 @@ pub fn insert_ordered(
     generation: Generation,
     order: KeyOrder,
 ) -> Result<Derived, DeriveError> {
-    let mut rules = Rules::load(rmap_text, rmap_name, order)?;
+    let mut rules = Rules::load(rmap_text, rmap_name, generation, order)?;
     let mut log = Vec::new();
     let mut cases: HashMap<Vec<Vec<(String, String)>>, String> = HashMap::new();
     for reference in references {
@@ -61,6 +61,10 @@ pub fn insert_ordered(
         if generation == Generation::Now {
             report_collisions(&rules, file, &mut cases, &mut log);
         }
+    }
+    let observatory = rules.name_of("observatory");
+    for line in &mut log {
+        line.text = super::log::annotated(&observatory, std::mem::take(&mut line.text));
     }
     rules.set("derived_from", base_name(rmap_name));
     let text = rules.finished(generation);
@@ -209,12 +213,7 @@ impl Insertion<'_> {
     }
 
     fn conditioned(&self, key: &Py) -> Vec<String> {
-        match (self.generation, key) {
-            (Generation::Now, key) => condition::key(key),
-            // Before or-lists were split, an element was conditioned whole.
-            (Generation::Y2014, Py::Tuple(items)) => items.iter().map(whole).collect(),
-            (Generation::Y2014, plain) => vec![whole(plain)],
-        }
+        condition::key_of(key, self.generation)
     }
 
     fn check_key(&self, node: &Node, key: &Py) -> Result<(), DeriveError> {
@@ -309,13 +308,6 @@ impl Insertion<'_> {
             }
         }
         elements.iter().map(condition::element).collect()
-    }
-}
-
-fn whole(element: &Py) -> String {
-    match element {
-        Py::Tuple(items) | Py::List(items) => items.iter().map(|i| condition::value(&i.text())).collect::<Vec<_>>().join("|"),
-        other => condition::value(&other.text()),
     }
 }
 
@@ -483,7 +475,7 @@ pub fn delete_ordered(
     generation: Generation,
     order: KeyOrder,
 ) -> Result<Derived, DeriveError> {
-    let mut rules = Rules::load(rmap_text, rmap_name, order)?;
+    let mut rules = Rules::load(rmap_text, rmap_name, generation, order)?;
     let mut log = Vec::new();
     for name in names {
         log.push(LogLine::info(format!("Deleting {} from {}", repr(name), repr(&rules.name_of("name")))));

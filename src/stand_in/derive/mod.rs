@@ -89,5 +89,5 @@ pub(crate) fn base_name(path: &str) -> &str {
 ///
 /// Rules that cannot be loaded.
 pub fn rewrite(text: &str, file_name: &str, generation: Generation, order: KeyOrder) -> Result<String, DeriveError> {
-    Ok(rules::Rules::load(text, file_name, order)?.finished(generation))
+    Ok(rules::Rules::load(text, file_name, generation, order)?.finished(generation))
 }

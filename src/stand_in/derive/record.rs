@@ -27,7 +27,7 @@ pub fn record_ordered(
     generation: Generation,
     order: KeyOrder,
 ) -> Result<String, DeriveError> {
-    let mut rules = Rules::load(text, file_name, order)?;
+    let mut rules = Rules::load(text, file_name, generation, order)?;
     let name = base_name(file_name);
     if derivation {
         let parent = rules.name_of("name");

@@ -62,7 +62,7 @@ pub(crate) enum Choice {
 
 impl Rules {
     /// Parses and checks a rules file as the client does on loading; the checksum is not looked at.
-    pub(crate) fn load(text: &str, file: &str, order: KeyOrder) -> Result<Self, DeriveError> {
+    pub(crate) fn load(text: &str, file: &str, generation: Generation, order: KeyOrder) -> Result<Self, DeriveError> {
         let mapping = syntax::parse(text.as_bytes(), file)
             .map_err(|error| DeriveError::new("MappingError", format!("Can't load file {file} : {error}")))?;
         let header_items = mapping.header.as_dict().unwrap_or_default();
@@ -80,7 +80,7 @@ impl Rules {
         let augment = |error: DeriveError| error.within("MappingError", &format!("Can't load file {file}"));
         let body = match Py::from(&mapping.selector) {
             Py::Dict(pairs) => Body::Table(pairs),
-            Py::Call(class, pairs) => Body::Tree(Node::build(class, pairs, parkeys, order).map_err(augment)?),
+            Py::Call(class, pairs) => Body::Tree(Node::build(class, pairs, parkeys, (generation, order)).map_err(augment)?),
             _ => {
                 let why = "selector must be a dict or a Selector.";
                 return Err(augment(DeriveError::new("MappingFormatError", why)));
@@ -283,7 +283,12 @@ impl Node {
     }
 
     /// Builds the selector and everything below it from literal tables; `parkeys` are the levels from here down.
-    fn build(class: Selector, pairs: Vec<(Py, Py)>, parkeys: &[Py], order: KeyOrder) -> Result<Self, DeriveError> {
+    fn build(
+        class: Selector,
+        pairs: Vec<(Py, Py)>,
+        parkeys: &[Py],
+        style: (Generation, KeyOrder),
+    ) -> Result<Self, DeriveError> {
         let Some((level, below)) = parkeys.split_first() else {
             return Err(DeriveError::new("IndexError", "tuple index out of range"));
         };
@@ -294,24 +299,24 @@ impl Node {
         let mut node = Self::new(class, level_names(level));
         for (key, value) in pairs {
             let choice = match value {
-                Py::Call(class, pairs) => Choice::Node(Self::build(class, pairs, below, order)?),
+                Py::Call(class, pairs) => Choice::Node(Self::build(class, pairs, below, style)?),
                 value => Choice::Value(value),
             };
             node.entries.push((key, choice));
         }
-        node.sort(order);
-        node.check()?;
+        node.sort(style.1);
+        node.check(style.0)?;
         Ok(node)
     }
 
     /// What the client checks when a selector is made: no key twice, keys of the right length.
-    fn check(&self) -> Result<(), DeriveError> {
+    fn check(&self, generation: Generation) -> Result<(), DeriveError> {
         if self.class != Selector::Match {
             return Ok(());
         }
         let mut seen = HashSet::with_capacity(self.entries.len());
         for (key, _) in &self.entries {
-            let conditioned = condition::key(key);
+            let conditioned = condition::key_of(key, generation);
             if conditioned.len() != self.parameters.len() {
                 let why = format!(
                     "Match key={} is wrong length for parameters {}",

@@ -19,6 +19,7 @@ mod permit;
 pub mod progress;
 pub mod redact;
 mod signals;
+pub mod snapshot;
 mod step;
 mod verdict;
 pub mod watch;

@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::check::Check;
+use super::error::RunError;
 use super::event::{ChangeRow, CheckRow, Event};
 use super::evidence::Evidence;
 use super::fault::StepError;
@@ -16,7 +18,8 @@ use super::hosts::Hosts;
 use super::keeper::Keeper;
 use super::ledger::{ActState, Decision, Ledger};
 use super::permit::Permit;
-use super::verdict::Found;
+use super::snapshot::{self, Compared};
+use super::verdict::{Found, Verdict};
 use crate::crds::Server;
 use crate::plan::{Change, Plan, PlanFile, Role, Site};
 use crate::steps::StepSpec;
@@ -222,6 +225,41 @@ impl Step {
     /// If they could not be kept: then the step must not go on.
     pub fn evidence(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<Evidence, StepError> {
         Ok(self.keeper.keep(name, bytes.as_ref())?)
+    }
+
+    /// Compares a host's normalised state with the reviewed known-good one and judges `check` by it.
+    ///
+    /// The known-good one is `snapshots/<plan>/<rules>/<step>_<role>_<surface>.snap`. What was seen is kept as evidence
+    /// and in the run folder's `states/`, in the form in which a person would put it there after reading it.
+    ///
+    /// # Errors
+    ///
+    /// If something could not be recorded or compared.
+    pub fn snapshot(&self, check: &str, on: Role, surface: &str, value: &Value) -> Result<Verdict, StepError> {
+        let name = format!("{}_{on}_{surface}", self.spec.short());
+        let text = self.keeper.clean(&snapshot::file_text(value));
+        let kept = self.evidence(&format!("state: {surface} of {on}"), &text)?;
+        let path = self.folder.join("states").join(format!("{name}.snap"));
+        std::fs::write(&path, &text).map_err(RunError::file("write", &path))?;
+        let rules = self.ledger.opened.as_ref().map_or("real", |opened| opened.rules.as_str());
+        let root = std::env::var_os("INSTA_WORKSPACE_ROOT").map_or_else(Default::default, PathBuf::from);
+        let folder = root.join("snapshots").join(&self.plan().id).join(rules);
+        let check = self.check(check).on(on).expected(format!("the known-good {surface} of {name}")).evidence(&kept);
+        match snapshot::compare(&folder, &name, value)? {
+            Compared::Same => check.observed("the same").judge(true),
+            Compared::NotReviewed(path) => check
+                .next_move(format!("read states/{name}.snap in the run folder, then put it at {}", path.display()))
+                .unknown("nobody has reviewed a known-good state yet"),
+            Compared::Differs(diff) => {
+                let kept = self.evidence(&format!("difference: {surface} of {on}"), &diff)?;
+                check
+                    .evidence(&kept)
+                    .observed(snapshot::first_changes(&diff))
+                    .cause(format!("something changed {surface} of {on} that the known-good state does not have"))
+                    .next_move("read the difference in the evidence; find what changed it before going on")
+                    .judge(false)
+            }
+        }
     }
 
     /// Remembers something for later steps.

@@ -1,0 +1,1 @@
+//! One case per drill file in `fixtures/drills`.

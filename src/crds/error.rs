@@ -9,6 +9,9 @@ pub enum CrdsError {
     /// The host could not be asked.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// The server could not be asked, or refused.
+    #[error(transparent)]
+    Wire(#[from] super::wire::WireError),
     /// What the host says has a shape that is not understood.
     #[error("{what} of `{host}` is not understood: `{saw}`")]
     Shape {
@@ -53,6 +56,7 @@ impl CrdsError {
     pub fn help(&self) -> String {
         match self {
             Self::Host(error) => error.help(),
+            Self::Wire(error) => error.help(),
             Self::Shape { host, .. } => {
                 format!("look at it by hand on `{host}`; the raw bytes are in the run's evidence")
             }

@@ -17,6 +17,7 @@ mod processes;
 mod server;
 mod stack;
 mod svn;
+mod urls;
 pub mod web;
 pub mod wire;
 
@@ -33,3 +34,4 @@ pub use processes::Process;
 pub use server::Server;
 pub use stack::{RcCase, StackInUse, rc_cases, with_stack};
 pub use svn::{StatusLine, WorkingCopy};
+pub use urls::Door;

@@ -136,6 +136,8 @@ pub struct Config {
     pub pause: Duration,
     /// Shown by `get_server_info`.
     pub crds_version: CrdsVersion,
+    /// Names of the RPC methods that the installed release registers; `None` = all of the era.
+    pub methods: Option<std::collections::BTreeSet<String>>,
     /// Shown by `get_server_info`.
     pub force_remote_mode: i64,
     /// Host part of `get_submission_info`.
@@ -174,6 +176,7 @@ impl Config {
             zone: jiff::tz::TimeZone::get("America/New_York").unwrap_or(jiff::tz::TimeZone::UTC),
             pause: Duration::from_secs(10),
             crds_version: CrdsVersion::default(),
+            methods: None,
             force_remote_mode: 0,
             ingest_host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             clock: Arc::new(super::clock::SystemClock),

@@ -4,6 +4,7 @@
 //! same for axum. Facts from the wire protocol dossier (WP) and the server operations dossier (SO).
 
 pub mod accounts;
+mod bestrefs;
 pub mod cache;
 pub mod catalog;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod log;
 pub mod ops;
 pub mod python;
 pub mod refusal;
+pub mod rpc;
 pub mod rules_store;
 pub mod sessions;
 mod states;
@@ -69,6 +71,9 @@ pub struct Inner {
     pub catalogue: Catalogue,
     /// The mappings in its cache.
     pub rules: RulesStore,
+    archive: rpc::Archive,
+    /// What `system.describe` names the process by.
+    process_id: uuid::Uuid,
 }
 
 impl Deref for Server {
@@ -95,7 +100,7 @@ impl Server {
         config.dirs.create().map_err(ServerError::Dirs)?;
         let catalogue = Catalogue::open(&config.catalogue, &config.observatory)?;
         let rules = RulesStore::new(&config.dirs.mappings);
-        Ok(Self(Arc::new(Inner { config, catalogue, rules })))
+        Ok(Self(Arc::new(Inner { config, catalogue, rules, archive: rpc::Archive::default(), process_id: uuid::Uuid::new_v4() })))
     }
 
     /// What differs in this server's era.
@@ -115,6 +120,13 @@ impl Server {
 
     /// Answers one request. Blocks: submissions take their time and pause at the end.
     pub fn respond(&self, request: &http::Request) -> http::Response {
+        if request.path.starts_with("/json/") {
+            return rpc::handle(self, request);
+        }
+        if request.path == "/json" {
+            let location = if request.query.is_empty() { "/json/".to_owned() } else { format!("/json/?{}", request.query) };
+            return http::Response::redirect(301, &location);
+        }
         if request.path.starts_with("/unchecked_get/") {
             return downloads::unchecked(self, request);
         }

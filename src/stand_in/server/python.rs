@@ -1,7 +1,5 @@
 //! How Python writes values: `repr()` and `str()`, which show in many texts of the server.
 
-use serde_json::Value;
-
 /// `repr()` of a text in Python 3: single quotes unless the text holds one and no double quote.
 pub fn repr(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
@@ -47,57 +45,6 @@ pub fn repr_list<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> String {
     format!("[{}]", items.join(", "))
 }
 
-/// `repr()` of a JSON value as Python's `json` loads it.
-pub fn repr_json(value: &Value) -> String {
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Number(n) => number(n),
-        Value::String(s) => repr(s),
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(repr_json).collect::<Vec<_>>().join(", "))
-        }
-        Value::Object(map) => {
-            let items: Vec<String> = map.iter().map(|(k, v)| format!("{}: {}", repr(k), repr_json(v))).collect();
-            format!("{{{}}}", items.join(", "))
-        }
-    }
-}
-
-/// `str()` of a JSON value as Python's `json` loads it.
-pub fn str_json(value: &Value) -> String {
-    match value {
-        Value::String(s) => s.clone(),
-        other => repr_json(other),
-    }
-}
-
-/// Python's type name of a JSON value.
-pub fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "NoneType",
-        Value::Bool(_) => "bool",
-        Value::Number(n) if is_float(n) => "float",
-        Value::Number(_) => "int",
-        Value::String(_) => "str",
-        Value::Array(_) => "list",
-        Value::Object(_) => "dict",
-    }
-}
-
-fn is_float(n: &serde_json::Number) -> bool {
-    !n.is_i64() && !n.is_u64()
-}
-
-/// A number as Python writes it.
-pub fn number(n: &serde_json::Number) -> String {
-    match n.as_f64() {
-        Some(x) if is_float(n) => float(x),
-        _ => n.to_string(),
-    }
-}
-
 /// `repr()` of a float: shortest digits that read back, exponent form outside 1e-4 ..= 1e16.
 pub fn float(x: f64) -> String {
     if x.is_nan() {
@@ -127,7 +74,6 @@ mod tests {
         assert_eq!(repr("it's"), "\"it's\"");
         assert_eq!(repr("it's \"x\""), "'it\\'s \"x\"'");
         assert_eq!(repr("a\nb\u{1}é"), "'a\\nb\\x01é'");
-        assert_eq!(repr_json(&serde_json::json!({"a": [1, 1.0, null, true]})), "{'a': [1, 1.0, None, True]}");
         assert_eq!(float(1e22), "1e+22");
         assert_eq!(float(1e-5), "1e-05");
         assert_eq!(float(0.1), "0.1");

@@ -138,3 +138,46 @@ impl Catalogue {
         })
     }
 }
+
+impl Catalogue {
+    /// The tables that clients may see as an SQLite database of its own: catalogue, contexts, history, audit log. Mail
+    /// addresses, users, sessions and locks stay behind.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue cannot be read.
+    pub fn public_copy(&self) -> Result<Vec<u8>, CatalogueError> {
+        let obs = self.obs.clone();
+        self.run("copy its public tables", move |conn| {
+            let copy = Connection::open_in_memory()?;
+            for table in ["catalog", "contexts", "context_history", "actions"] {
+                let name = format!("crds_{obs}_{table}");
+                let schema: String = conn.query_row(
+                    "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?",
+                    [&name],
+                    |row| row.get(0),
+                )?;
+                copy.execute_batch(&schema)?;
+                let mut rows = conn.prepare(&format!("SELECT * FROM {name}"))?;
+                let columns: Vec<String> = rows.column_names().map(str::to_owned).collect();
+                let marks = vec!["?"; columns.len()].join(",");
+                let mut insert = copy.prepare(&format!("INSERT INTO {name} VALUES ({marks})"))?;
+                let mut cursor = rows.query([])?;
+                copy.execute_batch("BEGIN")?;
+                while let Some(row) = cursor.next()? {
+                    for (at, column) in columns.iter().enumerate() {
+                        let value: rusqlite::types::Value = match column.as_str() {
+                            "deliverer_email" | "pathname" | "blob" => String::new().into(),
+                            _ => row.get(at)?,
+                        };
+                        insert.raw_bind_parameter(at + 1, value)?;
+                    }
+                    insert.raw_execute()?;
+                }
+                drop(insert);
+                copy.execute_batch("COMMIT")?;
+            }
+            Ok(copy.serialize("main")?.to_vec())
+        })
+    }
+}

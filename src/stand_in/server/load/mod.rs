@@ -113,6 +113,22 @@ pub fn open(mut config: Config, data: &Path, start: &Start<'_>) -> Result<Server
     Ok(server)
 }
 
+/// Makes the catalogue of a server whose directories are in place already, and fills it from `start`; nothing is copied.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn make_catalogue(mut config: Config, start: &Start<'_>) -> Result<Server, LoadError> {
+    let settings = match start.load {
+        Some(dir) => Settings::read(&dir.join("server.json"))?,
+        None => Settings::default(),
+    };
+    apply(&mut config, &settings)?;
+    let server = Server::open(config)?;
+    fill(&server, start, &settings)?;
+    Ok(server)
+}
+
 /// Takes over what a settings file says about the configuration.
 fn apply(config: &mut Config, settings: &Settings) -> Result<(), LoadError> {
     if let Some(name) = &settings.timezone {

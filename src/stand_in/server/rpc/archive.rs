@@ -1,0 +1,222 @@
+//! Datasets of the archive: ids and headers (WP 1.7).
+//!
+//! The archive is a file, read afresh when it changes: one JSON object a line, `{"id": "PRODUCT:EXPOSURE", "header":
+//! {...}}`. Whether its database answers is a word in a second file.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    super::{Server, clock},
+    Answer, Outcome, Rpc, RpcError,
+    json::Json,
+};
+
+/// Headers by compound id.
+pub type Datasets = BTreeMap<String, Map<String, Value>>;
+
+/// The archive's headers, kept as long as their file does not change.
+#[derive(Debug, Default)]
+pub struct Archive {
+    #[allow(clippy::type_complexity)]
+    kept: Mutex<Option<((u64, i64, i64), Arc<Datasets>)>>,
+}
+
+impl Server {
+    /// The archive's headers; empty if it knows none.
+    pub fn datasets(&self) -> Arc<Datasets> {
+        use std::os::unix::fs::MetadataExt;
+        let path = &self.config.dirs.datasets;
+        let Ok(meta) = fs::metadata(path) else { return Arc::default() };
+        let stamp = (meta.len(), meta.mtime(), meta.mtime_nsec());
+        let mut kept = self.archive.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, datasets)) = kept.as_ref()
+            && *at == stamp
+        {
+            return Arc::clone(datasets);
+        }
+        let mut datasets = Datasets::new();
+        for line in fs::read_to_string(path).unwrap_or_default().lines() {
+            if let Ok(Value::Object(mut one)) = serde_json::from_str(line)
+                && let (Some(Value::String(id)), Some(Value::Object(header))) = (one.remove("id"), one.remove("header"))
+            {
+                datasets.insert(id.to_uppercase(), header);
+            }
+        }
+        let datasets = Arc::new(datasets);
+        *kept = Some((stamp, Arc::clone(&datasets)));
+        datasets
+    }
+
+    /// Whether the archive's database answers.
+    pub fn archive_is_up(&self) -> bool {
+        fs::read_to_string(&self.config.dirs.archive).map_or(true, |word| word.trim() != "away")
+    }
+}
+
+/// Instrument of an HST dataset id by its first letter; an empty text for retired instruments.
+fn instrument_of(id: &str) -> Option<&'static str> {
+    Some(match id.chars().next()? {
+        'J' => "acs",
+        'L' => "cos",
+        'N' => "nicmos",
+        'O' => "stis",
+        'I' => "wfc3",
+        'U' => "wfpc2",
+        'E' | 'F' | 'V' | 'W' | 'X' | 'Y' | 'Z' => "",
+        _ => return None,
+    })
+}
+
+/// Text of a header's value.
+pub fn header_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether an exposure began at or after a moment.
+fn not_before(header: &Map<String, Value>, since: &str) -> bool {
+    let start = ["EXPSTART", "TEXPSTRT"].iter().find_map(|key| {
+        header.iter().find(|(k, _)| k.to_uppercase().split('.').next_back() == Some(*key)).map(|(_, v)| header_text(v))
+    });
+    match start {
+        Some(text) => {
+            let text = text.trim().replacen('T', " ", 1);
+            match text.parse::<f64>() {
+                Ok(mjd) => mjd_text(mjd).as_str() >= since,
+                Err(_) => text.as_str() >= since,
+            }
+        }
+        None => true,
+    }
+}
+
+/// A modified Julian date as `YYYY-MM-DD HH:MM:SS`.
+fn mjd_text(mjd: f64) -> String {
+    use jiff::ToSpan;
+    let seconds = (mjd * 86_400.0).clamp(-1e11, 1e11) as i64;
+    let zero = jiff::civil::date(1858, 11, 17).at(0, 0, 0, 0);
+    zero.checked_add(seconds.seconds()).map(clock::whole_seconds).unwrap_or_default()
+}
+
+impl Rpc<'_> {
+    pub(super) fn get_dataset_ids(&self, context: &Json, instrument: &Json, since: &Json) -> Outcome {
+        self.context(context)?;
+        let instrument = self.instrument(instrument)?;
+        let since = self.since(since)?;
+        if instrument == "synphot" {
+            return Ok(json!([]).into());
+        }
+        if !self.server.archive_is_up() {
+            return Err(RpcError::other(format!(
+                "CRDS access to DADSOPS database for instrument '{}' failed.",
+                instrument.to_uppercase()
+            )));
+        }
+        let datasets = self.server.datasets();
+        let ids: Vec<&String> = datasets
+            .iter()
+            .filter(|(id, header)| belongs(id, header, &instrument) && not_before(header, &since))
+            .map(|(id, _)| id)
+            .collect();
+        Ok(json!(ids).into())
+    }
+
+    pub(super) fn get_dataset_headers_by_id(&self, context: &Json, ids: &Json, since: &Json) -> Outcome {
+        self.context(context)?;
+        let ids = self.dataset_ids(ids)?;
+        let since = self.since(since)?;
+        let most = self.server.dialect().max_headers_per_rpc;
+        if ids.len() > most {
+            return Err(RpcError::other(format!("Too many ids.   More than {most} datasets specified.")));
+        }
+        let since = (self.era() == super::super::Era::Y2014).then_some(since);
+        let headers = self.headers_by_id(&ids, since.as_deref())?;
+        let mut map = Map::new();
+        for (id, header) in headers {
+            map.insert(id, header);
+        }
+        Ok(Answer::from(Value::Object(map)))
+    }
+
+    /// Headers of datasets by the ids asked, expanded; an unknown one has a text instead.
+    pub(super) fn headers_by_id(&self, ids: &[String], since: Option<&str>) -> Result<Vec<(String, Value)>, RpcError> {
+        let hst = self.obs() == "hst";
+        let mut instruments = std::collections::BTreeSet::new();
+        if hst {
+            for id in ids {
+                match instrument_of(id) {
+                    Some(instrument) => drop(instruments.insert(instrument)),
+                    None => {
+                        return Err(RpcError::other(format!("Can't determine instrument for dataset '{id}'")));
+                    }
+                }
+            }
+        }
+        if !ids.is_empty() && !self.server.archive_is_up() {
+            let instrument = instruments.iter().find(|i| !i.is_empty()).copied().unwrap_or_default();
+            return Err(RpcError::other(format!(
+                "Error accessing catalog for instrument '{instrument}':('08S01', '[08S01] [FreeTDS][SQL Server]Unable to connect to data source (0) (SQLDriverConnect)')"
+            )));
+        }
+        let datasets = self.server.datasets();
+        // Members by either part of their compound id.
+        let mut parts: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
+        for id in datasets.keys() {
+            for part in id.split(':') {
+                let members = parts.entry(part).or_default();
+                if !members.contains(&id) {
+                    members.push(id);
+                }
+            }
+        }
+        let mut out: Vec<(String, Value)> = Vec::new();
+        for id in ids {
+            let found: Vec<&String> = match datasets.get_key_value(id) {
+                Some((exact, _)) => vec![exact],
+                None => parts.get(id.as_str()).cloned().unwrap_or_default(),
+            };
+            let mut any = false;
+            for member in found {
+                let Some(header) = datasets.get(member) else { continue };
+                if since.is_some_and(|since| !not_before(header, since)) {
+                    continue;
+                }
+                any = true;
+                if !out.iter().any(|(known, _)| known == member) {
+                    let texts: Map<String, Value> =
+                        header.iter().map(|(k, v)| (k.clone(), Value::String(header_text(v)))).collect();
+                    out.push((member.clone(), Value::Object(texts)));
+                }
+            }
+            if !any {
+                out.push((id.clone(), json!("NOT FOUND no match found in query")));
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Whether a dataset is one of an instrument: by its header, else by its id.
+fn belongs(id: &str, header: &Map<String, Value>, instrument: &str) -> bool {
+    let named = ["INSTRUME", "META.INSTRUMENT.NAME"]
+        .iter()
+        .find_map(|key| header.get(*key).map(|value| header_text(value).to_lowercase()));
+    match named {
+        Some(name) => name == instrument,
+        None => {
+            let exposure = id.rsplit(':').next().unwrap_or(id);
+            instrument_of(exposure) == Some(instrument)
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Best references and parkeys (WP 1.7). The choosing itself is `rules`' work.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    super::{Era, rules_store::is_special},
+    Answer, Outcome, Rpc, RpcError,
+    archive::header_text,
+    json::Json,
+};
+use crate::rules::syntax::Value as Rule;
+
+/// Largest number of ids of one call.
+const MAX_IDS: usize = 1000;
+
+type Header = Vec<(String, String)>;
+
+impl Rpc<'_> {
+    /// Best references of one header under a context of any kind; types in lower case, empty = all.
+    pub(super) fn best(
+        &self,
+        context: &str,
+        header: &[(String, String)],
+        types: &[String],
+    ) -> Result<Map<String, Value>, RpcError> {
+        self.server.best_references(context, header, types).map_err(RpcError::other)
+    }
+
+    pub(super) fn get_best_references(&self, context: &Json, header: &Json, types: &Json) -> Outcome {
+        let context = self.context(context)?;
+        let header = self.header(header)?;
+        let types = self.reftypes(types)?;
+        Ok(Value::Object(self.best(&context, &header, &types)?).into())
+    }
+
+    pub(super) fn get_best_references_by_header_map(&self, context: &Json, headers: &Json, types: &Json) -> Outcome {
+        let context = self.context(context)?;
+        let headers = self.header_map(headers)?;
+        let types = self.reftypes(types)?;
+        let mut out = Map::new();
+        for (id, header) in headers {
+            out.insert(id, self.verdict(&context, &header, &types));
+        }
+        Ok(Answer::from(Value::Object(out)))
+    }
+
+    /// `[true, {...}]` or `[false, "FAILED: ..."]`.
+    fn verdict(&self, context: &str, header: &Header, types: &[String]) -> Value {
+        match self.best(context, header, types) {
+            Ok(found) => json!([true, found]),
+            Err(err) => json!([false, format!("FAILED: {}", err.text)]),
+        }
+    }
+
+    pub(super) fn get_best_references_by_ids(
+        &self,
+        context: &Json,
+        ids: &Json,
+        types: &Json,
+        include_headers: Option<&Json>,
+    ) -> Outcome {
+        let context = self.context(context)?;
+        let ids = self.limited_ids(ids)?;
+        let types = self.reftypes(types)?;
+        let include = match include_headers {
+            Some(value) => self.boolean(value)?,
+            None => false,
+        };
+        let headers = self.headers_of(&ids)?;
+        let mut out = Map::new();
+        let mut used = Map::new();
+        for (id, header) in ids.iter().zip(headers) {
+            let verdict = match &header {
+                Some(header) => self.verdict(&context, header, &types),
+                None => json!([false, "FAILED: unable to obtain matching parameters."]),
+            };
+            out.insert(id.clone(), verdict);
+            if let Some(header) = header {
+                used.insert(id.clone(), header.into_iter().map(|(k, v)| (k, Value::String(v))).collect());
+            }
+        }
+        if include {
+            out.insert("headers".to_owned(), Value::Object(used));
+        }
+        Ok(Answer::from(Value::Object(out)))
+    }
+
+    pub(super) fn get_aui_best_references(&self, date: &Json, ids: &Json) -> Outcome {
+        let context = self.context(date)?;
+        let ids = self.limited_ids(ids)?;
+        let headers = self.headers_of(&ids)?;
+        let mut out = Map::new();
+        for (id, header) in ids.iter().zip(headers) {
+            let verdict = match header {
+                None => json!([false, "FAILED: unable to obtain matching parameters."]),
+                Some(header) => match self.best(&context, &header, &[]) {
+                    Err(err) => json!([false, format!("FAILED: {}", err.text)]),
+                    Ok(found) => {
+                        let files: BTreeSet<&str> = found
+                            .values()
+                            .filter_map(Value::as_str)
+                            .filter(|name| !name.starts_with("NOT FOUND") && !is_special(name))
+                            .collect();
+                        json!([true, files])
+                    }
+                },
+            };
+            out.insert(id.clone(), verdict);
+        }
+        Ok(Answer::from(Value::Object(out)))
+    }
+
+    /// Ids of a call that takes at most a thousand. 2019 counts before it looks whether it is a list.
+    fn limited_ids(&self, ids: &Json) -> Result<Vec<String>, RpcError> {
+        if self.era() != Era::Y2014 {
+            let count = match ids {
+                Json::List(items) => items.len(),
+                Json::Object(members) => members.len(),
+                Json::Str(text) => text.chars().count(),
+                other => {
+                    return Err(RpcError::other(format!("object of type '{}' has no len()", other.type_name())));
+                }
+            };
+            too_many(count)?;
+        }
+        let ids = self.dataset_ids(ids)?;
+        too_many(ids.len())?;
+        Ok(ids)
+    }
+
+    /// The header of each id; a plain id has that of the alphabetically first compound id that contains it. 2014 knows
+    /// only the archive's own names.
+    fn headers_of(&self, ids: &[String]) -> Result<Vec<Option<Header>>, RpcError> {
+        let found: BTreeMap<String, Value> = self.headers_by_id(ids, None)?.into_iter().collect();
+        let exact_only = self.era() == Era::Y2014;
+        Ok(ids
+            .iter()
+            .map(|id| {
+                let value = found.get(id).filter(|v| v.is_object()).or_else(|| {
+                    let mut compound =
+                        found.iter().filter(|(k, v)| v.is_object() && k.split(':').any(|part| part == id));
+                    if exact_only { None } else { compound.next().map(|(_, v)| v) }
+                });
+                value
+                    .and_then(Value::as_object)
+                    .map(|header| header.iter().map(|(k, v)| (k.clone(), header_text(v))).collect())
+            })
+            .collect())
+    }
+
+    pub(super) fn get_required_parkeys(&self, context: &Json) -> Outcome {
+        let name = self.context(context)?;
+        if name.ends_with(".rmap") {
+            return Ok(json!(self.rmap_parkeys(&name)?).into());
+        }
+        if name.ends_with(".imap") {
+            return Ok(json!(self.imap_parkeys(&name)?).into());
+        }
+        let pmap = self.server.rules.load(&name)?;
+        let own = texts(pmap.mapping.header_value("parkey"));
+        let mut out = Map::new();
+        for (instrument, imap) in &pmap.entries {
+            if !is_special(imap) {
+                let mut keys = own.clone();
+                keys.extend(self.imap_parkeys(imap)?);
+                out.insert(instrument.to_lowercase(), json!(keys));
+            }
+        }
+        Ok(Answer::from(Value::Object(out)))
+    }
+
+    fn imap_parkeys(&self, name: &str) -> Result<BTreeSet<String>, RpcError> {
+        let imap = self.server.rules.load(name)?;
+        let mut keys: BTreeSet<String> = texts(imap.mapping.header_value("parkey")).into_iter().collect();
+        keys.extend(texts(imap.mapping.header_value("extra_keys")));
+        for rmap in imap.children() {
+            keys.extend(self.rmap_parkeys(rmap)?);
+        }
+        Ok(keys)
+    }
+
+    /// Required parkeys of an rmap, in the order of RS 3.
+    fn rmap_parkeys(&self, name: &str) -> Result<Vec<String>, RpcError> {
+        let rmap = self.server.rules.load(name)?;
+        let mut keys = texts(rmap.mapping.header_value("parkey"));
+        if let Some(switch) = rmap.mapping.header_str("reffile_switch").map(str::to_uppercase)
+            && switch != "NONE"
+        {
+            keys.push(switch);
+        }
+        keys.extend(texts(rmap.mapping.header_value("extra_keys")));
+        if self.obs() == "jwst" {
+            keys.extend(["META.VISIT.TSOVISIT", "META.INSTRUMENT.LAMP_STATE"].map(str::to_owned));
+        }
+        Ok(keys)
+    }
+}
+
+fn too_many(count: usize) -> Result<(), RpcError> {
+    if count > MAX_IDS {
+        return Err(RpcError::check(
+            "InvalidDatasetIds",
+            format!("Get best references by ids limited to <= '{MAX_IDS}' datasets per call."),
+        ));
+    }
+    Ok(())
+}
+
+/// All texts inside a header value, flattened.
+fn texts(value: Option<&Rule>) -> Vec<String> {
+    fn walk(value: &Rule, out: &mut Vec<String>) {
+        match value {
+            Rule::Str(text) => out.push(text.clone()),
+            Rule::Tuple(items) | Rule::List(items) => items.iter().for_each(|item| walk(item, out)),
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    if let Some(value) = value {
+        walk(value, &mut out);
+    }
+    out
+}

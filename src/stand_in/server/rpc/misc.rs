@@ -1,0 +1,220 @@
+//! Remote contexts, submissions, status channels, deliveries, the catalogue as a database.
+
+use std::{fs, io::Write};
+
+use base64::Engine;
+use serde_json::{Value, json};
+
+use super::{
+    super::{Level, downloads::serve_file, python::repr},
+    Answer, Outcome, Rpc, RpcError, check,
+    json::Json,
+};
+
+impl Rpc<'_> {
+    pub(super) fn push_remote_context(&self, observatory: &Json, kind: &Json, key: &Json, context: &Json) -> Outcome {
+        let observatory = self.observatory(observatory)?;
+        let kind = kind.as_str().ok_or_else(RpcError::no_text)?;
+        let known = kind == "operational" || (self.era() == super::super::Era::Now && kind == "latest");
+        if !known {
+            return Err(RpcError::check("UnpushableContextKind", "The specified context kind is invalid."));
+        }
+        // "Checks observatory, kind, context, key" (WP 1.7): the context before the key.
+        let pmap = self.context(context)?;
+        let key = key.as_str().ok_or_else(RpcError::no_text)?;
+        if !word_first(key, false) {
+            return Err(RpcError::check("InvalidKey", "The specified key is invalid."));
+        }
+        if !pmap.ends_with(".pmap") {
+            return Err(RpcError::other("Pushed context is not a valid .pmap name."));
+        }
+        let stored_kind = if kind == "latest" { "operational" } else { kind };
+        if !self.server.catalogue.push_remote_context(&observatory, stored_kind, key, &pmap)? {
+            return Err(no_remote());
+        }
+        self.server.config.log.message(Level::Info, &format!("Pushed remote context {}", repr(&pmap)));
+        Ok(Value::Null.into())
+    }
+
+    pub(super) fn get_remote_context(&self, observatory: &Json, name: &Json) -> Outcome {
+        let observatory = self.observatory(observatory)?;
+        let name = name.as_str().ok_or_else(RpcError::no_text)?;
+        if !word_first(name, true) {
+            return Err(RpcError::check("InvalidPipelineName", "The specified pipeline name is invalid."));
+        }
+        let rows = self.server.catalogue.remote_contexts()?;
+        let row = rows.iter().find(|row| row.observatory == observatory && row.name == name).ok_or_else(no_remote)?;
+        Ok(json!(row.context).into())
+    }
+
+    pub(super) fn get_submission_info(&self, observatory: &Json, user: &Json) -> Outcome {
+        self.observatory(observatory)?;
+        let known = match user {
+            Json::Str(name) => name == "*" || self.server.catalogue.account(name)?.is_some(),
+            _ => false,
+        };
+        if !known {
+            return Err(RpcError::check(
+                "InvalidUserError",
+                format!("The specified CRDS server username {} is invalid.", user.repr()),
+            ));
+        }
+        let dir = self.server.config.dirs.ingest.display();
+        Ok(json!({
+            "submission_kinds": ["batch", "mapping", "reference", "add", "delete"],
+            "ingest_dir": format!("{}:{dir}/{}", self.server.config.ingest_host, user.str()),
+        })
+        .into())
+    }
+
+    pub(super) fn jpoll_pull_messages(&self, key: &Json, since: &Json) -> Outcome {
+        let since = python_int(since)?;
+        let text = key.as_str().ok_or_else(RpcError::no_text)?;
+        if !uuid_shape(text) {
+            return Err(RpcError::other(format!("Badly formatted jpoll_key {}", repr(text))));
+        }
+        match self.server.pull_messages(text, since)? {
+            Some(messages) => Ok(Value::Array(messages).into()),
+            None => Err(RpcError::other(format!("Channel key {} not found.", repr(text)))),
+        }
+    }
+
+    pub(super) fn get_sqlite_db(&self, observatory: &Json) -> Outcome {
+        self.cached("get_sqlite_db", &[observatory], || {
+            self.observatory(observatory)?;
+            let bytes = self.server.catalogue.public_copy()?;
+            let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+            let packed =
+                zlib.write_all(&bytes).and_then(|()| zlib.finish()).map_err(|err| RpcError::other(err.to_string()))?;
+            Ok(json!(base64::engine::general_purpose::STANDARD.encode(packed)).into())
+        })
+    }
+
+    pub(super) fn get_system_versions(&self, version: &Json, context: &Json) -> Outcome {
+        let text = version.as_str().ok_or_else(RpcError::no_text)?;
+        if !check::whole(text, ".-_", 128) {
+            return Err(RpcError::other("Invalid version string,  must be 1-128 chars of A-Z, a-z, 0-9, ., -, _"));
+        }
+        let Json::Str(context) = context else {
+            return Err(RpcError::no_attribute(context.type_name(), "lower"));
+        };
+        let context = match context.to_lowercase().as_str() {
+            "none" | "null" => self.server.catalogue.context("versions")?.unwrap_or_default(),
+            other => other.to_owned(),
+        };
+        let context = self.context(&Json::Str(context))?;
+        let keys = [
+            ("INSTRUME", "SYSTEM"),
+            ("META.INSTRUMENT.NAME", "SYSTEM"),
+            ("META.CALIBRATION_SOFTWARE_VERSION", text),
+            ("CAL_VER", text),
+            ("META.OBSERVATION.DATE", "2050-01-01"),
+            ("META.OBSERVATION.TIME", "00:00:00"),
+            ("DATE-OBS", "2050-01-01"),
+            ("TIME-OBS", "00:00:00"),
+        ];
+        let header: Vec<(String, String)> = keys.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
+        let found = self.best(&context, &header, &["calver".to_owned()])?;
+        let name = found.get("calver").and_then(Value::as_str).unwrap_or("NOT FOUND");
+        if name.starts_with("NOT FOUND") {
+            return Err(RpcError::other(name));
+        }
+        let path = self.server.config.dirs.references.join(name);
+        let document = serve_file(&path).map(|response| response.text()).unwrap_or_default();
+        match serde_json::from_str::<Value>(&document) {
+            Ok(value) => Ok(value.into()),
+            Err(_) => {
+                let missing = std::io::Error::from_raw_os_error(2);
+                Err(RpcError::other(super::super::rules_store::os_error(&missing, &path)))
+            }
+        }
+    }
+
+    /// Rows of the audit log about catalogues, newest first, with the displayed status of each one's first file.
+    pub(super) fn get_delivery_status(&self, since: &Json) -> Outcome {
+        let since = self.since(since)?;
+        let mut out = Vec::new();
+        for row in self.server.catalogue.actions()?.into_iter().rev() {
+            if !row.filename.ends_with(".cat") || row.date.as_str() < since.as_str() {
+                continue;
+            }
+            let (files, status) = self.server.delivery(&row.filename)?;
+            out.push(json!({
+                "date": row.date, "action": row.action, "description": row.why, "files": files,
+                "catalog": row.filename, "status": status,
+            }));
+        }
+        Ok(Answer::from(Value::Array(out)))
+    }
+}
+
+impl super::super::Server {
+    /// Files of a delivery catalogue, sorted, and the displayed status of the first; `delivery corrupt` if the catalogue
+    /// cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// If the server's own catalogue cannot be read or written.
+    pub fn delivery(&self, catalog: &str) -> Result<(Vec<String>, String), super::super::CatalogueError> {
+        let base = catalog.rsplit('/').next().unwrap_or(catalog);
+        let Ok(text) = fs::read_to_string(self.config.dirs.catalogs.join(base)) else {
+            return Ok((Vec::new(), "delivery corrupt".to_owned()));
+        };
+        let mut files: Vec<String> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        files.sort();
+        let row = match files.first() {
+            Some(first) => self.catalogue.file(first)?,
+            None => None,
+        };
+        let status = match row {
+            Some(row) => self.displayed_status(&row)?,
+            None => "delivery corrupt".to_owned(),
+        };
+        Ok((files, status))
+    }
+}
+
+fn no_remote() -> RpcError {
+    RpcError::other("RemoteContextModel matching query does not exist.")
+}
+
+/// Whether the first character is a word character, or a slash where that is allowed.
+fn word_first(text: &str, slash: bool) -> bool {
+    text.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_' || (slash && c == '/'))
+}
+
+/// 8-4-4-4-12 letters and digits.
+pub fn uuid_shape(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.iter().map(|p| p.len()).eq([8, 4, 4, 4, 12])
+        && parts.iter().all(|p| p.chars().all(|c| c.is_ascii_alphanumeric()))
+}
+
+/// Python's `int()`.
+fn python_int(value: &Json) -> Result<i64, RpcError> {
+    match value {
+        Json::Int(text) => Ok(text.parse().unwrap_or(i64::MAX)),
+        Json::Bool(b) => Ok(i64::from(*b)),
+        Json::Float(x) if x.is_finite() => Ok(*x as i64),
+        Json::Float(x) if x.is_nan() => Err(RpcError::other("cannot convert float NaN to integer")),
+        Json::Float(_) => Err(RpcError::other("cannot convert float infinity to integer")),
+        Json::Str(text) => {
+            let trimmed = text.trim();
+            let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
+            let grouped = digits.split('_').all(|g| !g.is_empty() && g.chars().all(|c| c.is_ascii_digit()));
+            if !grouped {
+                return Err(RpcError::other(format!(
+                    "invalid literal for int() with base 10: {}",
+                    Json::Str(text.clone()).repr()
+                )));
+            }
+            let plain: String = trimmed.chars().filter(|c| *c != '_').collect();
+            Ok(plain.parse().unwrap_or(if plain.starts_with('-') { i64::MIN } else { i64::MAX }))
+        }
+        other => Err(RpcError::other(format!(
+            "int() argument must be a string, a bytes-like object or a number, not '{}'",
+            other.type_name()
+        ))),
+    }
+}

@@ -1,0 +1,356 @@
+//! JSON-RPC: envelope and dispatch (WP 1.1 to 1.4), in the way of django-json-rpc.
+
+mod affected;
+mod archive;
+mod bestrefs;
+mod bind;
+mod check;
+mod context;
+mod error;
+mod files;
+mod info;
+pub mod json;
+pub mod methods;
+mod misc;
+mod vocabulary;
+
+pub use archive::{Archive, Datasets};
+use error::RpcError;
+use json::{Json, write_text, write_value};
+use methods::Method;
+
+use super::{
+    Era, Server,
+    http::{Request, Response},
+};
+
+/// Largest body that Django 2 reads, bytes (WP 1.3).
+const MAX_BODY_BYTES: usize = 2_621_440;
+
+/// A result: its JSON text.
+struct Answer(String);
+
+impl From<serde_json::Value> for Answer {
+    fn from(value: serde_json::Value) -> Self {
+        let mut text = String::new();
+        write_value(&value, &mut text);
+        Self(text)
+    }
+}
+
+type Outcome = Result<Answer, RpcError>;
+
+/// A request's way through the methods.
+struct Rpc<'a> {
+    server: &'a Server,
+}
+
+/// One reply before it is written.
+struct Reply {
+    id: Json,
+    /// Name and text of the version member, if the reply has one.
+    version: Option<(&'static str, String)>,
+    outcome: Outcome,
+    /// 1.1 and 2.0: a success has no `error`, a failure no `result`.
+    strict: bool,
+}
+
+impl Reply {
+    fn failure(error: RpcError) -> Self {
+        Self { id: Json::Null, version: None, outcome: Err(error), strict: false }
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        match &self.outcome {
+            Ok(_) if self.strict => {}
+            Ok(_) => out.push_str("\"error\": null, "),
+            Err(error) => {
+                out.push_str("\"error\": {\"name\": ");
+                write_text(error.name, out);
+                out.push_str(&format!(", \"code\": {}, \"message\": ", error.code));
+                write_text(&format!("{}: {}", error.name, error.text), out);
+                out.push_str(", \"data\": null}, ");
+            }
+        }
+        if let Some((name, text)) = &self.version {
+            out.push_str(&format!("\"{name}\": "));
+            write_text(text, out);
+            out.push_str(", ");
+        }
+        out.push_str("\"id\": ");
+        self.id.write(out);
+        match &self.outcome {
+            Ok(answer) => {
+                out.push_str(", \"result\": ");
+                out.push_str(&answer.0);
+            }
+            Err(_) if self.strict => {}
+            Err(_) => out.push_str(", \"result\": null"),
+        }
+        out.push('}');
+    }
+}
+
+/// Answers a request under `/json/`. Always with status 200, but for notifications.
+pub fn handle(server: &Server, request: &Request) -> Response {
+    let respond = |text: String| Response::new(200).with_header("content-type", "application/json-rpc").with_body(text);
+    let fail = |error: RpcError| {
+        let mut text = String::new();
+        Reply::failure(error).write(&mut text);
+        respond(text)
+    };
+    let era = server.config.era;
+    match request.method.as_str() {
+        "POST" => {}
+        "GET" => {
+            let word = if era == Era::Y2014 { "availble" } else { "available" };
+            return fail(RpcError {
+                name: "InvalidRequestError",
+                code: -32600,
+                text: format!("The method you are trying to access is not {word} by GET requests"),
+            });
+        }
+        _ => {
+            return fail(RpcError {
+                name: "RequestPostError",
+                code: -32600,
+                text: "JSON-RPC requests must be POST".to_owned(),
+            });
+        }
+    }
+    let too_large = era != Era::Y2014 && request.body.len() > MAX_BODY_BYTES;
+    let Some(document) = (!too_large).then(|| Json::parse(&request.body)).flatten() else {
+        return fail(RpcError::invalid_request());
+    };
+    let rpc = Rpc { server };
+    if let Json::List(requests) = &document {
+        let mut text = String::from("[");
+        for (at, one) in requests.iter().enumerate() {
+            if at > 0 {
+                text.push_str(", ");
+            }
+            if let Some(reply) = rpc.reply(one, true) {
+                reply.write(&mut text);
+            }
+        }
+        text.push(']');
+        return respond(text);
+    }
+    match rpc.reply(&document, false) {
+        Some(reply) => {
+            let mut text = String::new();
+            reply.write(&mut text);
+            respond(text)
+        }
+        None => Response::new(204).with_header("content-type", "text/html; charset=utf-8"),
+    }
+}
+
+impl Rpc<'_> {
+    /// The reply to one request; `None` for a notification that succeeded.
+    fn reply(&self, request: &Json, in_batch: bool) -> Option<Reply> {
+        let era = self.server.config.era;
+        let (method, version) = match self.envelope(request) {
+            Ok(found) => found,
+            Err(error) => return Some(Reply::failure(error)),
+        };
+        let shown = version.as_ref().map_or("1.0", |(_, text)| text.as_str()).to_owned();
+        let strict = shown == "1.1" || (shown == "2.0" && era != Era::Y2014);
+        let id = request.get("id").cloned().unwrap_or(Json::Null);
+        let notification = id == Json::Null;
+        let no_params = Json::List(Vec::new());
+        let params = request.get("params").unwrap_or(&no_params);
+        let outcome = if notification && in_batch {
+            Err(RpcError::invalid_request())
+        } else {
+            bind::bind(&method, params, &shown, era).and_then(|arguments| self.call(&method, &arguments))
+        };
+        if notification && outcome.is_ok() {
+            return None;
+        }
+        let id = if era == Era::Y2014 && outcome.is_err() { Json::Null } else { id };
+        Some(Reply { id, version, outcome, strict })
+    }
+
+    /// Checks (2) to (5) of WP 1.3.
+    #[allow(clippy::type_complexity)]
+    fn envelope(&self, request: &Json) -> Result<(Method, Option<(&'static str, String)>), RpcError> {
+        let era = self.server.config.era;
+        let invalid_params = || RpcError {
+            name: "InvalidParamsError",
+            code: -32602,
+            text: "Request requires str:\"method\" and list:\"params\"".to_owned(),
+        };
+        match request {
+            Json::Object(_) => {}
+            // What Python says to `'params' not in D` and `D['params'] = []`.
+            Json::Str(text) if !text.contains("params") => {
+                return Err(RpcError::other("'str' object does not support item assignment"));
+            }
+            Json::Str(text) if !text.contains("method") => return Err(invalid_params()),
+            Json::Str(_) => return Err(RpcError::other("string indices must be integers")),
+            // A list inside a batch: `in` works, assignment by name does not.
+            Json::List(_) => return Err(RpcError::other("list indices must be integers or slices, not str")),
+            other => {
+                return Err(RpcError::other(format!("argument of type '{}' is not iterable", other.type_name())));
+            }
+        }
+        let Some(method) = request.get("method") else { return Err(invalid_params()) };
+        if era == Era::Y2014 && request.get("params").is_none() {
+            return Err(invalid_params());
+        }
+        let known = self.methods();
+        let describe = Method { name: "system.describe", params: &[], optional: 0 };
+        let found = match method {
+            Json::Str(name) if name == describe.name => Some(describe),
+            Json::Str(name) => known.iter().find(|m| m.name == name).copied(),
+            Json::List(_) | Json::Object(_) => {
+                return Err(RpcError::other(format!("unhashable type: '{}'", method.type_name())));
+            }
+            _ => None,
+        };
+        let Some(found) = found else {
+            let names: Vec<&str> = std::iter::once(describe.name).chain(known.iter().map(|m| m.name)).collect();
+            return Err(RpcError {
+                name: "MethodNotFoundError",
+                code: -32601,
+                text: format!("Method not found. Available methods: {}", names.join("\n")),
+            });
+        };
+        for name in ["jsonrpc", "version"] {
+            if let Some(value) = request.get(name) {
+                let text = value.str();
+                if !matches!(text.as_str(), "1.0" | "1.1" | "2.0") {
+                    return Err(RpcError {
+                        name: "InvalidRequestError",
+                        code: -32600,
+                        text: format!("JSON-RPC version {text} not supported."),
+                    });
+                }
+                return Ok((found, Some((name, text))));
+            }
+        }
+        Ok((found, None))
+    }
+
+    fn call(&self, method: &Method, args: &[Json]) -> Outcome {
+        match (method.name, args) {
+            ("system.describe", _) => Ok(self.describe()),
+            ("get_server_info", _) => self.get_server_info(),
+            ("list_mappings", [obs, glob]) => self.list_files(obs, glob, true),
+            ("list_references", [obs, glob]) => self.list_files(obs, glob, false),
+            ("get_default_context", [obs, state @ ..]) => self.get_default_context(obs, state.first()),
+            ("get_build_context", [obs, version]) => self.get_build_context(obs, version),
+            ("get_context_by_date", [date, obs]) => self.get_context_by_date(date, obs),
+            ("get_context_history", [obs]) => self.get_context_history(obs),
+            ("get_mapping_names", [context]) => self.get_mapping_names(context),
+            ("get_reference_names", [context]) => self.get_reference_names(context),
+            ("get_required_parkeys", [context]) => self.get_required_parkeys(context),
+            ("get_url", [context, file]) => self.get_url(context, file),
+            ("get_mapping_url", [context, file]) => self.get_known_url(context, file, true),
+            ("get_reference_url", [context, file]) => self.get_known_url(context, file, false),
+            ("get_file_info", [obs, file]) => self.get_file_info(obs, file),
+            ("get_file_info_map", [obs, files, fields]) => self.get_file_info_map(obs, files, fields),
+            ("get_file_chunk", [context, file, chunk]) => self.get_file_chunk(context, file, chunk),
+            ("file_exists", [file]) => self.file_exists(file),
+            ("get_best_references", [context, header, types]) => self.get_best_references(context, header, types),
+            ("get_best_references_by_ids", [context, ids, types, headers @ ..]) => {
+                self.get_best_references_by_ids(context, ids, types, headers.first())
+            }
+            ("get_best_references_by_header_map", [context, headers, types]) => {
+                self.get_best_references_by_header_map(context, headers, types)
+            }
+            ("get_aui_best_references", [date, ids]) => self.get_aui_best_references(date, ids),
+            ("get_dataset_ids", [context, instrument, since]) => self.get_dataset_ids(context, instrument, since),
+            ("get_dataset_headers_by_id", [context, ids, since]) => {
+                self.get_dataset_headers_by_id(context, ids, since)
+            }
+            ("get_dataset_headers_by_instrument", _) => Err(RpcError::other(
+                "get_dataset_headers_by_instrument() is no longer supported. Upgrade your CRDS client.",
+            )),
+            ("get_affected_datasets", [obs, old, new]) => self.get_affected_datasets(obs, old, new),
+            ("push_remote_context", [obs, kind, key, context]) => self.push_remote_context(obs, kind, key, context),
+            ("get_remote_context", [obs, name]) => self.get_remote_context(obs, name),
+            ("get_sqlite_db", [obs]) => self.get_sqlite_db(obs),
+            ("get_submission_info", [obs, user]) => self.get_submission_info(obs, user),
+            ("jpoll_pull_messages", [key, since]) => self.jpoll_pull_messages(key, since),
+            ("jpoll_abort", [_]) => {
+                Err(RpcError::other("module 'crds_server.jpoll.views' has no attribute 'abort_core'"))
+            }
+            ("get_system_versions", [version, context]) => self.get_system_versions(version, context),
+            ("get_delivery_status", [since]) => self.get_delivery_status(since),
+            _ => Err(RpcError::other("argument count")),
+        }
+    }
+
+    /// The registered methods: those of the era that the installed release has.
+    fn methods(&self) -> Vec<Method> {
+        let config = &self.server.config;
+        let mut all = methods::of(config.era);
+        if let Some(installed) = &config.methods {
+            all.retain(|m| installed.contains(m.name));
+        }
+        all
+    }
+
+    /// `system.describe`: procedures without itself; the docstrings are not worth copying (WP 1.3).
+    fn describe(&self) -> Answer {
+        let procs: Vec<serde_json::Value> = self
+            .methods()
+            .iter()
+            .map(|m| {
+                let params: Vec<serde_json::Value> = m
+                    .params
+                    .iter()
+                    .map(|p| serde_json::json!({"type": methods::declared_type(p), "name": p}))
+                    .collect();
+                serde_json::json!({
+                    "name": m.name, "summary": null, "idempotent": false, "params": params, "return": {"type": "any"}
+                })
+            })
+            .collect();
+        serde_json::json!({
+            "sdversion": "1.0", "name": "django-json-rpc", "id": format!("urn:uuid:{}", self.server.process_id),
+            "summary": "A JSON-RPC Site", "version": "1.0", "procs": procs,
+        })
+        .into()
+    }
+
+    /// Answers from memcached if the question was answered before, else asks `work` and keeps a good answer.
+    fn cached(&self, name: &str, args: &[&Json], work: impl FnOnce() -> Outcome) -> Outcome {
+        if !self.server.dialect().cached_answers && name != "get_affected_datasets" {
+            return work();
+        }
+        let key = memcached_key(name, args);
+        let now = self.server.config.clock.now();
+        if let Some(entry) = self.server.config.memcached.get(&key, now)
+            && let super::cache::Entry::Bytes(bytes) = entry.as_ref()
+            && let Ok(text) = String::from_utf8(bytes.clone())
+        {
+            return Ok(Answer(text));
+        }
+        let answer = work()?;
+        if answer.0 != "null" {
+            let entry = super::cache::Entry::Bytes(answer.0.clone().into_bytes());
+            self.server.config.memcached.put(&key, entry, self.server.config.clock.now());
+        }
+        Ok(answer)
+    }
+}
+
+/// The key under which an answer is kept: the arguments' text without blanks and quotes, parentheses and commas turned
+/// into `_`. So a context with a blank after it finds the answer to the plain name (WP 1.7).
+fn memcached_key(name: &str, args: &[&Json]) -> String {
+    let shown: Vec<String> = args.iter().map(|a| a.repr()).collect();
+    let comma = if shown.len() == 1 { "," } else { "" };
+    let mut key = format!("rpc {name} ");
+    for c in format!("({}{comma})", shown.join(", ")).chars() {
+        match c {
+            ' ' | '\'' | '"' => {}
+            '(' | ')' | ',' => key.push('_'),
+            c => key.push(c),
+        }
+    }
+    key
+}

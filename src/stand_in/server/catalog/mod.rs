@@ -149,7 +149,7 @@ impl Catalogue {
     pub fn public_copy(&self) -> Result<Vec<u8>, CatalogueError> {
         let obs = self.obs.clone();
         self.run("copy its public tables", move |conn| {
-            let copy = Connection::open_in_memory()?;
+            let mut copy = Connection::open_in_memory()?;
             for table in ["catalog", "contexts", "context_history", "actions"] {
                 let name = format!("crds_{obs}_{table}");
                 let schema: String = conn.query_row(

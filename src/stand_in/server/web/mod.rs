@@ -21,7 +21,9 @@ mod page;
 mod render;
 mod results;
 mod routes;
+mod store;
 pub mod stored;
+mod textdiff;
 mod views;
 mod visit;
 
@@ -30,6 +32,15 @@ use super::log::Level;
 use super::{Era, Server};
 use routes::{OnError, Route};
 use visit::{Stop, Visit};
+
+/// What the `Differences` part of a result page shows for pairs old -> new, both in the cache.
+pub fn differences(server: &Server, pairs: &[(String, String)]) -> serde_json::Value {
+    let store = store::Files::of(server);
+    let generation = server.config.generation;
+    let compared: Vec<differences::Pair> =
+        pairs.iter().map(|(old, new)| differences::compare(&store, old, new, generation)).collect();
+    serde_json::to_value(compared).unwrap_or_default()
+}
 
 /// Answers one request for a page.
 pub fn handle(server: &Server, request: &Request) -> Response {

@@ -147,6 +147,8 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         hard(route("/uses/<file>", since_2019, open, views::browse::uses, Base)),
         route("/get/<file>/?", all, open, views::browse::get, Base),
         route("/context_table/<file>(?:/([0-9]+))?", all, open, views::table::table, Base),
+        route("/difference/", all, open, views::difference::difference, Base),
+        route("/difference/(?:.+)", since_2019, open, views::difference::difference, Base),
     ]
 });
 

@@ -155,7 +155,7 @@ fn contents(visit: &Visit, row: &FileRow) -> String {
     }
     let path = dirs.references.join(name);
     match std::fs::File::open(&path).and_then(|file| file.metadata()) {
-        Ok(meta) if meta.is_file() => super::super::fits_info::describe(&path, name, meta.len()),
+        Ok(meta) if meta.is_file() => super::super::fits_info::describe(&path, name),
         _ => format!(
             "<p class='error'>File header unavailable for {0}</p>\n<p class='error'>FITS info unavailable: {0}</p>",
             esc(&repr(name))

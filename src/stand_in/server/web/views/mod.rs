@@ -8,6 +8,7 @@ pub mod channel;
 pub mod common;
 pub mod contexts;
 pub mod deliveries;
+pub mod difference;
 pub mod display;
 pub mod history;
 pub mod home;

@@ -1,0 +1,6 @@
+//! The stand-in server against the wire protocol dossier (WP).
+
+mod web_browser;
+mod web_rules;
+mod web_score;
+mod web_story;

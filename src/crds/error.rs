@@ -1,6 +1,9 @@
 //! Why a verb on a CRDS server gave nothing.
 
 use crate::host::HostError;
+use crate::plan::SecretError;
+
+use super::wire::WireError;
 
 /// Why a verb on a CRDS server gave nothing. `Display` names the operation and the host.
 #[derive(Debug, thiserror::Error)]
@@ -9,9 +12,12 @@ pub enum CrdsError {
     /// The host could not be asked.
     #[error(transparent)]
     Host(#[from] HostError),
-    /// The server could not be asked, or refused.
+    /// The server's services or pages could not be asked, refused, or could not be understood.
     #[error(transparent)]
-    Wire(#[from] super::wire::WireError),
+    Wire(#[from] WireError),
+    /// A password could not be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// What the host says has a shape that is not understood.
     #[error("{what} of `{host}` is not understood: `{saw}`")]
     Shape {
@@ -57,6 +63,7 @@ impl CrdsError {
         match self {
             Self::Host(error) => error.help(),
             Self::Wire(error) => error.help(),
+            Self::Secret(error) => error.help(),
             Self::Shape { host, .. } => {
                 format!("look at it by hand on `{host}`; the raw bytes are in the run's evidence")
             }
@@ -75,6 +82,7 @@ impl CrdsError {
     pub fn outcome_unknown(&self) -> bool {
         match self {
             Self::Host(error) => error.outcome_unknown(),
+            Self::Wire(WireError::TimedOut { changes, .. } | WireError::Lost { changes, .. }) => *changes,
             _ => false,
         }
     }

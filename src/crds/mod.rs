@@ -4,6 +4,7 @@
 //! judges success by an exit status or by HTTP 200 (SO 6, WP 3.1): callers read back.
 
 mod backups;
+mod clients;
 mod cron;
 mod database;
 mod error;

@@ -1,11 +1,12 @@
 //! One CRDS server and the host it runs on.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::host::record::Recorder;
 use crate::host::{Limit, Ran, Remote, Script};
-use crate::plan::{Change, Era, Host, Identity, Layout, Observatory, Role, Site};
+use crate::plan::{Change, Credential, Era, Host, Identity, Layout, Observatory, Role, Site};
 use crate::run::Permit;
 
 use super::{CrdsError, Paths};
@@ -17,6 +18,7 @@ pub struct Server {
     pub(super) paths: Paths,
     pub(super) host: Host,
     pub(super) observatory: Observatory,
+    pub(super) credentials: BTreeMap<String, Credential>,
     time_zone: String,
 }
 
@@ -30,7 +32,14 @@ impl Server {
         let remote = Remote::open(site, role, recorder)?;
         let host = site.host(role).ok_or(crate::host::HostError::NoHost(role.key()))?.clone();
         let paths = Paths::of(&host, site.observatory);
-        Ok(Self { remote, paths, host, observatory: site.observatory, time_zone: site.time_zone.clone() })
+        Ok(Self {
+            remote,
+            paths,
+            host,
+            observatory: site.observatory,
+            credentials: site.credentials.clone(),
+            time_zone: site.time_zone.clone(),
+        })
     }
 
     /// The way to its host.

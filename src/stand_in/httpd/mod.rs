@@ -1,1 +1,4 @@
-//! The stand-in for Apache: reads `httpd.conf`, listens, logs and serves what is installed.
+//! The stand-in for Apache with mod_wsgi: what it serves, how and whether at all is decided by the configuration and
+//! by what is installed when a worker starts.
+
+pub mod python;

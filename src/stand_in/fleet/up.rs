@@ -213,6 +213,9 @@ fn make(options: &Options, root: PathBuf, account: Account) -> Result<Fleet, Fle
         root,
     };
     fleet.store()?;
+    let which = fleet.root.join("rules.txt");
+    let word = if fleet.real_rules { "real\n" } else { "fixture\n" };
+    fs::write(&which, word).map_err(|source| FleetError::file("write", &which, source))?;
     let start = Timestamp::from_second(START_UNIX_S).unwrap_or(Timestamp::UNIX_EPOCH);
     Clock::create(&fleet.clock(), start)?;
     if !source.is_dir() {

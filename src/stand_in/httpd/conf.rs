@@ -36,13 +36,71 @@ pub struct Refused(pub String);
 
 /// Directives that are known; others are refused with Apache's words.
 const KNOWN: [&str; 66] = [
-    "addencoding", "addhandler", "addlanguage", "addoutputfilter", "addtype", "alias", "allow", "allowoverride", "browsermatch",
-    "customlog", "defaulttype", "deny", "directoryindex", "documentroot", "enablemmap", "enablesendfile", "errorlog", "expiresactive", "group",
-    "header", "hostnamelookups", "include", "includeoptional", "keepalive", "keepalivetimeout", "limitrequestbody", "listen", "loadmodule", "logformat", "loglevel",
-    "maxclients", "maxkeepaliverequests", "maxrequestsperchild", "maxspareservers", "mimemagicfile", "minspareservers",
-    "options", "order", "pidfile", "require", "rewritecond", "rewriteengine", "rewriterule", "serveradmin", "serverlimit", "servername", "serverroot",
-    "serversignature", "servertokens", "setenvif", "sethandler", "startservers", "timeout", "traceenable", "transferlog",
-    "typesconfig", "usecanonicalname", "user", "extendedstatus", "wsgidaemonprocess", "wsgiapplicationgroup", "wsgipassauthorization", "wsgiprocessgroup", "wsgipythonhome", "wsgipythonpath",
+    "addencoding",
+    "addhandler",
+    "addlanguage",
+    "addoutputfilter",
+    "addtype",
+    "alias",
+    "allow",
+    "allowoverride",
+    "browsermatch",
+    "customlog",
+    "defaulttype",
+    "deny",
+    "directoryindex",
+    "documentroot",
+    "enablemmap",
+    "enablesendfile",
+    "errorlog",
+    "expiresactive",
+    "group",
+    "header",
+    "hostnamelookups",
+    "include",
+    "includeoptional",
+    "keepalive",
+    "keepalivetimeout",
+    "limitrequestbody",
+    "listen",
+    "loadmodule",
+    "logformat",
+    "loglevel",
+    "maxclients",
+    "maxkeepaliverequests",
+    "maxrequestsperchild",
+    "maxspareservers",
+    "mimemagicfile",
+    "minspareservers",
+    "options",
+    "order",
+    "pidfile",
+    "require",
+    "rewritecond",
+    "rewriteengine",
+    "rewriterule",
+    "serveradmin",
+    "serverlimit",
+    "servername",
+    "serverroot",
+    "serversignature",
+    "servertokens",
+    "setenvif",
+    "sethandler",
+    "startservers",
+    "timeout",
+    "traceenable",
+    "transferlog",
+    "typesconfig",
+    "usecanonicalname",
+    "user",
+    "extendedstatus",
+    "wsgidaemonprocess",
+    "wsgiapplicationgroup",
+    "wsgipassauthorization",
+    "wsgiprocessgroup",
+    "wsgipythonhome",
+    "wsgipythonpath",
     "wsgiscriptalias",
 ];
 
@@ -68,7 +126,8 @@ impl Conf {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let bad = |what: String| Refused(format!("Syntax error on line {} of {}:\n{what}", number + 1, file.display()));
+            let bad =
+                |what: String| Refused(format!("Syntax error on line {} of {}:\n{what}", number + 1, file.display()));
             if let Some(closed) = line.strip_prefix("</") {
                 let name = closed.trim_end_matches('>').trim();
                 let open = within.pop().unwrap_or_default();
@@ -78,7 +137,9 @@ impl Conf {
                 continue;
             }
             if let Some(section) = line.strip_prefix('<') {
-                let section = section.strip_suffix('>').ok_or_else(|| bad(format!("<{section}> directive missing closing '>'")))?;
+                let section = section
+                    .strip_suffix('>')
+                    .ok_or_else(|| bad(format!("<{section}> directive missing closing '>'")))?;
                 within.push(section.trim().to_owned());
                 continue;
             }
@@ -140,7 +201,9 @@ impl Conf {
 
     /// The port of the virtual host with TLS.
     pub fn secure_port(&self) -> Option<u16> {
-        let engine = self.all("SSLEngine").find(|directive| directive.args.first().is_some_and(|on| on.eq_ignore_ascii_case("on")))?;
+        let engine = self
+            .all("SSLEngine")
+            .find(|directive| directive.args.first().is_some_and(|on| on.eq_ignore_ascii_case("on")))?;
         engine.host_port()
     }
 
@@ -202,8 +265,7 @@ impl Directive {
 
 /// Whether the dynamic loader would take a file; if not, its words.
 fn loadable(path: &Path) -> Result<(), String> {
-    let bytes = fs::read(path)
-        .map_err(|error| format!("cannot open shared object file: {}", words(&error)))?;
+    let bytes = fs::read(path).map_err(|error| format!("cannot open shared object file: {}", words(&error)))?;
     if bytes.len() < 4 {
         return Err("file too short".to_owned());
     }
@@ -227,7 +289,9 @@ fn split(line: &str) -> Vec<String> {
     let mut letters = line.chars();
     while let Some(letter) = letters.next() {
         match letter {
-            '\\' if quoted => word.extend(letters.next().map(|next| if next == '"' { "\"".to_owned() } else { format!("\\{next}") })),
+            '\\' if quoted => {
+                word.extend(letters.next().map(|next| if next == '"' { "\"".to_owned() } else { format!("\\{next}") }))
+            }
             '"' => {
                 quoted = !quoted;
                 any = true;

@@ -14,25 +14,56 @@ pub struct Scope<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// Why an expression has no value.
+/// The exception that an expression raises: its class and text.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Undefined(pub String);
+pub struct Raised(pub &'static str, pub String);
 
 /// The value of an expression.
 ///
 /// # Errors
 ///
-/// [`Undefined`] with the name that does not exist.
-pub fn evaluate(tokens: &[Token], scope: &Scope<'_>) -> Result<Value, Undefined> {
+/// [`Raised`]: a name that does not exist, a file that cannot be opened.
+pub fn evaluate(tokens: &[Token], scope: &Scope<'_>) -> Result<Value, Raised> {
     let mut parser = Parser { tokens, at: 0, scope };
     let value = parser.tuple()?;
     Ok(if parser.at == tokens.len() { value } else { Value::Unknown })
 }
 
 const BUILTINS: [&str; 34] = [
-    "str", "int", "float", "len", "list", "dict", "tuple", "set", "object", "open", "range", "xrange", "map", "filter",
-    "sorted", "repr", "isinstance", "getattr", "setattr", "hasattr", "property", "staticmethod", "classmethod", "bool",
-    "min", "max", "sum", "zip", "enumerate", "type", "super", "reload", "any", "all",
+    "str",
+    "int",
+    "float",
+    "len",
+    "list",
+    "dict",
+    "tuple",
+    "set",
+    "object",
+    "open",
+    "range",
+    "xrange",
+    "map",
+    "filter",
+    "sorted",
+    "repr",
+    "isinstance",
+    "getattr",
+    "setattr",
+    "hasattr",
+    "property",
+    "staticmethod",
+    "classmethod",
+    "bool",
+    "min",
+    "max",
+    "sum",
+    "zip",
+    "enumerate",
+    "type",
+    "super",
+    "reload",
+    "any",
+    "all",
 ];
 
 struct Parser<'a> {
@@ -52,7 +83,7 @@ impl Parser<'_> {
         found
     }
 
-    fn tuple(&mut self) -> Result<Value, Undefined> {
+    fn tuple(&mut self) -> Result<Value, Raised> {
         let first = self.ternary()?;
         if !self.is(",") {
             return Ok(first);
@@ -67,7 +98,7 @@ impl Parser<'_> {
         Ok(Value::List(items))
     }
 
-    fn ternary(&mut self) -> Result<Value, Undefined> {
+    fn ternary(&mut self) -> Result<Value, Raised> {
         let value = self.or()?;
         if !self.take("if") {
             return Ok(value);
@@ -84,7 +115,7 @@ impl Parser<'_> {
         })
     }
 
-    fn or(&mut self) -> Result<Value, Undefined> {
+    fn or(&mut self) -> Result<Value, Raised> {
         let mut value = self.and()?;
         while self.take("or") {
             let other = self.and()?;
@@ -97,7 +128,7 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    fn and(&mut self) -> Result<Value, Undefined> {
+    fn and(&mut self) -> Result<Value, Raised> {
         let mut value = self.not()?;
         while self.take("and") {
             let other = self.not()?;
@@ -110,7 +141,7 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    fn not(&mut self) -> Result<Value, Undefined> {
+    fn not(&mut self) -> Result<Value, Raised> {
         if self.take("not") {
             let value = self.not()?;
             return Ok(value.truth().map_or(Value::Unknown, |truth| Value::Bool(!truth)));
@@ -134,7 +165,7 @@ impl Parser<'_> {
         Ok(value)
     }
 
-    fn sum(&mut self) -> Result<Value, Undefined> {
+    fn sum(&mut self) -> Result<Value, Raised> {
         let mut value = self.product()?;
         loop {
             if self.take("+") {
@@ -160,7 +191,7 @@ impl Parser<'_> {
         }
     }
 
-    fn product(&mut self) -> Result<Value, Undefined> {
+    fn product(&mut self) -> Result<Value, Raised> {
         let mut value = self.unary()?;
         loop {
             if self.take("*") {
@@ -184,7 +215,7 @@ impl Parser<'_> {
         }
     }
 
-    fn unary(&mut self) -> Result<Value, Undefined> {
+    fn unary(&mut self) -> Result<Value, Raised> {
         if self.take("-") {
             return Ok(match self.unary()? {
                 Value::Int(number) => Value::Int(-number),
@@ -219,14 +250,14 @@ impl Parser<'_> {
                 };
             } else if self.take("(") {
                 let arguments = self.arguments()?;
-                value = self.call(&value, &arguments);
+                value = self.call(&value, &arguments)?;
             } else {
                 return Ok(value);
             }
         }
     }
 
-    fn arguments(&mut self) -> Result<Vec<Value>, Undefined> {
+    fn arguments(&mut self) -> Result<Vec<Value>, Raised> {
         let mut values = Vec::new();
         while !self.take(")") {
             if self.at >= self.tokens.len() {
@@ -264,14 +295,27 @@ impl Parser<'_> {
         }
     }
 
-    fn call(&self, function: &Value, arguments: &[Value]) -> Value {
-        let Value::Named(name) = function else { return Value::Unknown };
+    fn call(&self, function: &Value, arguments: &[Value]) -> Result<Value, Raised> {
+        let Value::Named(name) = function else { return Ok(Value::Unknown) };
         let texts: Option<Vec<&str>> = arguments.iter().map(Value::as_str).collect();
         let texts = texts.as_deref();
-        match (name.as_str(), texts) {
+        Ok(match (name.as_str(), texts) {
+            ("open", Some([path, ..])) => match std::fs::File::open(path) {
+                Ok(_) => Value::Named(format!("file:{path}")),
+                Err(error) => {
+                    let words = error.to_string();
+                    let words = words.split(" (os error").next().unwrap_or_default();
+                    let number = error.raw_os_error().unwrap_or(0);
+                    return Err(Raised("IOError", format!("[Errno {number}] {words}: '{path}'")));
+                }
+            },
             ("os.path.join", Some(parts)) => Value::Str(join(parts)),
-            ("os.path.dirname", Some([path])) => Value::Str(path.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned()),
-            ("os.path.abspath" | "os.path.realpath" | "os.path.normpath", Some([path])) => Value::Str((*path).to_owned()),
+            ("os.path.dirname", Some([path])) => {
+                Value::Str(path.rsplit_once('/').map_or("", |(dir, _)| dir).to_owned())
+            }
+            ("os.path.abspath" | "os.path.realpath" | "os.path.normpath", Some([path])) => {
+                Value::Str((*path).to_owned())
+            }
             ("os.environ.get" | "os.getenv", Some([key, rest @ ..])) => match (self.scope.environment)(key) {
                 Some(value) => Value::Str(value),
                 None => rest.first().map_or(Value::None, |other| Value::Str((*other).to_owned())),
@@ -286,11 +330,16 @@ impl Parser<'_> {
                 Some(Value::Int(number)) => Value::Int(*number),
                 _ => Value::Unknown,
             },
-            (name, _) => name.strip_prefix("str:").map_or(Value::Unknown, |rest| method(rest, texts)),
-        }
+            (name, _) => {
+                if let Some(path) = name.strip_prefix("file:").and_then(|file| file.strip_suffix(".read")) {
+                    return Ok(std::fs::read_to_string(path).map_or(Value::Unknown, Value::Str));
+                }
+                name.strip_prefix("str:").map_or(Value::Unknown, |rest| method(rest, texts))
+            }
+        })
     }
 
-    fn atom(&mut self) -> Result<Value, Undefined> {
+    fn atom(&mut self) -> Result<Value, Raised> {
         let Some(token) = self.tokens.get(self.at) else { return Ok(Value::Unknown) };
         self.at += 1;
         Ok(match token {
@@ -320,7 +369,7 @@ impl Parser<'_> {
                     None if BUILTINS.contains(&name) || name.ends_with("Error") || name == "Exception" => {
                         Value::Named(name.to_owned())
                     }
-                    None => return Err(Undefined(name.to_owned())),
+                    None => return Err(Raised("NameError", format!("name '{name}' is not defined"))),
                 },
             },
             Token::Op(open) => match open.as_str() {
@@ -341,7 +390,7 @@ impl Parser<'_> {
         })
     }
 
-    fn list(&mut self) -> Result<Value, Undefined> {
+    fn list(&mut self) -> Result<Value, Raised> {
         let mut items = Vec::new();
         while !self.take("]") {
             if self.at >= self.tokens.len() {
@@ -349,7 +398,11 @@ impl Parser<'_> {
             }
             // `[x for x in y]`: the names of a comprehension are its own.
             let rest = &self.tokens[self.at..];
-            if rest.iter().take_while(|token| !matches!(token, Token::Op(word) if word == "]")).any(|token| matches!(token, Token::Name(word) if word == "for")) {
+            if rest
+                .iter()
+                .take_while(|token| !matches!(token, Token::Op(word) if word == "]"))
+                .any(|token| matches!(token, Token::Name(word) if word == "for"))
+            {
                 self.skip_to_close();
                 self.take("]");
                 return Ok(Value::Unknown);
@@ -362,7 +415,7 @@ impl Parser<'_> {
         Ok(Value::List(items))
     }
 
-    fn dict(&mut self) -> Result<Value, Undefined> {
+    fn dict(&mut self) -> Result<Value, Raised> {
         let mut pairs = Vec::new();
         while !self.take("}") {
             if self.at >= self.tokens.len() {

@@ -4,18 +4,86 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::evaluate::{Scope, Undefined, evaluate};
+use super::evaluate::{Raised, Scope, evaluate};
 use super::tokens::{self, Line, Token};
 use super::{Failure, Names, Value};
 
 /// Modules of the standard library that server code names; they are there in every stack.
 const STANDARD: [&str; 74] = [
-    "__future__", "abc", "ast", "base64", "bisect", "calendar", "cgi", "collections", "ConfigParser", "contextlib",
-    "copy", "cPickle", "cProfile", "cStringIO", "csv", "datetime", "difflib", "doctest", "email", "errno", "exceptions", "fnmatch",
-    "functools", "gc", "getpass", "glob", "gzip", "hashlib", "htmlentitydefs", "HTMLParser", "httplib", "imp", "inspect", "io", "itertools",
-    "json", "logging", "math", "mimetypes", "operator", "optparse", "argparse", "os", "pdb", "pickle", "pprint", "profile", "pstats", "Queue", "random", "re",
-    "shlex", "shutil", "signal", "smtplib", "socket", "sqlite3", "stat", "string", "StringIO", "struct", "subprocess", "sys", "tarfile",
-    "tempfile", "threading", "time", "traceback", "types", "unittest", "urllib", "urllib2", "uuid", "warnings",
+    "__future__",
+    "abc",
+    "ast",
+    "base64",
+    "bisect",
+    "calendar",
+    "cgi",
+    "collections",
+    "ConfigParser",
+    "contextlib",
+    "copy",
+    "cPickle",
+    "cProfile",
+    "cStringIO",
+    "csv",
+    "datetime",
+    "difflib",
+    "doctest",
+    "email",
+    "errno",
+    "exceptions",
+    "fnmatch",
+    "functools",
+    "gc",
+    "getpass",
+    "glob",
+    "gzip",
+    "hashlib",
+    "htmlentitydefs",
+    "HTMLParser",
+    "httplib",
+    "imp",
+    "inspect",
+    "io",
+    "itertools",
+    "json",
+    "logging",
+    "math",
+    "mimetypes",
+    "operator",
+    "optparse",
+    "argparse",
+    "os",
+    "pdb",
+    "pickle",
+    "pprint",
+    "profile",
+    "pstats",
+    "Queue",
+    "random",
+    "re",
+    "shlex",
+    "shutil",
+    "signal",
+    "smtplib",
+    "socket",
+    "sqlite3",
+    "stat",
+    "string",
+    "StringIO",
+    "struct",
+    "subprocess",
+    "sys",
+    "tarfile",
+    "tempfile",
+    "threading",
+    "time",
+    "traceback",
+    "types",
+    "unittest",
+    "urllib",
+    "urllib2",
+    "uuid",
+    "warnings",
 ];
 
 /// Runs modules at their top level.
@@ -60,7 +128,12 @@ impl Interpreter {
     pub fn run_script(&self, file: &Path) -> Result<Names, Failure> {
         let shown = file.to_string_lossy().into_owned();
         let text = std::fs::read_to_string(file).map_err(|error| {
-            Failure::at("IOError", &format!("[Errno {}] {error}: '{shown}'", error.raw_os_error().unwrap_or(0)), &shown, 0)
+            Failure::at(
+                "IOError",
+                &format!("[Errno {}] {error}: '{shown}'", error.raw_os_error().unwrap_or(0)),
+                &shown,
+                0,
+            )
         })?;
         self.files.borrow_mut().push(file.to_owned());
         self.execute(&text, &shown, "__main__", None)
@@ -72,7 +145,11 @@ impl Interpreter {
     ///
     /// The exception that the import raises, an `ImportError` if there is no such module.
     pub fn import(&self, dotted: &str) -> Result<Names, Failure> {
-        let missing = |rest: &str| Failure { kind: "ImportError".to_owned(), text: format!("No module named {rest}"), trace: Vec::new() };
+        let missing = |rest: &str| Failure {
+            kind: "ImportError".to_owned(),
+            text: format!("No module named {rest}"),
+            trace: Vec::new(),
+        };
         let parts: Vec<&str> = dotted.split('.').collect();
         let mut names = Names::new();
         for depth in 1..=parts.len() {
@@ -88,7 +165,11 @@ impl Interpreter {
                     let shown = file.to_string_lossy().into_owned();
                     let text = std::fs::read(&file).map_err(|error| missing(&format!("{full} ({error})")))?;
                     self.files.borrow_mut().push(file.clone());
-                    let own = if package { Some(full.clone()) } else { full.rsplit_once('.').map(|(package, _)| package.to_owned()) };
+                    let own = if package {
+                        Some(full.clone())
+                    } else {
+                        full.rsplit_once('.').map(|(package, _)| package.to_owned())
+                    };
                     match self.execute(&String::from_utf8_lossy(&text), &shown, &full, own.as_deref()) {
                         Ok(found) => names = found,
                         Err(failure) => {
@@ -113,7 +194,11 @@ impl Interpreter {
             }
             let file = dir.join(format!("{relative}.py"));
             if file.is_file() {
-                return Some(if ours(dotted) || !dotted.contains('.') { Found::File(file, false) } else { Found::Foreign });
+                return Some(if ours(dotted) || !dotted.contains('.') {
+                    Found::File(file, false)
+                } else {
+                    Found::Foreign
+                });
             }
             if dir.join(format!("{relative}.so")).is_file() {
                 return Some(Found::Foreign);
@@ -144,7 +229,8 @@ impl Interpreter {
         let mut at = 0;
         let mut taken = false;
         while let Some(line) = lines.get(at) {
-            let body_end = lines[at + 1..].iter().position(|line| line.indent <= indent).map_or(lines.len(), |end| at + 1 + end);
+            let body_end =
+                lines[at + 1..].iter().position(|line| line.indent <= indent).map_or(lines.len(), |end| at + 1 + end);
             let body = &lines[at + 1..body_end];
             let keyword = tokens::compound(line);
             match keyword {
@@ -164,9 +250,14 @@ impl Interpreter {
                 }
                 Some("try") => self.block(body, names, file, module, package)?,
                 Some(word @ ("if" | "elif" | "else")) => {
-                    let condition = line.tokens.iter().position(|token| matches!(token, Token::Op(word) if word == ":"));
+                    let condition =
+                        line.tokens.iter().position(|token| matches!(token, Token::Op(word) if word == ":"));
                     let condition = &line.tokens[1..condition.unwrap_or(line.tokens.len()).max(1)];
-                    let truth = if word == "else" { Some(true) } else { self.value(condition, names).ok().and_then(|value| value.truth()) };
+                    let truth = if word == "else" {
+                        Some(true)
+                    } else {
+                        self.value(condition, names).ok().and_then(|value| value.truth())
+                    };
                     taken = taken && word != "if";
                     match truth {
                         Some(true) if !taken => {
@@ -207,7 +298,8 @@ impl Interpreter {
                     let (dotted, alias) = clause_names(clause);
                     let full = self.resolve(&dotted, package);
                     self.import(&full).map_err(through)?;
-                    let bound = alias.clone().unwrap_or_else(|| dotted.split('.').next().unwrap_or_default().to_owned());
+                    let bound =
+                        alias.clone().unwrap_or_else(|| dotted.split('.').next().unwrap_or_default().to_owned());
                     let shown = if alias.is_some() || !dotted.contains('.') { full } else { bound.clone() };
                     names.insert(bound, self.module_value(&shown));
                 }
@@ -218,10 +310,19 @@ impl Interpreter {
                 let (dotted, _) = clause_names(&tokens[1..split]);
                 let full = self.resolve(&dotted, package);
                 let found = self.import(&full).map_err(through)?;
-                for clause in tokens.get(split + 1..).unwrap_or_default().split(|token| matches!(token, Token::Op(word) if word == ",")) {
+                for clause in tokens
+                    .get(split + 1..)
+                    .unwrap_or_default()
+                    .split(|token| matches!(token, Token::Op(word) if word == ","))
+                {
                     let (name, alias) = clause_names(clause);
                     if name == "*" {
-                        names.extend(found.iter().filter(|(name, _)| !name.starts_with('_')).map(|(n, v)| (n.clone(), v.clone())));
+                        names.extend(
+                            found
+                                .iter()
+                                .filter(|(name, _)| !name.starts_with('_'))
+                                .map(|(n, v)| (n.clone(), v.clone())),
+                        );
                         continue;
                     }
                     if name.is_empty() {
@@ -236,18 +337,20 @@ impl Interpreter {
             }
             "raise" => {
                 let kind = if word(1).is_empty() { "RuntimeError" } else { word(1) };
-                let text = tokens.iter().find_map(|token| if let Token::Str(text) = token { Some(text.as_str()) } else { None });
+                let text = tokens
+                    .iter()
+                    .find_map(|token| if let Token::Str(text) = token { Some(text.as_str()) } else { None });
                 return Err(Failure::at(kind, text.unwrap_or_default(), file, number));
             }
             "" | "pass" | "print" | "del" | "assert" | "global" | "exec" | "return" | "@" | "break" | "continue" => {}
-            _ => self.assign_or_call(tokens, names).map_err(|Undefined(name)| {
-                Failure::at("NameError", &format!("name '{name}' is not defined"), file, number)
-            })?,
+            _ => self
+                .assign_or_call(tokens, names)
+                .map_err(|Raised(kind, text)| Failure::at(kind, &text, file, number))?,
         }
         Ok(())
     }
 
-    fn assign_or_call(&self, tokens: &[Token], names: &mut Names) -> Result<(), Undefined> {
+    fn assign_or_call(&self, tokens: &[Token], names: &mut Names) -> Result<(), Raised> {
         let mut depth = 0;
         let equals = tokens.iter().position(|token| {
             if let Token::Op(word) = token {
@@ -276,7 +379,9 @@ impl Interpreter {
                 names.insert(name.clone(), value);
             }
             // os.environ["X"] = value
-            [Token::Name(os), _, Token::Name(environ), _, Token::Str(name), _] if os == "os" && environ == "environ" => {
+            [Token::Name(os), _, Token::Name(environ), _, Token::Str(name), _]
+                if os == "os" && environ == "environ" =>
+            {
                 if let Value::Str(text) = value {
                     self.changes.borrow_mut().insert(name.clone(), text);
                 }
@@ -308,7 +413,7 @@ impl Interpreter {
         }
     }
 
-    fn value(&self, tokens: &[Token], names: &Names) -> Result<Value, Undefined> {
+    fn value(&self, tokens: &[Token], names: &Names) -> Result<Value, Raised> {
         let attribute = |module: &str, name: &str| self.attribute(module, name);
         let environment = |name: &str| {
             let changed = self.changes.borrow().get(name).cloned();
@@ -328,7 +433,11 @@ impl Interpreter {
 
     /// What `import name` or `from package import name` binds.
     fn module_value(&self, full: &str) -> Value {
-        if self.done.borrow().contains_key(full) { Value::Module(full.to_owned()) } else { Value::Named(full.to_owned()) }
+        if self.done.borrow().contains_key(full) {
+            Value::Module(full.to_owned())
+        } else {
+            Value::Named(full.to_owned())
+        }
     }
 
     fn submodule(&self, package: &str, name: &str) -> Result<Value, Failure> {
@@ -446,7 +555,8 @@ mod tests {
         let text = |name: &str| python.import(name).expect_err("missing").text;
         assert_eq!(text("crds.server.settings"), "No module named settings");
         assert_eq!(text("nosuch.thing"), "No module named nosuch.thing");
-        fs::write(dir.path().join("crds/server/views.py"), "from crds.server.config import NOTHING\n").expect("written");
+        fs::write(dir.path().join("crds/server/views.py"), "from crds.server.config import NOTHING\n")
+            .expect("written");
         let failure = python.import("crds.server.views").expect_err("refused");
         assert_eq!(failure.text, "cannot import name NOTHING");
         fs::write(dir.path().join("crds/server/views.py"), "x = undefined_thing\n").expect("written");

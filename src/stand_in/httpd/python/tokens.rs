@@ -27,9 +27,9 @@ pub struct Line {
 }
 
 const OPERATORS: [&str; 44] = [
-    "**=", "//=", ">>=", "<<=", "...", "**", "//", ">>", "<<", "<=", ">=", "==", "!=", "<>", "->", "+=", "-=", "*=", "/=",
-    "%=", "&=", "|=", "^=", "+", "-", "*", "/", "%", "@", "&", "|", "^", "~", "<", ">", "(", ")", "[", "]", "{", "}", ",",
-    ":", ".",
+    "**=", "//=", ">>=", "<<=", "...", "**", "//", ">>", "<<", "<=", ">=", "==", "!=", "<>", "->", "+=", "-=", "*=",
+    "/=", "%=", "&=", "|=", "^=", "+", "-", "*", "/", "%", "@", "&", "|", "^", "~", "<", ">", "(", ")", "[", "]", "{",
+    "}", ",", ":", ".",
 ];
 
 /// Splits the text of the module at `file`.
@@ -214,8 +214,7 @@ impl Reader<'_> {
 const EOL: &str = "EOL while scanning string literal";
 
 /// Words that begin a block.
-const COMPOUND: [&str; 11] =
-    ["if", "elif", "else", "for", "while", "try", "except", "finally", "with", "def", "class"];
+const COMPOUND: [&str; 11] = ["if", "elif", "else", "for", "while", "try", "except", "finally", "with", "def", "class"];
 
 /// Whether a line opens a block that must follow indented.
 pub fn opens_block(line: &Line) -> bool {
@@ -261,9 +260,9 @@ fn check_indentation(lines: &[Line], file: &str) -> Result<(), Failure> {
 
 /// Keywords that may stand beside an operand or another keyword.
 const KEYWORDS: [&str; 31] = [
-    "and", "as", "assert", "break", "class", "continue", "def", "del", "elif", "else", "except", "exec", "finally", "for",
-    "from", "global", "if", "import", "in", "is", "lambda", "not", "or", "pass", "print", "raise", "return", "try",
-    "while", "with", "yield",
+    "and", "as", "assert", "break", "class", "continue", "def", "del", "elif", "else", "except", "exec", "finally",
+    "for", "from", "global", "if", "import", "in", "is", "lambda", "not", "or", "pass", "print", "raise", "return",
+    "try", "while", "with", "yield",
 ];
 
 /// Two operands side by side, two operators side by side, a compound statement without its colon.

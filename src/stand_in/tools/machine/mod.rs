@@ -2,6 +2,7 @@
 
 mod clocks;
 mod identity;
+mod memcached;
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use super::{Call, Tool};
 use crate::stand_in::fleet::spec::{Fleet, Host, Role};
 
 /// The names under which the machine-wide commands lie in a host's `bin/`.
-pub const NAMES: &[&str] = &["uname", "hostname", "sleep", "sh"];
+pub const NAMES: &[&str] = &["hostname", "httpd", "memcached", "sh", "sleep", "uname"];
 
 /// The tool of this name, if there is one.
 pub fn find(name: &str) -> Option<Tool> {
@@ -19,6 +20,8 @@ pub fn find(name: &str) -> Option<Tool> {
         "uname" => identity::uname,
         "hostname" => identity::hostname,
         "sleep" => clocks::sleep,
+        "memcached" => memcached::memcached,
+        "httpd" => crate::stand_in::httpd::httpd,
         _ => return None,
     })
 }

@@ -1,6 +1,6 @@
 //! The application inside a worker: made from what is installed at the moment, or the exception that its import raises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,6 @@ pub struct Application {
     /// Whether Django shows its debugging pages.
     pub debug: bool,
     urls: Vec<Regex>,
-    methods: Vec<String>,
 }
 
 /// The time of the fleet inside a server.
@@ -95,7 +94,6 @@ impl Surroundings {
             server,
             debug: settings.get("DEBUG").and_then(Value::truth).unwrap_or(false),
             urls: patterns(&urls),
-            methods: methods(&python.files()),
         })
     }
 
@@ -161,6 +159,7 @@ impl Surroundings {
             zone: mail::zone(),
             pause: Duration::from_secs(10),
             crds_version: version(python),
+            methods: methods(&python.files()),
             force_remote_mode: 0,
             ingest_host: self.host.full_name(),
             clock: Arc::new(FleetClock(self.fleet.clone())),
@@ -202,13 +201,6 @@ impl Application {
         let path = path.trim_start_matches('/');
         self.urls.is_empty() || self.urls.iter().any(|pattern| pattern.is_match(path))
     }
-
-    /// The installed release's RPC methods, if this one is not among them.
-    pub fn lacks_method(&self, method: &str) -> Option<&[String]> {
-        let known =
-            self.methods.is_empty() || method.starts_with("system.") || self.methods.iter().any(|name| name == method);
-        (!known).then_some(&self.methods)
-    }
 }
 
 fn failure(kind: &str, text: &str) -> Failure {
@@ -221,15 +213,15 @@ fn patterns(urls: &Names) -> Vec<Regex> {
     all.iter().filter_map(|entry| Regex::new(entry.as_list().first()?.as_str()?).ok()).collect()
 }
 
-/// The methods registered by the files that were imported.
-fn methods(files: &[PathBuf]) -> Vec<String> {
-    let Ok(pattern) = Regex::new(r#"(?m)^@jsonrpc_method\(\s*r?['"]([\w.]+)\("#) else { return Vec::new() };
-    let mut found: Vec<String> = Vec::new();
+/// The methods registered by the files that were imported; `None` if none is.
+fn methods(files: &[PathBuf]) -> Option<BTreeSet<String>> {
+    let pattern = Regex::new(r#"(?m)^@jsonrpc_method\(\s*r?['"]([\w.]+)\("#).ok()?;
+    let mut found = BTreeSet::new();
     for file in files.iter().filter(|file| file.to_string_lossy().contains("/jsonapi/")) {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         found.extend(pattern.captures_iter(&text).map(|hit| hit[1].to_owned()));
     }
-    found
+    (!found.is_empty()).then_some(found)
 }
 
 /// The version of the installed client package (WP 1.8).

@@ -53,19 +53,6 @@ pub fn django_not_found(path: &str, debug: bool) -> Response {
     Response::html(404, format!("<h1>Not Found</h1><p>The requested URL {path} was not found on this server.</p>"))
 }
 
-/// The JSON-RPC answer for a method that the installed release does not register (WP 1.3, 1.4).
-pub fn unknown_method(known: &[String]) -> Response {
-    let mut names = vec!["system.describe"];
-    names.extend(known.iter().map(String::as_str));
-    let message = format!("MethodNotFoundError: Method not found. Available methods: {}", names.join("\n"));
-    let answer = serde_json::json!({
-        "error": {"name": "MethodNotFoundError", "code": -32601, "message": message, "data": null},
-        "id": null,
-        "result": null,
-    });
-    Response::new(200).with_header("content-type", "application/json-rpc").with_body(answer.to_string())
-}
-
 /// The type that Apache would give a file.
 pub fn content_type(file: &Path) -> &'static str {
     match file.extension().and_then(|extension| extension.to_str()) {

@@ -272,11 +272,6 @@ impl Worker {
         if !application.has_page(&path) {
             return pages::django_not_found(&path, application.debug);
         }
-        if let Some(method) = path.strip_prefix("/json/").and_then(|rest| rpc_method(rest, &request.body))
-            && let Some(known) = application.lacks_method(&method)
-        {
-            return pages::unknown_method(known);
-        }
         application.server.respond(request)
     }
 
@@ -353,12 +348,4 @@ impl Worker {
             }
         })
     }
-}
-
-/// The method of a JSON-RPC request: of its body, else of its path.
-fn rpc_method(rest: &str, body: &[u8]) -> Option<String> {
-    let named = serde_json::from_slice::<serde_json::Value>(body).ok();
-    let named =
-        named.as_ref().and_then(|call| call.get("method")).and_then(serde_json::Value::as_str).map(str::to_owned);
-    named.or_else(|| rest.split('/').next().filter(|name| !name.is_empty()).map(str::to_owned))
 }

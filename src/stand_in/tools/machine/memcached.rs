@@ -125,7 +125,7 @@ fn talk(mut from: impl BufRead, mut to: impl Write, store: &Mutex<Store>, epoch:
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         let quiet = words.last() == Some(&"noreply");
-        let mut store = || store.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = || store.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match words.as_slice() {
             ["get" | "gets", keys @ ..] => {
                 for key in keys {

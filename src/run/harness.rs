@@ -1,7 +1,7 @@
 //! Runs one step: refuses, takes the lock, asks the journal, looks or acts, and records the end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::check::failure_text;
@@ -14,15 +14,20 @@ use super::keeper::Keeper;
 use super::kill::{self, KillPoint};
 use super::ledger::Ledger;
 use super::lock::{self, StepLock};
+use super::open;
 use super::signals;
 use super::step::Step;
 use super::verdict::Verdict;
 use super::watch::CronWatch;
 use crate::plan::{PlanFile, Site, SiteKind};
-use crate::steps::{StepSpec, holds_until};
+use crate::report;
+use crate::steps::{self, StepSpec, holds_until};
 
 /// The variable with the run folder, set by the setup script.
 pub const RUN_VARIABLE: &str = "CRDS_UPGRADE_RUN";
+
+/// The step after which a run can be accepted.
+const ACCEPTANCE: &str = "s900_accept";
 
 /// Carries out, resumes or looks again at one step of the run that the environment names.
 ///
@@ -35,8 +40,20 @@ pub fn step(spec: &'static StepSpec, body: impl FnOnce(&Step) -> Result<(), Step
         StepStopped(format!("{}: nothing was executed: {error}\n  next move: {}", spec.id, error.help()))
     };
     let runner = guard::environment().map_err(refused)?;
-    let begun = Begun::new(spec, &runner).map_err(refused)?;
-    begun.carry_out(body)
+    step_in(&run_folder().map_err(refused)?, &runner.profile, spec, body)
+}
+
+/// As [`step`], of a run folder; the runner has been looked at.
+pub(super) fn step_in(
+    folder: &Path,
+    profile: &str,
+    spec: &'static StepSpec,
+    body: impl FnOnce(&Step) -> Result<(), StepError>,
+) -> StepResult {
+    let refused = |error: RunError| {
+        StepStopped(format!("{}: nothing was executed: {error}\n  next move: {}", spec.id, error.help()))
+    };
+    Begun::new(folder, profile, spec).map_err(refused)?.carry_out(body)
 }
 
 /// A step that may begin.
@@ -48,11 +65,11 @@ struct Begun {
 }
 
 impl Begun {
-    fn new(spec: &'static StepSpec, runner: &guard::Runner) -> Result<Self, RunError> {
-        let folder = Folder::at(&run_folder()?)?;
+    fn new(folder: &Path, profile: &str, spec: &'static StepSpec) -> Result<Self, RunError> {
+        let folder = Folder::at(folder)?;
         let lock = lock::take_run(folder.path())?;
         let ledger = Ledger::read(&folder.entries()?);
-        let (plan, site) = inputs(&ledger, &runner.profile)?;
+        let (plan, site) = inputs(&ledger, profile)?;
         may_begin(spec, &ledger)?;
         let kill = kill_point(&site)?;
         let state = ledger.step(spec.id);
@@ -103,11 +120,26 @@ impl Begun {
                 again,
             })
             .map_err(unrecorded)?;
+        self.conclude(verdict).map_err(unrecorded)?;
         match verdict {
             Verdict::Passed | Verdict::Waived | Verdict::Deferred => Ok(()),
             Verdict::Unknown if self.unknowns_approved(&rows, &outcome) => Ok(()),
             Verdict::Unknown | Verdict::Failed => Err(StepStopped(message.unwrap_or_default())),
         }
+    }
+
+    /// After the last steps, and where the run stops, the report is written; with the last step the run is finished.
+    fn conclude(&self, verdict: Verdict) -> Result<(), RunError> {
+        let (id, folder) = (self.step.spec().id, self.step.folder());
+        let good = matches!(verdict, Verdict::Passed | Verdict::Waived);
+        let last = steps::ALL.last().is_some_and(|last| last.id == id);
+        if last && good {
+            open::finish(folder, "accepted")?;
+        }
+        if last || id == ACCEPTANCE || !good {
+            report::write(folder)?;
+        }
+        Ok(())
     }
 
     /// Runs the body under the watch over cron.

@@ -8,6 +8,8 @@ mod fault;
 pub mod folder;
 pub mod guard;
 pub mod harness;
+#[cfg(test)]
+mod harness_tests;
 mod hosts;
 pub mod journal;
 mod keeper;

@@ -387,6 +387,30 @@ impl Step {
         Ok(())
     }
 
+    /// The files of the run folder in which a credential of the site stands, and how many files were looked through.
+    ///
+    /// Every credential is fetched for it and forgotten again; none of their text is in the answer.
+    ///
+    /// # Errors
+    ///
+    /// If a credential cannot be fetched or a file cannot be read: then nothing is proven.
+    pub fn secrets_in_run_folder(&self) -> Result<(Vec<String>, usize), StepError> {
+        for credential in self.site.credentials.values() {
+            self.keeper.secrets().learn(&credential.password.resolve()?);
+        }
+        let (mut found, mut looked) = (Vec::new(), 0);
+        for entry in walkdir::WalkDir::new(self.folder.path()).sort_by_file_name() {
+            let entry = entry?;
+            if entry.file_type().is_file() {
+                looked += 1;
+                if self.keeper.secrets().leaks(&std::fs::read(entry.path())?) {
+                    found.push(entry.path().strip_prefix(self.folder.path())?.display().to_string());
+                }
+            }
+        }
+        Ok((found, looked))
+    }
+
     /// The run so far, as the journal told it when this step began.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

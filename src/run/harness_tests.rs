@@ -108,21 +108,22 @@ fn request(folder: &Path) -> Request {
     let uname = uname.split('.').next().unwrap_or_default().to_owned();
     let account =
         String::from_utf8(std::process::Command::new("id").arg("-un").output().expect("id").stdout).expect("text");
-    let host = |role: &str, allow: &str| {
+    let host = |role: &str, uname: &str, rest: &str| {
         format!(
             "[hosts.{role}]\nlayout = \"2014\"\nera = \"2019\"\nroot = \"{0}\"\ntransport = \"local\"\nenter = [\"{0}/enter\"]\n\
-             [hosts.{role}.identity]\nuname = \"{uname}\"\naccount = \"{1}\"\nuse_case = \"{role}\"\ndatabase = \"crds_{role}\"\n\
-             direct_url = \"https://127.0.0.1:8001/\"\nhidden_url = \"https://127.0.0.1:8002/\"\nproxy_url = \"https://127.0.0.1:8443/\"\n{allow}\n",
+             [hosts.{role}.identity]\nuname = \"{uname}\"\naccount = \"{1}\"\nuse_case = \"{role}\"\ndatabase = \"crds_{role}\"\n{rest}\n",
             folder.display(),
             account.trim()
         )
     };
+    let urls = "direct_url = \"https://127.0.0.1:8001/\"\nhidden_url = \"https://127.0.0.1:8002/\"\n\
+                proxy_url = \"https://127.0.0.1:8443/\"";
     let site = format!(
         "schema = \"crds-upgrade/site/1\"\nname = \"bench\"\nkind = \"embedded\"\nobservatory = \"hst\"\narchive_dir = \"{0}/archive\"\n\
          waiting = \"real\"\ntime_zone = \"America/New_York\"\n[repositories]\ncrds = \"file://{0}/svn/crds\"\ncrds_server = \"file://{0}/svn/crds_server\"\n{1}{2}",
         folder.display(),
-        host("ops", ""),
-        host("scratch", "[hosts.scratch.allow]\nchanges = [\"restore_into\"]")
+        host("ops", "elsewhere", urls),
+        host("scratch", &uname, "[hosts.scratch.allow]\nchanges = [\"restore_into\"]")
     );
     let site_path = folder.join("site.toml");
     fs::write(&site_path, site).expect("writes");

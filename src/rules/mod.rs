@@ -10,6 +10,7 @@ mod compile;
 mod condition;
 pub mod dataset;
 mod dates;
+pub mod difference;
 mod element;
 pub mod engine;
 mod error;

@@ -25,10 +25,34 @@ pub fn unchecked(server: &Server, request: &Request) -> Response {
     if obs != server.config.observatory || !plain_name(name) {
         return not_found(&path);
     }
+    if server.config.dirs.faults.exists() {
+        if server.faulty_for("static_404", area) || server.faulty_for("missing_file", name) {
+            return not_found(&path);
+        }
+        if let Some(response) = damaged(server, &dir.join(name), name) {
+            return response;
+        }
+    }
     if !matches!(request.method.as_str(), "GET" | "HEAD" | "POST") {
         return Response::html(405, apache_page("405 Method Not Allowed", "Method Not Allowed", ""));
     }
     serve_file(&dir.join(name)).unwrap_or_else(|| not_found(&path))
+}
+
+/// What the knobs `wrong_bytes` and `wrong_length` make of a file.
+fn damaged(server: &Server, path: &Path, name: &str) -> Option<Response> {
+    let (bytes, length) = (server.faulty_for("wrong_bytes", name), server.faulty_for("wrong_length", name));
+    if !bytes && !length {
+        return None;
+    }
+    let mut content = std::fs::read(path).ok()?;
+    if length {
+        content.pop();
+    }
+    if bytes && let Some(first) = content.first_mut() {
+        *first ^= 1;
+    }
+    Some(Response::new(200).with_header("content-type", content_type(path)).with_body(content))
 }
 
 /// A file as an answer; `None` if it is no readable plain file.

@@ -11,6 +11,9 @@ impl Server {
     ///
     /// As all methods here: if the catalogue cannot be read or written.
     pub fn open_channel(&self, session: &mut Session) -> Result<String, CatalogueError> {
+        if let Some(seconds) = self.fault("slow_channel").and_then(|text| text.trim().parse().ok()) {
+            self.config.clock.sleep(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
+        }
         let now = clock::python_text(self.local_now());
         let key = if self.dialect().uuid_results {
             uuid::Uuid::new_v4().to_string()
@@ -31,6 +34,9 @@ impl Server {
 
     /// Sends the end: status 0 ok, 1 failed.
     pub fn push_done(&self, key: &str, status: i64, result: &str) -> Result<(), CatalogueError> {
+        if self.faulty("no_done") {
+            return Ok(());
+        }
         self.message(key, "done", &json!({"status": status, "result": result}))
     }
 

@@ -11,6 +11,7 @@ pub mod clock;
 mod config;
 pub mod downloads;
 pub mod eras;
+pub mod faults;
 pub mod http;
 mod jpoll;
 pub mod load;
@@ -72,6 +73,8 @@ pub struct Inner {
     /// The mappings in its cache.
     pub rules: RulesStore,
     archive: rpc::Archive,
+    /// What the knob `stale_info` repeats.
+    first_info: std::sync::OnceLock<String>,
     /// What `system.describe` names the process by.
     process_id: uuid::Uuid,
 }
@@ -100,7 +103,7 @@ impl Server {
         config.dirs.create().map_err(ServerError::Dirs)?;
         let catalogue = Catalogue::open(&config.catalogue, &config.observatory)?;
         let rules = RulesStore::new(&config.dirs.mappings);
-        Ok(Self(Arc::new(Inner { config, catalogue, rules, archive: rpc::Archive::default(), process_id: uuid::Uuid::new_v4() })))
+        Ok(Self(Arc::new(Inner { config, catalogue, rules, archive: rpc::Archive::default(), first_info: std::sync::OnceLock::new(), process_id: uuid::Uuid::new_v4() })))
     }
 
     /// What differs in this server's era.
@@ -120,6 +123,14 @@ impl Server {
 
     /// Answers one request. Blocks: submissions take their time and pause at the end.
     pub fn respond(&self, request: &http::Request) -> http::Response {
+        if self.config.dirs.faults.exists() {
+            if self.faulty_for("hang", &request.path) {
+                self.config.clock.sleep(std::time::Duration::from_secs(3600));
+            }
+            if let Some(seconds) = self.fault("slow").and_then(|text| text.trim().parse().ok()) {
+                self.config.clock.sleep(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
+            }
+        }
         if request.path.starts_with("/json/") {
             return rpc::handle(self, request);
         }

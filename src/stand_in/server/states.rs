@@ -120,6 +120,9 @@ impl Server {
 
     /// Forgets every cached answer: a catalogue, audit or result row was saved, a context set or a history text edited.
     pub fn drop_cached(&self) {
+        if self.faulty("stale_cache") {
+            return;
+        }
         self.config.memcached.clear();
     }
 }

@@ -12,7 +12,8 @@ impl Server {
     ///
     /// A file of the operational context cannot be marked bad.
     pub fn mark_bad(&self, user: &str, files: &[String], bad: bool, why: &str) -> Result<Vec<String>, Refusal> {
-        if bad && let Some(pmap) = self.catalogue.context("operational")? {
+        let guard = if self.faulty("guard_edit_context") { "edit" } else { "operational" };
+        if bad && let Some(pmap) = self.catalogue.context(guard)? {
             let mut inside = self.rules.closure(&pmap).unwrap_or_default();
             inside.extend(self.rules.references(&pmap).unwrap_or_default());
             if let Some(file) = files.iter().find(|f| inside.contains(*f)) {
@@ -25,6 +26,10 @@ impl Server {
             }
         }
         let mut affected: BTreeSet<String> = files.iter().cloned().collect();
+        self.refuse_write()?;
+        if self.faulty("bad_mark_lost") {
+            return Ok(affected.into_iter().collect());
+        }
         for file in files {
             self.catalogue.set_on_files("rejected", [(file.as_str(), if bad { "1" } else { "0" })])?;
             if super::super::rules_store::is_mapping_name(file) {

@@ -59,11 +59,15 @@ impl Server {
         self.config
             .log
             .message(Level::Info, &format!("Setting {} default {} context to {}", repr(obs), repr(kind), repr(pmap)));
+        self.refuse_write()?;
         self.catalogue.set_context(kind, pmap)?;
+        self.reached("set_context.context_set")?;
         self.add_history(kind, pmap, description)?;
+        self.reached("set_context.history_written")?;
         if kind == "operational" {
             self.become_operational(&old, pmap)?;
         }
+        self.reached("set_context.states_set")?;
         self.audit(&Audit {
             user,
             action: "set default context",
@@ -77,7 +81,11 @@ impl Server {
     }
 
     /// Adds a history row that starts now.
-    pub(super) fn add_history(&self, kind: &str, pmap: &str, description: &str) -> Result<(), CatalogueError> {
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue cannot be written.
+    pub fn add_history(&self, kind: &str, pmap: &str, description: &str) -> Result<(), CatalogueError> {
         self.catalogue.add_history(&[HistoryRow {
             id: 0,
             start_date: clock::whole_seconds(self.local_now()),
@@ -133,6 +141,10 @@ impl Server {
         }
         self.catalogue.set_on_files("state", states.iter().map(|(n, s)| (n.as_str(), s.as_str())))?;
         self.catalogue.set_on_files("activation_date", activated.iter().map(|n| (n.as_str(), now.as_str())))?;
+        if self.faulty("dates_rewritten") {
+            let names: Vec<String> = self.catalogue.names_and_states()?.into_iter().map(|(name, _)| name).collect();
+            self.catalogue.set_on_files("delivery_date", names.iter().map(|n| (n.as_str(), now.as_str())))?;
+        }
         if !old.is_empty() {
             let replaced = self.replacements(old, new);
             let pairs = replaced.iter().map(|(a, b)| (a.as_str(), b.as_str()));

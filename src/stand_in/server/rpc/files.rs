@@ -116,6 +116,7 @@ impl Rpc<'_> {
                 fields
             }
         };
+        let faults = self.server.config.dirs.faults.exists();
         let mut text = String::from("{");
         let mut entry = |name: &str, row: Option<&FileRow>| {
             if text.len() > 1 {
@@ -123,7 +124,7 @@ impl Rpc<'_> {
             }
             write_text(name, &mut text);
             text.push_str(": ");
-            match row {
+            match row.filter(|row| !faults || !self.server.faulty_for("metadata_missing", &row.name)) {
                 Some(row) => self.record(row, &fields, &mut text),
                 None => write_text("NOT FOUND", &mut text),
             }

@@ -14,8 +14,13 @@ impl Rpc<'_> {
     /// `get_server_info` (WP 1.8). But for `last_synced` the answer is kept in memcached.
     pub(super) fn get_server_info(&self) -> Outcome {
         let kept = self.cached("get_server_info", &[], || Ok(Value::Object(self.server_info()?).into()))?;
+        let kept = if self.server.faulty("stale_info") {
+            self.server.first_info.get_or_init(|| kept.0.clone()).clone()
+        } else {
+            kept.0
+        };
         // The moment of the answer goes in front of what was kept.
-        let rest = kept.0.strip_prefix('{').unwrap_or("}");
+        let rest = kept.strip_prefix('{').unwrap_or("}");
         Ok(Answer(format!("{{\"last_synced\": \"{}\", {rest}", self.server.now_text())))
     }
 
@@ -26,12 +31,14 @@ impl Rpc<'_> {
         let catalogue = &server.catalogue;
         let context =
             |kind: &str| -> Result<Value, RpcError> { Ok(Value::String(catalogue.context(kind)?.unwrap_or_default())) };
-        let bad: Vec<String> = catalogue.rejected_files()?.into_iter().map(|row| row.name).collect();
+        let mut bad: Vec<String> = catalogue.rejected_files()?.into_iter().map(|row| row.name).collect();
+        bad.extend(server.fault("rejected_in_default").iter().flat_map(|t| t.split_whitespace()).map(str::to_owned));
         let mut info = Map::new();
         let mut put = |key: &str, value: Value| drop(info.insert(key.to_owned(), value));
         put("edit_context", context("edit")?);
         put("operational_context", context("operational")?);
-        put("observatory", json!(obs));
+        let named = server.fault("wrong_observatory").map_or_else(|| obs.to_owned(), |text| text.trim().to_owned());
+        put("observatory", json!(named));
         let version = &server.config.crds_version;
         put("crds_version", json!({"str": version.text, "rev": version.rev, "svnurl": version.svnurl}));
         for (key, area) in [("reference_url", "references"), ("mapping_url", "mappings")] {
@@ -77,7 +84,11 @@ impl Rpc<'_> {
     /// Size and checksum of every file, wrapped (WP 1.6).
     fn download_metadata(&self) -> Result<Value, RpcError> {
         let mut map = Map::new();
+        let faults = self.server.config.dirs.faults.exists();
         for row in self.server.catalogue.files()? {
+            if faults && self.server.faulty_for("metadata_missing", &row.name) {
+                continue;
+            }
             let size = row.size.map(|n| n.to_string()).unwrap_or_default();
             map.insert(row.name, json!({"size": size, "sha1sum": row.sha1sum}));
         }

@@ -15,6 +15,7 @@ mod misc;
 mod vocabulary;
 
 pub use archive::{Archive, Datasets};
+pub use info::shell_match;
 use error::RpcError;
 use json::{Json, write_text, write_value};
 use methods::Method;
@@ -137,13 +138,45 @@ pub fn handle(server: &Server, request: &Request) -> Response {
         text.push(']');
         return respond(text);
     }
-    match rpc.reply(&document, false) {
+    let reply = rpc.reply(&document, false);
+    if server.config.dirs.faults.exists()
+        && let Some(method) = document.get("method").and_then(Json::as_str)
+        && let Some(response) = damaged(server, method, reply.as_ref())
+    {
+        return response;
+    }
+    match reply {
         Some(reply) => {
             let mut text = String::new();
             reply.write(&mut text);
             respond(text)
         }
         None => Response::new(204).with_header("content-type", "text/html; charset=utf-8"),
+    }
+}
+
+/// What the knobs for answers make of a reply.
+fn damaged(server: &Server, method: &str, reply: Option<&Reply>) -> Option<Response> {
+    if server.faulty_for("rpc_500", method) {
+        return Some(Response::html(500, "<h1>Server Error (500)</h1>"));
+    }
+    if server.faulty_for("html_answer", method) {
+        return Some(Response::html(200, "<html><body><h1>Service Unavailable</h1></body></html>"));
+    }
+    let json = |text: String| Some(Response::new(200).with_header("content-type", "application/json-rpc").with_body(text));
+    let mut text = String::new();
+    match reply {
+        Some(reply @ Reply { outcome: Ok(_), .. }) if server.faulty_for("no_error_key", method) => {
+            reply.write(&mut text);
+            json(text.replacen("\"error\": null, ", "", 1))
+        }
+        Some(Reply { id, version, outcome: Ok(answer), strict }) if server.faulty_for("bytes_repr", method) => {
+            let mut shown = String::new();
+            write_text(&format!("b{}", super::python::repr(&answer.0)), &mut shown);
+            Reply { id: id.clone(), version: version.clone(), outcome: Ok(Answer(shown)), strict: *strict }.write(&mut text);
+            json(text)
+        }
+        _ => None,
     }
 }
 
@@ -319,7 +352,7 @@ impl Rpc<'_> {
 
     /// Answers from memcached if the question was answered before, else asks `work` and keeps a good answer.
     fn cached(&self, name: &str, args: &[&Json], work: impl FnOnce() -> Outcome) -> Outcome {
-        if !self.server.dialect().cached_answers && name != "get_affected_datasets" {
+        if !self.server.dialect().cached_answers && !name.starts_with("get_affected_datasets") {
             return work();
         }
         let key = memcached_key(name, args);

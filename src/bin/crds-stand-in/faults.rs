@@ -10,7 +10,9 @@ pub struct Args {}
 
 /// Prints them.
 pub fn run(_: Args) -> ExitCode {
-    println!("A knob is a file in `faults/` of the data directory; removing the file switches it off. No restart needed.");
+    println!(
+        "A knob is a file in `faults/` of the data directory; removing the file switches it off. No restart needed."
+    );
     println!("Example: echo 'hst_acs_*' > DATA/faults/wrong_bytes");
     println!();
     let width = KNOBS.iter().map(|knob| knob.name.len()).max().unwrap_or(0);
@@ -20,6 +22,8 @@ pub fn run(_: Args) -> ExitCode {
     }
     println!();
     println!("Crash points: {}", CRASH_POINTS.join(", "));
-    println!("`archive/state` with the word `away` takes the archive database away (B056); links in `deliveries/` play the archive.");
+    println!(
+        "`archive/state` with the word `away` takes the archive database away (B056); links in `deliveries/` play the archive."
+    );
     ExitCode::SUCCESS
 }

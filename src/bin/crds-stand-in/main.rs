@@ -2,6 +2,8 @@
 
 mod clock;
 mod derive;
+mod dump;
+mod faults;
 mod fleet;
 mod serve;
 mod tool;
@@ -19,6 +21,10 @@ enum Command {
     Derive(derive::Args),
     /// One server on plain http
     Serve(serve::Args),
+    /// The state of a server, stopped or running, in the format of `serve --load`
+    Dump(dump::Args),
+    /// The fault knobs and how to set them
+    Faults(faults::Args),
     /// An embedded fleet: three hosts and a scratch host
     Fleet(fleet::Args),
     /// The clock of a fleet
@@ -32,6 +38,8 @@ fn main() -> ExitCode {
     match Command::parse() {
         Command::Derive(args) => derive::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Dump(args) => dump::run(args),
+        Command::Faults(args) => faults::run(args),
         Command::Fleet(args) => fleet::run(args),
         Command::Clock(args) => clock::run(args),
     }

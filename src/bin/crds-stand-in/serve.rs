@@ -100,7 +100,7 @@ fn serve(args: Args) -> Result<(), String> {
 }
 
 /// An error with its causes and the next move.
-fn tell(err: &dyn std::error::Error, help: &str) -> String {
+pub fn tell(err: &dyn std::error::Error, help: &str) -> String {
     let mut text = err.to_string();
     let mut cause = err.source();
     while let Some(err) = cause {

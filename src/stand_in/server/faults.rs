@@ -57,7 +57,12 @@ pub const KNOBS: &[Knob] = &[
     knob("cross_device", "", "cannot hard-link from the ingest directory", "B089"),
     knob("escaped_upload_script", "", "escapes the script of the upload form", "B061"),
     knob("link_mode", "an octal mode", "gives delivery links (and so the cache files) this mode", "A007"),
-    knob("crash_at", "a crash point, then perhaps `exit`", "dies there: the request, or with `exit` the process", "A025"),
+    knob(
+        "crash_at",
+        "a crash point, then perhaps `exit`",
+        "dies there: the request, or with `exit` the process",
+        "A025",
+    ),
 ];
 
 /// Places at which `crash_at` can strike, in the order in which a submission and its confirmation pass them (WP 3.6).

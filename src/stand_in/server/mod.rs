@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod clock;
 mod config;
 pub mod downloads;
+pub mod dump;
 pub mod eras;
 pub mod faults;
 pub mod http;

@@ -106,7 +106,7 @@ pub fn open(mut config: Config, data: &Path, start: &Start<'_>) -> Result<Server
     };
     apply(&mut config, &settings)?;
     config.dirs.create().map_err(|e| LoadError::Server(ServerError::Dirs(e)))?;
-    write_settings(&kept, &config)?;
+    write_settings(&kept, &config, start.cache)?;
     tree::bring(&config, data, start, settings.archive.as_deref())?;
     let server = Server::open(config)?;
     fill(&server, start, &settings)?;
@@ -165,8 +165,10 @@ pub fn settings_of(config: &Config) -> Settings {
     }
 }
 
-fn write_settings(path: &Path, config: &Config) -> Result<(), LoadError> {
-    let text = serde_json::to_string_pretty(&settings_of(config)).unwrap_or_default();
+fn write_settings(path: &Path, config: &Config, cache: Option<&Path>) -> Result<(), LoadError> {
+    let mut settings = settings_of(config);
+    settings.cache = cache.map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned()));
+    let text = serde_json::to_string_pretty(&settings).unwrap_or_default();
     std::fs::write(path, text).map_err(|source| LoadError::Write { path: path.to_owned(), source })
 }
 

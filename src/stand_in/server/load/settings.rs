@@ -69,6 +69,9 @@ pub struct Settings {
     /// IANA name of the server's time zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
+    /// Client cache that the server started with; only in the data directory, never in a dump.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<std::path::PathBuf>,
     /// States whose files are given out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distribution_states: Option<Vec<String>>,

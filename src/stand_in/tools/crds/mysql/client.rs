@@ -140,7 +140,8 @@ fn execute(
         ["truncate", ..] => return connection.execute_batch(&format!("DELETE FROM \"{last}\"")).map_err(sql),
         _ => {}
     }
-    query(call, connection, &dialect::translated(statement), names)
+    let statement = statement.replace("@@hostname", &format!("'{}'", access.host));
+    query(call, connection, &dialect::translated(&statement), names)
 }
 
 fn query(call: &mut Call<'_>, connection: &Connection, sql: &str, names: bool) -> Result<(), MysqlError> {

@@ -173,3 +173,17 @@ fn own_account() -> Option<(String, String)> {
     };
     Some((value("user")?, value("password")?))
 }
+
+/// The dump of a database, as [`dump`] writes it.
+///
+/// # Errors
+///
+/// What the database server says.
+pub fn dump_text(path: &std::path::Path, server: &str) -> Result<String, String> {
+    let connection = connect(path).map_err(|error| error.to_string())?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let access = Access { host: server.to_owned(), name, ..Access::default() };
+    let mut bytes = Vec::new();
+    dump::write(&connection, &access, &mut bytes).map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| error.to_string())
+}

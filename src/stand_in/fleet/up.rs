@@ -13,7 +13,7 @@ use super::authority::Authority;
 use super::clock::{self, Clock};
 use super::spec::{Fleet, Host, Layout, PROXY_PORT, Role, START_UNIX_S, WireEra, uname};
 use super::{FleetError, addresses, site};
-use crate::stand_in::tools;
+use crate::stand_in::{host, tools};
 
 /// What `fleet up` is asked for.
 #[derive(Clone, Debug)]
@@ -222,7 +222,19 @@ fn make(options: &Options, root: PathBuf, account: Account) -> Result<Fleet, Fle
         unpack(&source, &fleet.rules)?;
     }
     lay_machines(&fleet)?;
+    host::lay_out(&fleet).map_err(|error| FleetError::LayOut { why: describe(&error) })?;
     Ok(fleet)
+}
+
+/// An error with its causes and its help, as one text.
+fn describe(error: &host::LayOutError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    format!("{text} ({})", error.help())
 }
 
 /// Unpacks a cache (`.tar` or `.tar.zst`) into `into`, which then holds `mappings/`.

@@ -53,7 +53,13 @@ pub fn past(fleet: &Fleet, host: &Host) -> Result<(), LayOutError> {
         files::dated(&dir, dumped.saturating_add(5.seconds()))?;
         if night == 0 {
             let shared = fleet.home().join("backups");
-            put(&shared, &format!("backup.{tail}.mysql"), format!("{body}{trailer}").as_bytes(), 0o600, dumped.saturating_add(2.seconds()))?;
+            put(
+                &shared,
+                &format!("backup.{tail}.mysql"),
+                format!("{body}{trailer}").as_bytes(),
+                0o600,
+                dumped.saturating_add(2.seconds()),
+            )?;
             put(&shared, &format!("deliveries.{tail}.txt"), b"", 0o644, dumped.saturating_add(3.seconds()))?;
             for (name, bytes) in &archives {
                 put(&shared, &format!("{name}.{tail}.tar.gz"), bytes, 0o644, dumped.saturating_add(5.seconds()))?;

@@ -84,8 +84,13 @@ fn write(root: &Path, observatory: &str, view: &View<'_>, links_into: Option<&Pa
 /// What the last sync stored of the server's answer.
 fn store_info(config: &Path, observatory: &str, view: &View<'_>, proxy: &str) -> Result<(), LayOutError> {
     let url = |kind: &str| json!({observatory: format!("{proxy}/unchecked_get/{kind}/{observatory}/")});
-    let history: Vec<Value> =
-        view.known.history(view.operational()).iter().rev().map(|(start, context, why)| json!([start, context, why])).collect();
+    let history: Vec<Value> = view
+        .known
+        .history(view.operational())
+        .iter()
+        .rev()
+        .map(|(start, context, why)| json!([start, context, why]))
+        .collect();
     let info = json!({
         "observatory": observatory,
         "operational_context": view.operational(),

@@ -79,7 +79,8 @@ fn deliveries<'a>(view: &'a View<'_>) -> Vec<Delivery<'a>> {
 
 fn row(host: &Host, name: &str, kind: &str, live: bool, deliveries: &[Delivery<'_>], view: &View<'_>) -> FileRow {
     let delivery = deliveries.iter().find(|delivery| delivery.files.contains(name));
-    let when = delivery.map_or_else(|| "2013-04-02 11:20:00".to_owned(), |delivery| view.known.delivered(delivery.context));
+    let when =
+        delivery.map_or_else(|| "2013-04-02 11:20:00".to_owned(), |delivery| view.known.delivered(delivery.context));
     FileRow {
         name: name.to_owned(),
         state: if live { "operational" } else { "archived" }.to_owned(),
@@ -175,7 +176,12 @@ fn counters(host: &Host, catalogue: &Catalogue, rows: &[FileRow], deliveries: us
 }
 
 /// The catalogues of past deliveries with their audit rows; the archive has taken them all.
-fn delivered(host: &Host, catalogue: &Catalogue, deliveries: &[Delivery<'_>], view: &View<'_>) -> Result<(), LayOutError> {
+fn delivered(
+    host: &Host,
+    catalogue: &Catalogue,
+    deliveries: &[Delivery<'_>],
+    view: &View<'_>,
+) -> Result<(), LayOutError> {
     let dir = caches::server_files(host).join("catalogs");
     files::directory(&dir, 0o755)?;
     let mut actions = Vec::new();

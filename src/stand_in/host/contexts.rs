@@ -49,7 +49,9 @@ impl Known {
             .map_err(|error| bad(error.to_string()))?
             .filter_map(Result::ok)
             .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name.ends_with(".pmap") && name.trim_end_matches(".pmap").ends_with(|c: char| c.is_ascii_digit()))
+            .filter(|name| {
+                name.ends_with(".pmap") && name.trim_end_matches(".pmap").ends_with(|c: char| c.is_ascii_digit())
+            })
             .collect();
         contexts.sort();
         if let Some(last) = &last {
@@ -99,7 +101,8 @@ impl Known {
         };
         let count = self.contexts.len().saturating_sub(behind).max(1);
         let contexts = self.contexts.get(..count).unwrap_or(&self.contexts);
-        let mappings: BTreeSet<&str> = contexts.iter().flat_map(|context| self.closure(context)).map(String::as_str).collect();
+        let mappings: BTreeSet<&str> =
+            contexts.iter().flat_map(|context| self.closure(context)).map(String::as_str).collect();
         let mut references = BTreeMap::new();
         for name in &mappings {
             for (reference, (instrument, kind)) in self.references.get(*name).into_iter().flatten() {
@@ -122,7 +125,10 @@ impl Known {
     /// When a context was delivered: just before it became operational, or with the next one that did.
     pub fn delivered(&self, context: &str) -> String {
         let row = self.history.iter().find(|(_, other, _)| other.as_str() >= context);
-        row.map_or_else(|| "2014-09-01 10:00:00".to_owned(), |(start, _, _)| format!("{} 09:30:00", &start[..10.min(start.len())]))
+        row.map_or_else(
+            || "2014-09-01 10:00:00".to_owned(),
+            |(start, _, _)| format!("{} 09:30:00", &start[..10.min(start.len())]),
+        )
     }
 }
 

@@ -45,11 +45,8 @@ fn instant(time: DateTime) -> std::io::Result<u64> {
 pub fn run(command: &mut Command) -> Result<Vec<u8>, LayOutError> {
     let shown = format!("{command:?}");
     let failed = |why: String| LayOutError::Program { program: shown.clone(), why };
-    let output = command
-        .stderr(Stdio::piped())
-        .stdout(Stdio::piped())
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
+    let output =
+        command.stderr(Stdio::piped()).stdout(Stdio::piped()).output().map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(output.stdout);
     }

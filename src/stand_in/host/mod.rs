@@ -99,7 +99,8 @@ pub fn lay_out(fleet: &Fleet) -> Result<(), LayOutError> {
                 scope.spawn(move || server(fleet, host, known))
             })
             .collect();
-        let ends: Vec<Result<(), LayOutError>> = work.into_iter().map(|thread| thread.join().unwrap_or(Ok(()))).collect();
+        let ends: Vec<Result<(), LayOutError>> =
+            work.into_iter().map(|thread| thread.join().unwrap_or(Ok(()))).collect();
         ends.into_iter().collect::<Result<(), LayOutError>>()
     })?;
     for host in fleet.hosts.iter().filter(|host| host.role == Role::Scratch) {
@@ -142,7 +143,10 @@ fn install(fleet: &Fleet, host: &Host) -> Result<(), LayOutError> {
         let said = fs::read_to_string(host.tree().join("CRDS_server").join(log)).unwrap_or_default();
         let last: Vec<&str> = said.lines().rev().take(8).collect();
         let shell = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
-        return Err(failed(format!("it left no `run`: {shell} {}", last.into_iter().rev().collect::<Vec<_>>().join(" | "))));
+        return Err(failed(format!(
+            "it left no `run`: {shell} {}",
+            last.into_iter().rev().collect::<Vec<_>>().join(" | ")
+        )));
     }
     Ok(())
 }

@@ -117,7 +117,11 @@ fn substitutions(fleet: &Fleet) -> Vec<(String, String)> {
                 None => {
                     let suffix = if role == Role::Ops { String::new() } else { format!("-{}", role.as_str()) };
                     let letter = &role.as_str()[..1].replace('o', "p");
-                    (format!("{letter}l{observatory}crdsv1.invalid"), format!("{observatory}-crds{suffix}.invalid"), String::new())
+                    (
+                        format!("{letter}l{observatory}crdsv1.invalid"),
+                        format!("{observatory}-crds{suffix}.invalid"),
+                        String::new(),
+                    )
                 }
             };
             values.push((format!("SUB_HOST_{tail}"), address));

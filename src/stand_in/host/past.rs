@@ -38,7 +38,8 @@ fn computation(host: &Host, monitor: &Path, old: &str, new: &str, start: &str) -
     let log = format!(
         "{rule}\n{header}\n{rule}\nCRDS  : INFO     [{time}]  STARTED\nCRDS  : INFO     [{time}]  Affected products = 0\nCRDS  : INFO     [{time}]  Unique error types: 0\nCRDS  : INFO     [{time}]  STOPPED\nCRDS  : INFO     [{time}]  0 errors\nCRDS  : INFO     [{time}]  0 warnings\nCRDS  : INFO     [{time}]  4 infos\n{rule}\nOK: {header} : 0 affected\n{rule}\n"
     );
-    let packed = |text: &str| files::gzip(text.as_bytes()).map_err(|source| LayOutError::file("compress", &dir, source));
+    let packed =
+        |text: &str| files::gzip(text.as_bytes()).map_err(|source| LayOutError::file("compress", &dir, source));
     let contents = [
         ("bestrefs_err.txt.gz", packed(&log)?),
         ("affected_ids.txt.gz", packed("")?),

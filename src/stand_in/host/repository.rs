@@ -61,7 +61,11 @@ fn history(fleet: &Fleet, package: Package) -> Vec<u8> {
     dump.add(&format!("branches/{OLD_RELEASE}"), &note, &BTreeMap::new());
     dump.revision("2014-07-17T15:37:52.660871Z", "jmiller", "Hidden running on a backup port; test runs use it.");
     dump.directory("trunk/design");
-    dump.revision("2014-08-27T17:08:20.271940Z", "jmiller", "Affected datasets as a service; the table of all contexts.");
+    dump.revision(
+        "2014-08-27T17:08:20.271940Z",
+        "jmiller",
+        "Affected datasets as a service; the table of all contexts.",
+    );
     dump.add("trunk", &new, &old);
     dump.revision("2014-09-08T13:51:33.830216Z", "jmiller", "Cut the OPUS 2014.3 release branch.");
     dump.copy("trunk", 6, &format!("branches/{NEW_RELEASE}"));
@@ -146,7 +150,8 @@ impl Dump {
             };
             let node = format!("Node-path: {below}/{path}\nNode-kind: file\nNode-action: {action}\n");
             self.bytes.extend_from_slice(node.as_bytes());
-            let marks: &[(&str, &str)] = if packages::executable(path, text) { &[("svn:executable", "*")] } else { &[] };
+            let marks: &[(&str, &str)] =
+                if packages::executable(path, text) { &[("svn:executable", "*")] } else { &[] };
             self.properties(marks, Some(text));
         }
     }

@@ -52,14 +52,19 @@ pub fn machine(fleet: &Fleet, host: &Host) -> Result<(), LayOutError> {
         }
     }
     files::directory(&root.join("var/lib"), 0o755)?;
-    for (target, path) in [("../../../../../mysql", "var/lib/mysql"), ("../../../grp", "grp"), ("../../../eng", "eng")] {
+    for (target, path) in [("../../../../../mysql", "var/lib/mysql"), ("../../../grp", "grp"), ("../../../eng", "eng")]
+    {
         let path = root.join(path);
         if fs::symlink_metadata(&path).is_err() {
             files::link(target, &path)?;
         }
     }
     files::directory(&root.join("etc/httpd/conf"), 0o755)?;
-    files::file(&root.join("etc/httpd/conf/magic"), "# Magic data for mod_mime_magic\n0\tstring\tSIMPLE  =\tapplication/fits\n", 0o644)?;
+    files::file(
+        &root.join("etc/httpd/conf/magic"),
+        "# Magic data for mod_mime_magic\n0\tstring\tSIMPLE  =\tapplication/fits\n",
+        0o644,
+    )?;
     files::file(&root.join("etc/mime.types"), "text/html\thtml htm\ntext/plain\ttxt\napplication/fits\tfits\n", 0o644)?;
     let modules = root.join("etc/httpd/modules");
     files::directory(&modules, 0o755)?;

@@ -27,7 +27,11 @@ pub fn build(fleet: &Fleet, host: &Host) -> Result<(), LayOutError> {
     let build = stacks.join("installer3/build");
     files::directory(&build.join("packages"), 0o755)?;
     files::file(&build.join("build_packages"), packages::embedded("server/host/build_packages"), 0o755)?;
-    files::file(&build.join("hg.summary"), "parent: 412:9c1f0e6a3d27 tip\n update for OPUS 2014.3\nbranch: default\ncommit: (clean)\nupdate: (current)\n", 0o644)?;
+    files::file(
+        &build.join("hg.summary"),
+        "parent: 412:9c1f0e6a3d27 tip\n update for OPUS 2014.3\nbranch: default\ncommit: (clean)\nupdate: (current)\n",
+        0o644,
+    )?;
     for stack in &STACKS {
         let base = build.join(format!("packages/base.{}", stack.name));
         let crds = build.join(format!("packages/crds.{}", stack.name));
@@ -72,7 +76,10 @@ fn crds_set(stack: &Stack, set: &Path) -> Result<(), LayOutError> {
     let modules = [
         ("django/__init__.py", version.as_str()),
         ("django/core/__init__.py", "\"\"\"Core of Django.\"\"\"\n"),
-        ("django/core/management.py", "\"\"\"Command line.\"\"\"\nimport sys\n\n\ndef execute_from_command_line(argv):\n    return argv\n"),
+        (
+            "django/core/management.py",
+            "\"\"\"Command line.\"\"\"\nimport sys\n\n\ndef execute_from_command_line(argv):\n    return argv\n",
+        ),
         ("django/core/handlers/__init__.py", "\"\"\"Handlers.\"\"\"\n"),
         ("django/core/handlers/wsgi.py", "\"\"\"WSGI.\"\"\"\n\n\nclass WSGIHandler(object):\n    pass\n"),
         ("dbbackup/__init__.py", "\"\"\"django-dbbackup.\"\"\"\nVERSION = \"1.80.1\"\n"),

@@ -129,6 +129,11 @@ impl Table {
         self.rows.iter().map(row).collect()
     }
 
+    /// Rows, highest id and digest.
+    pub fn summary(&self) -> TableSummary {
+        summary(self)
+    }
+
     /// The only value of a question that has one row and one column.
     pub fn single(&self) -> Option<&str> {
         match &self.rows[..] {

@@ -199,34 +199,37 @@ impl Remote {
         self.call(self.argv(argv), stdin, Beyond::LeaveOut, &Terms { kind: CallKind::Command, changes: true, limit })
     }
 
-    /// Runs a script that only reads and hands its output to `to` as it comes; `progress` gets the bytes so far.
+    /// Runs a program that only reads, with `stdin` fed to it, and hands its output to `to` as it comes; `progress`
+    /// gets the bytes so far.
     ///
     /// # Errors
     ///
     /// [`HostError`]; a status other than 0 is none.
     pub fn stream(
         &self,
-        script: &Script,
-        args: &[&str],
+        argv: &[&str],
+        stdin: &[u8],
         to: &mut dyn std::io::Write,
         progress: &mut dyn FnMut(u64),
         time: std::time::Duration,
     ) -> Result<Streamed, HostError> {
-        let (argv, stdin) = script.command(args);
-        let argv = self.argv(&argv.iter().map(String::as_str).collect::<Vec<_>>());
+        let name = argv.first().copied().unwrap_or("");
+        let argv = self.argv(argv);
         self.safe(&argv)?;
-        let call = Call { host: &self.name, kind: CallKind::Stream, argv: &argv, stdin: Some(&stdin), changes: false };
+        let shown = Some(stdin).filter(|stdin| !stdin.is_empty());
+        let call = Call { host: &self.name, kind: CallKind::Stream, argv: &argv, stdin: shown, changes: false };
         let id = self.recorder.began(&call)?;
         let start = Instant::now();
         let mut out = Passed { to, progress, bytes: 0, hash: blake3::Hasher::new() };
         let mut err = Kept::new(64 << 10, Beyond::LeaveOut);
-        let ended = process::run(self.command(&argv), &mut stdin.as_slice(), &mut out, &mut err, time);
+        let mut source = stdin;
+        let ended = process::run(self.command(&argv), &mut source, &mut out, &mut err, time);
         let elapsed = start.elapsed();
         let (bytes, blake3) = (out.bytes, out.hash.finalize().to_hex().to_string());
         let stderr = err.into_bytes();
         let summary = format!("{{\"bytes\":{bytes},\"blake3\":\"{blake3}\"}}\n");
         self.record_end(id, &ended, summary.as_bytes(), &stderr, elapsed)?;
-        let status = ended.map_err(|stopped| self.error(script.name, false, stopped, Limit { time, output: 0 }))?;
+        let status = ended.map_err(|stopped| self.error(name, false, stopped, Limit { time, output: 0 }))?;
         Ok(Streamed { status, bytes, blake3, stderr, elapsed })
     }
 
@@ -385,6 +388,15 @@ impl Remote {
         };
         let what = argv.iter().find(|arg| arg.contains('\0')).unwrap_or(&argv[0]).chars().take(80).collect();
         Err(HostError::Argument { host: self.name.clone(), what, why })
+    }
+}
+
+#[cfg(test)]
+impl Remote {
+    /// This machine as if it were a host.
+    pub(crate) fn here() -> Self {
+        let enter = vec!["/usr/bin/env".to_owned()];
+        Self::with_transport(Role::Scratch, "here", "", Box::new(Local { enter }), Arc::new(super::record::NoRecord))
     }
 }
 

@@ -40,9 +40,19 @@ fn report<'a>(
 fn same_cause(answer: &Value, recorded: &Value) -> bool {
     let (a, b) = (answer["error"]["cause"].as_str(), recorded["error"]["cause"].as_str());
     let date_like = |text: &str| {
-        ["unpack", "month", "hour must", "minute must", "second must", "day is out", "date", "values is UNDEFINED", "year "]
-            .iter()
-            .any(|word| text.contains(word))
+        [
+            "unpack",
+            "month",
+            "hour must",
+            "minute must",
+            "second must",
+            "day is out",
+            "date",
+            "values is UNDEFINED",
+            "year ",
+        ]
+        .iter()
+        .any(|word| text.contains(word))
     };
     match (a, b) {
         (Some(a), Some(b)) => a == b || (date_like(a) && date_like(b)),
@@ -121,7 +131,9 @@ fn structural_differences() {
     compare("diffs", Generation::Now, |answer, recorded| {
         let affected = |result: &Value| -> BTreeSet<String> {
             let entries = result["affected"].as_object().into_iter().flatten();
-            entries.flat_map(|(i, types)| types.as_array().into_iter().flatten().map(move |t| format!("{i} {t}"))).collect()
+            entries
+                .flat_map(|(i, types)| types.as_array().into_iter().flatten().map(move |t| format!("{i} {t}")))
+                .collect()
         };
         // Lists of added and deleted references come from sets.
         let log = |result: &Value| -> Vec<String> {

@@ -18,7 +18,10 @@ pub fn cases(name: &str) -> Option<String> {
 }
 
 fn absent(path: &Path, error: &std::io::Error) {
-    eprintln!("NOT TESTED: `{}` is not at hand ({error}); derivation is not compared with the real client", path.display());
+    eprintln!(
+        "NOT TESTED: `{}` is not at hand ({error}); derivation is not compared with the real client",
+        path.display()
+    );
 }
 
 /// The cache with the real rules, unpacked once into the build directory.
@@ -28,7 +31,8 @@ pub fn cache() -> Option<&'static Path> {
 }
 
 fn unpack() -> Option<PathBuf> {
-    let archives = [shared().join("crds-cache/crds-cache.tar.zst"), shared().join("rules-data/derivation/inputs.tar.zst")];
+    let archives =
+        [shared().join("crds-cache/crds-cache.tar.zst"), shared().join("rules-data/derivation/inputs.tar.zst")];
     for archive in &archives {
         if let Err(error) = std::fs::metadata(archive) {
             absent(archive, &error);
@@ -44,7 +48,9 @@ fn unpack() -> Option<PathBuf> {
     std::fs::create_dir_all(&mine).expect("the build directory is writable");
     for archive in &archives {
         let file = std::fs::File::open(archive).expect("it was there a moment ago");
-        tar::Archive::new(zstd::Decoder::new(file).expect("a zstd stream")).unpack(&mine).expect("a tar archive of rules");
+        tar::Archive::new(zstd::Decoder::new(file).expect("a zstd stream"))
+            .unpack(&mine)
+            .expect("a tar archive of rules");
     }
     let root = find_mappings(&mine).expect("the archive holds a `mappings` directory");
     std::fs::write(root.join("complete"), b"").expect("the build directory is writable");

@@ -22,12 +22,7 @@ pub(crate) fn allowed_values(rules: &Rules, generation: Generation) -> Result<Al
     }
 }
 
-fn hst_values(
-    rules: &Rules,
-    instrument: &str,
-    filekind: &str,
-    generation: Generation,
-) -> Result<Allowed, DeriveError> {
+fn hst_values(rules: &Rules, instrument: &str, filekind: &str, generation: Generation) -> Result<Allowed, DeriveError> {
     let rows = match facts::constraints(generation, instrument, filekind, true) {
         Some(rows) => rows,
         None if generation == Generation::Y2014 => return Err(DeriveError::new("KeyError", repr(filekind))),

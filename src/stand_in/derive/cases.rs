@@ -216,7 +216,9 @@ fn naming(case: &Value) -> Option<Value> {
             }
         }
         "decompose" => match names::decompose(case["name"].as_str()?) {
-            Ok(p) => json!({"ok": true, "properties": [p.observatory, p.instrument, p.filekind, p.serial, p.extension]}),
+            Ok(p) => {
+                json!({"ok": true, "properties": [p.observatory, p.instrument, p.filekind, p.serial, p.extension]})
+            }
             Err(error) => failed(&error),
         },
         "newer" => {
@@ -284,7 +286,7 @@ fn certification(case: &Value, store: &dyn Store, generation: Generation) -> Opt
         };
         certify::certify_reference(store, &path, &bytes, context, generation, (1, 1))
     };
-    let lines: Value = outcome.lines.iter().map(|line| json!([line.level.to_string(), line.text])).collect();
+    let lines: Value = outcome.lines.iter().map(|line| json!([line.level.to_string(), line.text.trim()])).collect();
     Some(json!({"lines": lines, "errors": outcome.errors, "warnings": outcome.warnings, "exception": null}))
 }
 

@@ -99,7 +99,9 @@ pub(crate) fn element(element: &Py) -> String {
                 value(&compressed(text))
             }
         }
-        Py::Tuple(items) | Py::List(items) => items.iter().map(|item| value(&item.text())).collect::<Vec<_>>().join("|"),
+        Py::Tuple(items) | Py::List(items) => {
+            items.iter().map(|item| value(&item.text())).collect::<Vec<_>>().join("|")
+        }
         other => value(&other.text()),
     }
 }
@@ -112,11 +114,14 @@ pub(crate) fn key(key: &Py) -> Vec<String> {
     }
 }
 
-/// The normal form of a key as a generation makes it: in 2014 or-lists were conditioned whole, not by member.
+/// The normal form of a key as a generation makes it: in 2014 the members of or-lists kept their order.
 pub(crate) fn key_of(raw: &Py, generation: Generation) -> Vec<String> {
     fn whole(element: &Py) -> String {
         match element {
             Py::Tuple(items) | Py::List(items) => items.iter().map(|i| value(&i.text())).collect::<Vec<_>>().join("|"),
+            Py::Str(text) if text.contains('|') && !is_esoteric(text) => {
+                text.split('|').map(value).collect::<Vec<_>>().join("|")
+            }
             other => value(&other.text()),
         }
     }
@@ -134,10 +139,28 @@ mod tests {
     #[test]
     fn values_take_their_normal_form() {
         for (raw, expected) in [
-            ("1", "1.0"), ("+1.0", "1.0"), ("1e0", "1.0"), ("-0", "-0.0"), ("1_0", "1_0"), ("1.", "1.0"), (".5", "0.5"),
-            (".", "."), ("1e22", "1e+22"), ("uvis ", "UVIS"), ("any", "*"), ("n/a-ish", "N/A"), ("()", "N/A"),
-            ("not applicable", "N/A"), ("not_applicable", "N/A"), ("4294967295", "-1.0"), ("-2147483648", "N/A"),
-            ("true", "T"), ("False", "F"), ("", ""), ("-999", "-999.0"), ("INF", "INF"),
+            ("1", "1.0"),
+            ("+1.0", "1.0"),
+            ("1e0", "1.0"),
+            ("-0", "-0.0"),
+            ("1_0", "1_0"),
+            ("1.", "1.0"),
+            (".5", "0.5"),
+            (".", "."),
+            ("1e22", "1e+22"),
+            ("uvis ", "UVIS"),
+            ("any", "*"),
+            ("n/a-ish", "N/A"),
+            ("()", "N/A"),
+            ("not applicable", "N/A"),
+            ("not_applicable", "N/A"),
+            ("4294967295", "-1.0"),
+            ("-2147483648", "N/A"),
+            ("true", "T"),
+            ("False", "F"),
+            ("", ""),
+            ("-999", "-999.0"),
+            ("INF", "INF"),
         ] {
             assert_eq!(value(raw), expected, "{raw}");
         }

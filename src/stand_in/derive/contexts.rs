@@ -134,9 +134,7 @@ pub fn generate(
     let pmap = load(store, base_pmap, generation)?;
     let observatory = pmap.name_of("observatory");
     let updates = updates(store, &pmap, rmaps)?;
-    let successor = |old: &str| {
-        new_names.get(old).cloned().ok_or_else(|| DeriveError::new("KeyError", repr(old)))
-    };
+    let successor = |old: &str| new_names.get(old).cloned().ok_or_else(|| DeriveError::new("KeyError", repr(old)));
     let mut out = NewContexts { files: Vec::new(), log: Vec::new() };
     let mut new_imaps = Vec::new();
     for (imap, rmaps) in &updates {
@@ -191,7 +189,10 @@ fn install(
         // The client keeps the part behind the last slash of whatever it sets: `N/A` becomes `A` (RD 5.1).
         let value = base_name(&shown).to_owned();
         let Body::Table(pairs) = &mut rules.body else {
-            return Err(DeriveError::new("AttributeError", "'ReferenceMapping' object has no attribute 'get_item_key'"));
+            return Err(DeriveError::new(
+                "AttributeError",
+                "'ReferenceMapping' object has no attribute 'get_item_key'",
+            ));
         };
         let key = context_key(observatory, &key, pairs, generation)?;
         let replaced = match pairs.iter_mut().find(|(k, _)| k.as_str() == Some(&key)) {

@@ -214,7 +214,10 @@ fn build(year: i64, month: i64, day: i64, (hour, minute, second, micro): Clock) 
     if !(1..=12).contains(&month) {
         return Err(value_error("month must be in 1..12"));
     }
-    #[allow(clippy::cast_possible_truncation, reason = "year and month were checked, the day is clamped to what i8 holds")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "year and month were checked, the day is clamped to what i8 holds"
+    )]
     let date = jiff::civil::Date::new(year as i16, month as i8, day.clamp(-1, 99) as i8)
         .map_err(|_| value_error("day is out of range for month"))?;
     let field = |value: i64, limit: i64, what: &str| -> Result<u32, DeriveError> {

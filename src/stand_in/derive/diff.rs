@@ -200,7 +200,13 @@ pub fn mapping_diffs(
     generation: Generation,
 ) -> Result<Vec<Statement>, DeriveError> {
     let text = |name: &str| store.mapping(name).ok_or_else(|| missing(store, name));
-    text_diffs(store, (&store.mapping_path(old), &text(old)?), (&store.mapping_path(new), &text(new)?), options, generation)
+    text_diffs(
+        store,
+        (&store.mapping_path(old), &text(old)?),
+        (&store.mapping_path(new), &text(new)?),
+        options,
+        generation,
+    )
 }
 
 /// [`mapping_diffs`] over texts that need not be in the store, each with the path by which it is shown.
@@ -255,7 +261,9 @@ pub fn report(
         .iter()
         .flat_map(|s| &s.path)
         .filter_map(|part| match part {
-            Part::Tuple(items) if items.len() == 2 && is_mapping(&items[0]) => Some((items[0].clone(), items[1].clone())),
+            Part::Tuple(items) if items.len() == 2 && is_mapping(&items[0]) => {
+                Some((items[0].clone(), items[1].clone()))
+            }
             _ => None,
         })
         .chain([(old.to_owned(), new.to_owned())])
@@ -434,7 +442,12 @@ impl Differ<'_> {
         self.parse((name, &text))
     }
 
-    fn mappings(&self, old: &Loaded, new: &Loaded, above: &[(Part, Vec<String>)]) -> Result<Vec<Statement>, DeriveError> {
+    fn mappings(
+        &self,
+        old: &Loaded,
+        new: &Loaded,
+        above: &[(Part, Vec<String>)],
+    ) -> Result<Vec<Statement>, DeriveError> {
         let pair = Part::Tuple(vec![old.shown.clone(), new.shown.clone()]);
         let mut path = above.to_vec();
         path.push((pair, vec![diff_name(&old.rules)]));
@@ -486,7 +499,8 @@ impl Differ<'_> {
             rules.table().iter().map(|(k, v)| (k.text().to_lowercase(), v.text())).collect()
         };
         let (before, after) = (table(&old.rules), table(&new.rules));
-        let value = |table: &[(String, String)], key: &str| table.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.clone());
+        let value =
+            |table: &[(String, String)], key: &str| table.iter().rev().find(|(k, _)| k == key).map(|(_, v)| v.clone());
         let parkey: Vec<String> = old.rules.names_of("parkey");
         let single: Vec<(Part, Vec<String>)> = above
             .iter()

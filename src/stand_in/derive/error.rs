@@ -28,6 +28,11 @@ impl DeriveError {
         Self { class, text, cause: self.cause }
     }
 
+    /// The cause alone, as it reads where nothing was put around it.
+    pub(crate) fn bare(self) -> Self {
+        Self { class: self.class, text: self.cause.clone(), cause: self.cause }
+    }
+
     /// The exception's Python class.
     pub fn class(&self) -> &'static str {
         self.class

@@ -271,7 +271,11 @@ impl Expr {
         let node = parser.or()?;
         if parser.at < parser.tokens.len() {
             let unmatched = matches!(parser.peek(), Some(Token::Sign(")")));
-            return Err(syntax(if unmatched { "unmatched ')' (<unknown>, line 1)" } else { "invalid syntax (<unknown>, line 1)" }));
+            return Err(syntax(if unmatched {
+                "unmatched ')' (<unknown>, line 1)"
+            } else {
+                "invalid syntax (<unknown>, line 1)"
+            }));
         }
         Ok(Self(node))
     }
@@ -310,8 +314,9 @@ type Lookup<'a> = &'a dyn Fn(&str) -> Option<Term>;
 fn eval(node: &Node, lookup: Lookup<'_>) -> Result<Term, DeriveError> {
     Ok(match node {
         Node::Const(term) => term.clone(),
-        Node::Name(name) => lookup(name)
-            .ok_or_else(|| DeriveError::new("NameError", format!("name '{name}' is not defined")))?,
+        Node::Name(name) => {
+            lookup(name).ok_or_else(|| DeriveError::new("NameError", format!("name '{name}' is not defined")))?
+        }
         Node::Not(inner) => Term::Flag(!eval(inner, lookup)?.truth()),
         Node::Negative(inner) => match eval(inner, lookup)? {
             Term::Number(number) => Term::Number(-number),
@@ -358,7 +363,8 @@ fn eval(node: &Node, lookup: Lookup<'_>) -> Result<Term, DeriveError> {
             }
         }
         Node::Attribute(object, name) => match (eval(object, lookup)?, name.as_str()) {
-            (Term::Array(Some(info)), "SHAPE") => {
+            (Term::Array(Some(info)), "SHAPE") =>
+            {
                 #[allow(clippy::cast_precision_loss, reason = "lengths of axes stay far below 2^53")]
                 Term::List(info.shape.iter().map(|n| Term::Number(*n as f64)).collect())
             }
@@ -397,11 +403,8 @@ fn compare(left: &Term, operator: &str, right: &Term) -> Result<bool, DeriveErro
                 Term::Flag(_) => "bool",
                 Term::List(_) => "list",
             };
-            let what = format!(
-                "'{operator}' not supported between instances of '{}' and '{}'",
-                name(left),
-                name(right)
-            );
+            let what =
+                format!("'{operator}' not supported between instances of '{}' and '{}'", name(left), name(right));
             Err(DeriveError::new("TypeError", what))
         }
     };
@@ -456,11 +459,13 @@ fn type_words(word: &str) -> (Vec<String>, &str) {
 fn call(name: &str, arguments: &[Term]) -> Result<Term, DeriveError> {
     let flag = |value: bool| Ok(Term::Flag(value));
     match (name, arguments) {
-        ("len", [Term::Text(text)]) => {
+        ("len", [Term::Text(text)]) =>
+        {
             #[allow(clippy::cast_precision_loss, reason = "length of a header value")]
             Ok(Term::Number(text.chars().count() as f64))
         }
-        ("len", [Term::List(items)]) => {
+        ("len", [Term::List(items)]) =>
+        {
             #[allow(clippy::cast_precision_loss, reason = "length of a short list")]
             Ok(Term::Number(items.len() as f64))
         }

@@ -169,10 +169,7 @@ impl Insertion<'_> {
     }
 
     fn value(&self, parkey: &str) -> Result<&str, DeriveError> {
-        self.keywords
-            .get(parkey)
-            .map(String::as_str)
-            .ok_or_else(|| DeriveError::new("KeyError", repr(parkey)))
+        self.keywords.get(parkey).map(String::as_str).ok_or_else(|| DeriveError::new("KeyError", repr(parkey)))
     }
 
     fn make_key(&self, class: Selector, level: &[String]) -> Result<Py, DeriveError> {
@@ -206,9 +203,11 @@ impl Insertion<'_> {
         node.entries.iter().position(|(old, _)| {
             let old = self.conditioned(old);
             old.len() == wanted.len()
-                && old.iter().zip(&wanted).zip(&node.parameters).all(|((a, b), parameter)| {
-                    a == b || self.comments.contains(&parameter.to_uppercase())
-                })
+                && old
+                    .iter()
+                    .zip(&wanted)
+                    .zip(&node.parameters)
+                    .all(|((a, b), parameter)| a == b || self.comments.contains(&parameter.to_uppercase()))
         })
     }
 
@@ -221,7 +220,9 @@ impl Insertion<'_> {
             Selector::Match => self.check_match_key(node, key),
             Selector::UseAfter | Selector::ClosestTime => {
                 let text = key.text();
-                dates::parse(&text, self.generation).map(|_| ()).map_err(|error| date_error(node, &text, error, self.generation))
+                dates::parse(&text, self.generation)
+                    .map(|_| ())
+                    .map_err(|error| date_error(node, &text, error, self.generation))
             }
             Selector::VersionAfter => {
                 let text = key.text();
@@ -254,7 +255,9 @@ impl Insertion<'_> {
             }
             let members = match self.generation {
                 Generation::Now => condition::members(element),
-                Generation::Y2014 => element.split('|').map(|m| m.trim().to_owned()).filter(|m| !m.is_empty()).collect(),
+                Generation::Y2014 => {
+                    element.split('|').map(|m| m.trim().to_owned()).filter(|m| !m.is_empty()).collect()
+                }
             };
             for member in &members {
                 check_value(name, member, allowed, &self.substitutions, self.generation)?;
@@ -357,7 +360,8 @@ fn is_superset(general: &[String], special: &[String]) -> bool {
             return false;
         }
         let (a, b) = (condition::members(a), condition::members(b));
-        let (a, b): (std::collections::BTreeSet<_>, std::collections::BTreeSet<_>) = (a.iter().collect(), b.iter().collect());
+        let (a, b): (std::collections::BTreeSet<_>, std::collections::BTreeSet<_>) =
+            (a.iter().collect(), b.iter().collect());
         a.is_superset(&b) && a.len() > b.len()
     })
 }
@@ -424,7 +428,12 @@ fn pretty_case(case: &[Vec<(String, String)>]) -> String {
 
 /// All ways through the tree that end at `file`: per level the parameters with the key's values.
 pub(crate) fn file_matches(node: &Node, file: &str) -> Vec<Vec<Vec<(String, String)>>> {
-    fn walk(node: &Node, file: &str, so_far: &mut Vec<Vec<(String, String)>>, out: &mut Vec<Vec<Vec<(String, String)>>>) {
+    fn walk(
+        node: &Node,
+        file: &str,
+        so_far: &mut Vec<Vec<(String, String)>>,
+        out: &mut Vec<Vec<Vec<(String, String)>>>,
+    ) {
         for (key, choice) in &node.entries {
             so_far.push(match_item(node, key));
             match choice {
@@ -447,7 +456,9 @@ pub(crate) fn match_item(node: &Node, key: &Py) -> Vec<(String, String)> {
         (Selector::UseAfter | Selector::ClosestTime, key) if node.parameters.len() != 1 => {
             key.text().split_whitespace().map(str::to_owned).collect()
         }
-        (Selector::VersionAfter, key) if node.parameters.len() != 1 => key.text().split('.').map(str::to_owned).collect(),
+        (Selector::VersionAfter, key) if node.parameters.len() != 1 => {
+            key.text().split('.').map(str::to_owned).collect()
+        }
         (_, Py::Tuple(items)) => items.iter().map(Py::text).collect(),
         (_, plain) => vec![plain.text()],
     };
@@ -459,7 +470,12 @@ pub(crate) fn match_item(node: &Node, key: &Py) -> Vec<(String, String)> {
 /// # Errors
 ///
 /// A name that does not occur; a name that still occurs in the text afterwards.
-pub fn delete(rmap_name: &str, rmap_text: &str, names: &[&str], generation: Generation) -> Result<Derived, DeriveError> {
+pub fn delete(
+    rmap_name: &str,
+    rmap_text: &str,
+    names: &[&str],
+    generation: Generation,
+) -> Result<Derived, DeriveError> {
     delete_ordered(rmap_name, rmap_text, names, generation, generation.key_order())
 }
 

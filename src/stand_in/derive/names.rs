@@ -86,7 +86,8 @@ fn decompose_old_style(name: &str) -> Result<Properties, DeriveError> {
     let base = base_name(name);
     let instrument = instrument_of_old_name(base)?;
     let suffix = if instrument == "synphot" {
-        let known = [("_syn", "thruput"), ("_th", "thermal"), ("_tmt", "tmttab"), ("_tmg", "tmgtab"), ("_tmc", "tmctab")];
+        let known =
+            [("_syn", "thruput"), ("_th", "thermal"), ("_tmt", "tmttab"), ("_tmg", "tmgtab"), ("_tmc", "tmctab")];
         if !known.iter().any(|(end, _)| name.ends_with(&format!("{end}.fits"))) {
             return Err(assertion(format!("Uknown synphot filetype for: {}", repr(name))));
         }
@@ -109,8 +110,8 @@ fn decompose_old_style(name: &str) -> Result<Properties, DeriveError> {
     };
     let types = facts::kinds("hst").get(instrument);
     let filekind = types.and_then(|types| types.iter().find(|(_, kind)| kind.suffix == suffix));
-    let (filekind, _) = filekind
-        .ok_or_else(|| assertion(format!("Couldn't map extension/suffix {} to filekind.", repr(suffix))))?;
+    let (filekind, _) =
+        filekind.ok_or_else(|| assertion(format!("Couldn't map extension/suffix {} to filekind.", repr(suffix))))?;
     Ok(Properties {
         observatory: "hst".to_owned(),
         instrument: instrument.to_owned(),
@@ -130,15 +131,8 @@ fn instrument_of_old_name(base: &str) -> Result<&'static str, DeriveError> {
     letter.and_then(instrument_of_letter).ok_or_else(|| DeriveError::new("UnknownInstrument", ""))
 }
 
-const LETTERS: [(char, &str); 7] = [
-    ('j', "acs"),
-    ('o', "stis"),
-    ('n', "nicmos"),
-    ('u', "wfpc2"),
-    ('i', "wfc3"),
-    ('l', "cos"),
-    ('m', "synphot"),
-];
+const LETTERS: [(char, &str); 7] =
+    [('j', "acs"), ('o', "stis"), ('n', "nicmos"), ('u', "wfpc2"), ('i', "wfc3"), ('l', "cos"), ('m', "synphot")];
 
 fn instrument_of_letter(letter: char) -> Option<&'static str> {
     LETTERS.iter().find(|(l, _)| *l == letter).map(|(_, instrument)| *instrument)
@@ -173,11 +167,7 @@ pub(crate) fn observatory_of(name: &str) -> &'static str {
 ///
 /// `Can't determine instrument for ...`, `Can't determine HST file type for ...`, `Invalid FILETYPE ...`; for other
 /// observatories `Can't identify instrument of ...`.
-pub fn properties(
-    observatory: &str,
-    name: &str,
-    header: Option<&Header>,
-) -> Result<(String, String), DeriveError> {
+pub fn properties(observatory: &str, name: &str, header: Option<&Header>) -> Result<(String, String), DeriveError> {
     let by_name = match observatory {
         "hst" => decompose_mapping("hst", name).or_else(|_| decompose_old_style(name)),
         other => decompose_mapping(other, name),
@@ -185,12 +175,13 @@ pub fn properties(
     match (by_name, header) {
         (Ok(found), _) => Ok((found.instrument, found.filekind)),
         (Err(error), None) => Err(error),
-        (Err(_), Some(header)) if observatory == "hst" => hst_header_properties(name, header),
+        (Err(_), Some(header)) if observatory == "hst" => header_properties(name, header),
         (Err(_), Some(header)) => other_header_properties(observatory, name, header),
     }
 }
 
-fn hst_header_properties(name: &str, header: &Header) -> Result<(String, String), DeriveError> {
+/// Instrument and type of an HST reference by its header alone.
+pub(crate) fn header_properties(name: &str, header: &Header) -> Result<(String, String), DeriveError> {
     let shown = repr(base_name(name));
     let naming = |text: String| DeriveError::new("CrdsNamingError", text);
     let instrument = match header.get("DBTABLE") {
@@ -238,8 +229,8 @@ fn other_header_properties(observatory: &str, name: &str, header: &Header) -> Re
         DeriveError::new("CrdsNamingError", why)
     })?;
     let filekind = first(&["REFTYPE", "TYPE", "META.REFTYPE"]).filter(|k| facts::is_filekind(observatory, k));
-    let filekind = filekind
-        .ok_or_else(|| DeriveError::new("CrdsNamingError", format!("Can't identify REFTYPE of {shown}")))?;
+    let filekind =
+        filekind.ok_or_else(|| DeriveError::new("CrdsNamingError", format!("Can't identify REFTYPE of {shown}")))?;
     Ok((instrument, filekind))
 }
 
@@ -346,7 +337,8 @@ fn classify(name: &str, log: &mut Vec<LogLine>) -> NameClass {
 fn extension_rank(name: &str) -> u8 {
     let extension = split_extension(name).1;
     let bytes = extension.as_bytes();
-    let geis = bytes.len() >= 4 && bytes.starts_with(b".r") && bytes[2].is_ascii_digit() && matches!(bytes[3], b'h' | b'd');
+    let geis =
+        bytes.len() >= 4 && bytes.starts_with(b".r") && bytes[2].is_ascii_digit() && matches!(bytes[3], b'h' | b'd');
     match extension {
         _ if geis => 0,
         ".fits" => 1,
@@ -397,7 +389,8 @@ fn serial_in(name: &str) -> Option<f64> {
         let rest = &name[at + 1..];
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let word = rest.get(digits + 1..).and_then(|tail| tail.chars().next());
-        let fits = digits > 0 && rest[digits..].starts_with('.') && word.is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let fits =
+            digits > 0 && rest[digits..].starts_with('.') && word.is_some_and(|c| c.is_alphanumeric() || c == '_');
         fits.then(|| rest[..digits].parse().ok()).flatten()
     })
 }

@@ -80,7 +80,9 @@ impl Rules {
         let augment = |error: DeriveError| error.within("MappingError", &format!("Can't load file {file}"));
         let body = match Py::from(&mapping.selector) {
             Py::Dict(pairs) => Body::Table(pairs),
-            Py::Call(class, pairs) => Body::Tree(Node::build(class, pairs, parkeys, (generation, order)).map_err(augment)?),
+            Py::Call(class, pairs) => {
+                Body::Tree(Node::build(class, pairs, parkeys, (generation, order)).map_err(augment)?)
+            }
             _ => {
                 let why = "selector must be a dict or a Selector.";
                 return Err(augment(DeriveError::new("MappingFormatError", why)));

@@ -130,7 +130,8 @@ impl Py {
 
 impl From<&Value> for Py {
     fn from(value: &Value) -> Self {
-        let pairs = |items: &[(Value, Value)]| unique(items.iter().map(|(k, v)| (Self::from(k), Self::from(v))).collect());
+        let pairs =
+            |items: &[(Value, Value)]| unique(items.iter().map(|(k, v)| (Self::from(k), Self::from(v))).collect());
         match value {
             Value::None => Self::None,
             Value::Bool(flag) => Self::Bool(*flag),

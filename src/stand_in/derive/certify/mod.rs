@@ -1,6 +1,17 @@
 //! Certification of references and rules (RD 7).
+//!
+//! The lines are those of the client: `In '<file>' : Checking '<K>' : ...` now, `In '<path>' : checking ...` in 2014.
+//! Not played: the checks of synphot tables against each other (`&SYNPHOT_*`), JWST data models, ASDF, JSON and YAML.
 
-use super::{Generation, Level, LogLine, Store};
+mod checks;
+mod mapping;
+mod reference;
+mod rows;
+
+pub use mapping::certify_mapping;
+pub use reference::certify_reference;
+
+use super::{Generation, Level, LogLine};
 
 /// What certification said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +30,17 @@ impl Certification {
         Self { errors: count(Level::Error), warnings: count(Level::Warning), lines }
     }
 }
-/// x
-pub fn certify_mapping(_: &dyn Store, _: &str, _: &str, _: &str, _: Generation, _: (usize, usize)) -> Certification { Certification::of(vec![]) }
-/// x
-pub fn certify_reference(_: &dyn Store, _: &str, _: &[u8], _: &str, _: Generation, _: (usize, usize)) -> Certification { Certification::of(vec![]) }
+
+/// The first line: what is certified, which of how many, as what, against which context.
+fn opening(path: &str, kind: &str, context: &str, (n, of): (usize, usize), generation: Generation) -> LogLine {
+    let kind = if generation == Generation::Now { kind.to_uppercase() } else { kind.to_lowercase() };
+    LogLine::info(format!("Certifying '{path}' ({n}/{of}) as '{kind}' relative to context '{context}'"))
+}
+
+/// An error of the trap around a whole file.
+fn trapped(path: &str, error: &impl std::fmt::Display, generation: Generation) -> LogLine {
+    LogLine::error(match generation {
+        Generation::Now => format!("{path} Validation error : {error}"),
+        Generation::Y2014 => format!("Validation error in '{path}' : {error}"),
+    })
+}

@@ -6,6 +6,7 @@ mod dump;
 mod faults;
 mod fleet;
 mod serve;
+mod submissions;
 mod tool;
 
 use std::process::ExitCode;
@@ -19,6 +20,8 @@ use crds_upgrade::stand_in::fleet::FleetError;
 enum Command {
     /// Carry out recorded derivation cases
     Derive(derive::Args),
+    /// Make the files that the rehearsal plans submit
+    Submissions(submissions::Args),
     /// One server on plain http
     Serve(serve::Args),
     /// The state of a server, stopped or running, in the format of `serve --load`
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     }
     match Command::parse() {
         Command::Derive(args) => derive::run(args),
+        Command::Submissions(args) => submissions::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Dump(args) => dump::run(args),
         Command::Faults(args) => faults::run(args),

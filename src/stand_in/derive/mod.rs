@@ -20,6 +20,7 @@ pub mod names;
 mod record;
 mod rules;
 mod store;
+pub mod submissions;
 mod value;
 
 pub use error::DeriveError;

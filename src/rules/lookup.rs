@@ -71,6 +71,13 @@ impl Lookup {
         Self::default()
     }
 
+    /// A lookup that chooses as the libraries of the servers of 2014 and 2019 do, which lack the "do not reprocess" rule.
+    pub fn of_older_library() -> Self {
+        let mut lookup = Self::default();
+        lookup.session.older_library = true;
+        lookup
+    }
+
     /// The best references of a dataset: for the types named, else for those that its exposure needs, else for all.
     ///
     /// # Errors

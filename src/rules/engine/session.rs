@@ -22,6 +22,8 @@ use crate::rules::answer::Best;
 pub struct Session {
     /// The header at hand.
     pub state: State,
+    /// Chooses as libraries before November 2022 do: without the "do not reprocess" rule (RS 7.1, step 6a).
+    pub older_library: bool,
     kids: HashMap<String, Kid>,
     names: Vec<String>,
     sides: Vec<Side>,
@@ -207,7 +209,7 @@ impl Session {
         if truth(&plan.relevance, &rmap.relevance, state) == Ok(false) {
             return Outcome::NotApplicable;
         }
-        let outcome = attempt(side, plan, runtime, state, &rmap);
+        let outcome = attempt(side, plan, runtime, state, &rmap, self.older_library);
         state.undo();
         outcome
     }
@@ -299,7 +301,14 @@ fn do_not_reprocess(side: &Side, state: &State, rmap: &Rmap) -> bool {
 }
 
 /// Steps 4 to 7 of RS 7.1; the caller takes the changes to the header back.
-fn attempt(side: &Side, plan: &TypePlan, runtime: &mut Runtime, state: &mut State, rmap: &Rmap) -> Outcome {
+fn attempt(
+    side: &Side,
+    plan: &TypePlan,
+    runtime: &mut Runtime,
+    state: &mut State,
+    rmap: &Rmap,
+    older_library: bool,
+) -> Outcome {
     let failed = |why: String| Outcome::Failed(Why::text(why));
     if let Some(hook) = rmap.precondition
         && let Err(why) = hook.apply(&mut View { state, side })
@@ -313,7 +322,7 @@ fn attempt(side: &Side, plan: &TypePlan, runtime: &mut Runtime, state: &mut Stat
         Ok(found) => return settle(plan, rmap, found),
         Err(first) => first,
     };
-    if do_not_reprocess(side, state, rmap) {
+    if !older_library && do_not_reprocess(side, state, rmap) {
         return Outcome::NotApplicable;
     }
     state.undo();

@@ -74,6 +74,7 @@ pub struct Inner {
     /// The mappings in its cache.
     pub rules: RulesStore,
     archive: rpc::Archive,
+    engine: bestrefs::Engine,
     /// What the knob `stale_info` repeats.
     first_info: std::sync::OnceLock<String>,
     /// What `system.describe` names the process by.
@@ -104,7 +105,7 @@ impl Server {
         config.dirs.create().map_err(ServerError::Dirs)?;
         let catalogue = Catalogue::open(&config.catalogue, &config.observatory)?;
         let rules = RulesStore::new(&config.dirs.mappings);
-        Ok(Self(Arc::new(Inner { config, catalogue, rules, archive: rpc::Archive::default(), first_info: std::sync::OnceLock::new(), process_id: uuid::Uuid::new_v4() })))
+        Ok(Self(Arc::new(Inner { config, catalogue, rules, archive: rpc::Archive::default(), engine: bestrefs::Engine::default(), first_info: std::sync::OnceLock::new(), process_id: uuid::Uuid::new_v4() })))
     }
 
     /// What differs in this server's era.

@@ -321,6 +321,8 @@ fn lay_machines(fleet: &Fleet) -> Result<(), FleetError> {
         } else {
             link("../../../../home/crds", &host.root().join("home/crds"))?;
         }
+        let name = host.run().join("nodename");
+        fs::write(&name, host.full_name()).map_err(|source| FleetError::file("write", &name, source))?;
         let ssl = host.root().join("opt/SSL");
         authority.issue(host, &ssl.join("star_stsci_edu.crt"), &ssl.join("star_stsci_edu.key"), 2010, 2040)?;
         fs::copy(fleet.authority(), ssl.join("DigiCertCA.crt"))

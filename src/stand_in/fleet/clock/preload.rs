@@ -1,4 +1,4 @@
-//! The fleet's time for the processes of a host (`LD_PRELOAD`; compiled on its own by `build.rs`).
+//! The fleet's time, and the host's name, for the processes of a host (`LD_PRELOAD`; compiled on its own by `build.rs`).
 //!
 //! Maps `$HOST_ROOT/../../../clock` (its format is in `mod.rs`) and answers every question about the time of day or the times of
 //! a file through it. Works on raw system calls, so that it needs no `dlsym` and is ready before any constructor has
@@ -25,6 +25,8 @@ mod sys {
     use core::arch::asm;
     use core::ffi::c_long;
     pub const OPENAT: c_long = 257;
+    pub const READ: c_long = 0;
+    pub const UNAME: c_long = 63;
     pub const CLOSE: c_long = 3;
     pub const MMAP: c_long = 9;
     pub const CLOCK_GETTIME: c_long = 228;
@@ -48,6 +50,8 @@ mod sys {
     use core::arch::asm;
     use core::ffi::c_long;
     pub const OPENAT: c_long = 56;
+    pub const READ: c_long = 63;
+    pub const UNAME: c_long = 160;
     pub const CLOSE: c_long = 57;
     pub const MMAP: c_long = 222;
     pub const CLOCK_GETTIME: c_long = 113;
@@ -124,25 +128,7 @@ unsafe fn history() -> Option<*const u8> {
 
 unsafe fn map_history() -> *mut u8 {
     unsafe {
-        let root = getenv(c"HOST_ROOT".as_ptr());
-        if root.is_null() {
-            return ABSENT;
-        }
-        let mut path = [0u8; 4096];
-        let mut length = 0;
-        while *root.add(length) != 0 {
-            if length >= 4000 {
-                return ABSENT;
-            }
-            path[length] = *root.add(length) as u8;
-            length += 1;
-        }
-        for &byte in b"/../../../clock" {
-            path[length] = byte;
-            length += 1;
-        }
-        // O_RDONLY | O_CLOEXEC
-        let file = sys::call(sys::OPENAT, [AT_FDCWD as c_long, path.as_ptr() as c_long, 0o2000000, 0, 0, 0]);
+        let file = open_beside_root(b"/../../../clock");
         if file < 0 {
             return ABSENT;
         }
@@ -183,6 +169,75 @@ unsafe fn real_now() -> Timespec {
 unsafe fn shift(time: Timespec) -> Timespec {
     let ns = unsafe { fleet(time.sec.wrapping_mul(NS).wrapping_add(time.ns as i64)) };
     Timespec { sec: ns.div_euclid(NS), ns: ns.rem_euclid(NS) as c_long }
+}
+
+/// Opens `$HOST_ROOT` plus `rest`; negative if it cannot be.
+unsafe fn open_beside_root(rest: &[u8]) -> c_long {
+    unsafe {
+        let root = getenv(c"HOST_ROOT".as_ptr());
+        if root.is_null() {
+            return -1;
+        }
+        let mut path = [0u8; 4096];
+        let mut length = 0;
+        while *root.add(length) != 0 {
+            if length >= 4000 {
+                return -1;
+            }
+            path[length] = *root.add(length) as u8;
+            length += 1;
+        }
+        for &byte in rest {
+            path[length] = byte;
+            length += 1;
+        }
+        // O_RDONLY | O_CLOEXEC
+        sys::call(sys::OPENAT, [AT_FDCWD as c_long, path.as_ptr() as c_long, 0o2000000, 0, 0, 0])
+    }
+}
+
+/// Puts the host's name where the kernel's was, if this process belongs to a host; ends it with a zero.
+unsafe fn node_name(into: *mut u8, room: usize) {
+    unsafe {
+        let file = open_beside_root(b"/../run/nodename");
+        if file < 0 || room == 0 {
+            return;
+        }
+        let mut name = [0u8; 64];
+        let read = sys::call(sys::READ, [file, name.as_mut_ptr() as c_long, name.len() as c_long, 0, 0, 0]);
+        sys::call(sys::CLOSE, [file, 0, 0, 0, 0, 0]);
+        let length = if read > 0 { (read as usize).min(room - 1) } else { return };
+        for (index, byte) in name.iter().take(length).enumerate() {
+            *into.add(index) = *byte;
+        }
+        *into.add(length) = 0;
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn uname(into: *mut u8) -> c_int {
+    unsafe {
+        let result = sys::call(sys::UNAME, [into as c_long, 0, 0, 0, 0, 0]);
+        if result == 0 {
+            // The node name is the second of fields of 65 bytes.
+            node_name(into.add(65), 65);
+        }
+        done(result)
+    }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn gethostname(into: *mut u8, room: usize) -> c_int {
+    unsafe {
+        let mut fields = [0u8; 390];
+        let result = uname(fields.as_mut_ptr());
+        if result == 0 {
+            for index in 0..room.min(65) {
+                *into.add(index) = fields[65 + index];
+            }
+        }
+        result
+    }
 }
 
 #[unsafe(no_mangle)]

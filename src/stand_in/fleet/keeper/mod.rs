@@ -66,6 +66,8 @@ pub fn keep(root: &Path, until_pid: Option<i32>) -> Result<(), FleetError> {
     pid_file.set_len(0).map_err(|source| fail("write", source))?;
     write!(pid_file, "{}", std::process::id()).map_err(|source| fail("write", source))?;
 
+    // What a login on a host has (SO 2.3).
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     end_on_signals();
     let socket = fleet.socket();
     let _ = fs::remove_file(&socket);

@@ -1,8 +1,14 @@
 //! Machine-wide commands that act on one host of the fleet only.
 
 mod clocks;
+mod disks;
 mod identity;
 mod memcached;
+mod packages;
+mod post;
+mod processes;
+mod schedule;
+mod web;
 
 use std::path::PathBuf;
 
@@ -12,16 +18,34 @@ use super::{Call, Tool};
 use crate::stand_in::fleet::spec::{Fleet, Host, Role};
 
 /// The names under which the machine-wide commands lie in a host's `bin/`.
-pub const NAMES: &[&str] = &["hostname", "httpd", "memcached", "sh", "sleep", "uname"];
+pub const NAMES: &[&str] = &[
+    "at", "atq", "atrm", "crontab", "df", "hostname", "httpd", "killall", "mail", "mailx", "memcached", "mount", "pgrep", "pkill",
+    "ps", "quota", "rpm", "sendmail", "sh", "sleep", "umount", "uname", "wget",
+];
 
 /// The tool of this name, if there is one.
 pub fn find(name: &str) -> Option<Tool> {
     Some(match name {
-        "uname" => identity::uname,
+        "at" => schedule::at,
+        "atq" => schedule::atq,
+        "atrm" => schedule::atrm,
+        "crontab" => schedule::crontab,
+        "df" => disks::df,
         "hostname" => identity::hostname,
-        "sleep" => clocks::sleep,
-        "memcached" => memcached::memcached,
         "httpd" => crate::stand_in::httpd::httpd,
+        "killall" => processes::killall,
+        "mail" | "mailx" => post::mail,
+        "memcached" => memcached::memcached,
+        "mount" => disks::mount,
+        "pgrep" | "pkill" => processes::pgrep,
+        "ps" => processes::ps,
+        "quota" => disks::quota,
+        "rpm" => packages::rpm,
+        "sendmail" => post::sendmail,
+        "sleep" => clocks::sleep,
+        "umount" => disks::umount,
+        "uname" => identity::uname,
+        "wget" => web::wget,
         _ => return None,
     })
 }

@@ -47,6 +47,14 @@ pub enum DatasetError {
         /// Why.
         error: RulesError,
     },
+    /// A tie of several references, on which the client's comparison fails.
+    #[error("'tuple' object has no attribute 'startswith': {instrument} {filekind} has several best references")]
+    Tuple {
+        /// Lower case.
+        instrument: String,
+        /// Lower case.
+        filekind: String,
+    },
     /// The header itself is not one.
     #[error("Failed to fetch header: {0}")]
     Header(String),
@@ -95,7 +103,7 @@ impl Lookup {
             Some(types) => types.iter().map(|name| name.to_lowercase()).collect(),
             None => self.exposure_types(context, header).iter().map(|name| (*name).to_owned()).collect(),
         };
-        let side = self.side(context, &conditioned, &instrument)?;
+        let side = side(&mut self.session, context, &rules_instrument(context, &conditioned, &instrument))?;
         self.fill(side, &conditioned);
         let wanted = if wanted.is_empty() {
             self.session.types(side).map(|(name, _)| name.to_owned()).collect()
@@ -119,27 +127,6 @@ impl Lookup {
         }
         let exposure = exposure(header, self.calibration_version.as_deref());
         exposure.types()
-    }
-
-    fn side(&mut self, context: &Context, header: &Conditioned, instrument: &str) -> Result<SideId, DatasetError> {
-        let key = context.instrument_key().to_owned();
-        let lower = key.to_lowercase();
-        let names = [key.as_str(), lower.as_str()].into_iter().chain(dataset::INSTRUMENT_KEYWORDS);
-        let named = names.filter_map(|key| header.get(key)).find(|value| value.to_uppercase() != "UNDEFINED");
-        let instrument = named.unwrap_or(instrument).to_lowercase();
-        let instrument = if instrument == "wfii" { "wfpc2".to_owned() } else { instrument };
-        match self.session.side(context, &instrument) {
-            Some(side) => Ok(side?),
-            None => {
-                let special =
-                    context.instruments().find(|(name, _)| *name == instrument).map(|(_, value)| value.to_owned());
-                let context = context.name().to_owned();
-                Err(match special {
-                    Some(value) => DatasetError::SpecialInstrument { instrument, value, context },
-                    None => DatasetError::UnknownInstrument { instrument, context },
-                })
-            }
-        }
     }
 
     /// Makes a header the one at hand, reduced to what the side's rules ask for.
@@ -166,6 +153,42 @@ impl Lookup {
         };
         self.session.answer(&outcome)
     }
+}
+
+/// The best references of one dataset given as plain texts; for many datasets keep a [`Lookup`].
+///
+/// # Errors
+///
+/// As [`Lookup::best_references`].
+pub fn best_references(
+    context: &Context,
+    header: &std::collections::BTreeMap<String, String>,
+    types: Option<&[String]>,
+) -> Result<BestReferences, DatasetError> {
+    Lookup::new().best_references(context, &header.iter().map(|(key, value)| (key, value.as_str())).collect(), types)
+}
+
+/// The instrument (lower case) whose rules apply: what the conditioned header says, in the client's order.
+pub(super) fn rules_instrument(context: &Context, header: &Conditioned, instrument: &str) -> String {
+    let key = context.instrument_key();
+    let lower = key.to_lowercase();
+    let names = [key, lower.as_str()].into_iter().chain(dataset::INSTRUMENT_KEYWORDS);
+    let named = names.filter_map(|key| header.get(key)).find(|value| value.to_uppercase() != "UNDEFINED");
+    let instrument = named.unwrap_or(instrument).to_lowercase();
+    if instrument == "wfii" { "wfpc2".to_owned() } else { instrument }
+}
+
+/// Plans an instrument of a context.
+pub(super) fn side(session: &mut Session, context: &Context, instrument: &str) -> Result<SideId, DatasetError> {
+    if let Some(side) = session.side(context, instrument) {
+        return Ok(side?);
+    }
+    let special = context.instruments().find(|(name, _)| *name == instrument).map(|(_, value)| value.to_owned());
+    let (instrument, context) = (instrument.to_owned(), context.name().to_owned());
+    Err(match special {
+        Some(value) => DatasetError::SpecialInstrument { instrument, value, context },
+        None => DatasetError::UnknownInstrument { instrument, context },
+    })
 }
 
 /// What of a header decides the types of a JWST exposure.

@@ -5,9 +5,12 @@
 
 pub mod syntax;
 
+pub mod affected;
 pub mod answer;
+pub mod compare;
 mod compile;
 mod condition;
+pub mod context_diff;
 pub mod dataset;
 mod dates;
 pub mod difference;
@@ -25,12 +28,14 @@ mod lookup;
 pub mod python;
 mod rare;
 mod rmap;
+pub mod since;
 mod tree;
 
 pub use answer::{Best, BestReferences};
 pub use condition::condition_value;
+pub use compare::{Change, Comparer, Comparison, Killed, Update};
 pub use dataset::{Header, HeaderValue};
 pub use error::RulesError;
 pub use load::{Context, Imap, Library, TypeEntry};
-pub use lookup::{DatasetError, Lookup};
+pub use lookup::{DatasetError, Lookup, best_references};
 pub use rmap::Rmap;

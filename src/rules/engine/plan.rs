@@ -12,7 +12,7 @@ use super::super::rmap::Rmap;
 pub struct Kid(pub(crate) u32);
 
 /// What a name of an expression stands for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Name {
     /// A keyword of the header.
     Key(Kid),

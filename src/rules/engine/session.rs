@@ -184,6 +184,27 @@ impl Session {
         kids
     }
 
+    /// Whether two plans give the same answer for every header: the same rules, and every name that they look at
+    /// beyond their own parkeys stands for the same in both (RS 20).
+    pub fn same(&self, side: SideId, plan: usize, other_side: SideId, other_plan: usize) -> bool {
+        let (a_side, b_side) = (&self.sides[side.0], &self.sides[other_side.0]);
+        let (a, b) = (&a_side.plans[plan], &b_side.plans[other_plan]);
+        let same_names = |a: &Condition, b: &Condition| match (a, b) {
+            (Condition::Constant(a), Condition::Constant(b)) => a == b,
+            (Condition::Expr(a), Condition::Expr(b)) => a == b,
+            _ => false,
+        };
+        let hooked =
+            self.runtimes[a.runtime].rmap.precondition.is_some() || self.runtimes[a.runtime].rmap.fallback.is_some();
+        let reprocess = [HookKey::Detector, HookKey::CcdGain].map(|key| key as usize);
+        a.runtime == b.runtime
+            && same_names(&a.omit, &b.omit)
+            && same_names(&a.relevance, &b.relevance)
+            && a.parkeys == b.parkeys
+            && reprocess.iter().all(|key| a_side.hooks[*key] == b_side.hooks[*key])
+            && (!hooked || a_side.hooks == b_side.hooks)
+    }
+
     /// Forgets what it has worked out when that has grown too much; call it between datasets.
     pub fn trim(&mut self) {
         let kept = |runtime: &Runtime| runtime.caches.iter().map(MatchCache::kept).sum::<usize>();

@@ -75,7 +75,7 @@ fn write(root: &Path, observatory: &str, view: &View<'_>, links_into: Option<&Pa
         let to = references.join(name);
         match links_into {
             Some(published) => files::link(published.join(name), &to)?,
-            None => files::file(&to, reference(name, instrument, kind), 0o444)?,
+            None => files::read_only(&to, &reference(name, instrument, kind))?,
         }
     }
     Ok(())

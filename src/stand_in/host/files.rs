@@ -1,7 +1,8 @@
 //! Making files and directories, with modes and times.
 
 use std::fs::{self, File, FileTimes, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
@@ -20,6 +21,14 @@ pub fn directory(path: &Path, mode: u32) -> Result<(), LayOutError> {
 pub fn file(path: &Path, bytes: impl AsRef<[u8]>, mode: u32) -> Result<(), LayOutError> {
     fs::write(path, bytes).map_err(|source| LayOutError::file("write", path, source))?;
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(|source| LayOutError::file("open", path, source))
+}
+
+/// Writes a file that is not there yet and that nobody may write again. There are tens of thousands of them, so each costs
+/// as few system calls as can be.
+pub fn read_only(path: &Path, bytes: &[u8]) -> Result<(), LayOutError> {
+    let mut options = fs::OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o444).open(path).and_then(|mut file| file.write_all(bytes));
+    made.map_err(|source| LayOutError::file("write", path, source))
 }
 
 /// Makes a symbolic link.

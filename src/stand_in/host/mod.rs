@@ -4,6 +4,8 @@
 //! Subversion repositories hold them, and the rc files of the account. A line that ends in `# since opus_2014.3` is in the
 //! new release only, one that ends in `# until opus_2014.3` in the old one only. Everything else is made here, by running
 //! the host's own `install` wherever a real host would have run it.
+//!
+//! Not laid out: what only the nightly job leaves (logs, mail). The fleet runs that job before it is handed over.
 
 mod backups;
 mod caches;
@@ -123,6 +125,7 @@ fn server(fleet: &Fleet, host: &Host, known: &contexts::Known) -> Result<(), Lay
     past::lay_out(host, &view)?;
     catalogue::create(fleet, host, &view)?;
     install(fleet, host)?;
+    past::stale_certify_log(host, &view)?;
     backups::past(fleet, host)?;
     let table = host.tree().join("CRDS_server/host/crontab");
     let text = fs::read(&table).map_err(|source| LayOutError::file("read", &table, source))?;

@@ -22,6 +22,29 @@ pub fn lay_out(host: &Host, view: &View<'_>) -> Result<(), LayOutError> {
     Ok(())
 }
 
+/// The certify log that the nightly mail shows: the job writes to another file since a slash went missing, so every mail
+/// shows this old one (SO 10).
+pub fn stale_certify_log(host: &Host, view: &View<'_>) -> Result<(), LayOutError> {
+    let at = jiff::civil::date(2014, 8, 28).at(3, 12, 44, 0);
+    let cron = host.tree().join("server/logs/cron");
+    files::directory(&cron, 0o755)?;
+    let path = cron.join(format!("certify.{}.{}.err", host.observatory, host.use_case));
+    let context = view.contexts.first().map_or("", String::as_str);
+    let rules = super::caches::of(host).join("mappings").join(&host.observatory).join(context);
+    let line = |text: String| format!("CRDS  : INFO     [{},310]  {text}\n", at.strftime("%Y-%m-%d %H:%M:%S"));
+    let text: String = [
+        format!("Certifying '{}' (1/1) as 'MAPPING' relative to context None", rules.display()),
+        "0 errors".to_owned(),
+        "0 warnings".to_owned(),
+        "1 infos".to_owned(),
+    ]
+    .into_iter()
+    .map(line)
+    .collect();
+    files::file(&path, text, 0o644)?;
+    files::dated(&path, at)
+}
+
 /// The computation that followed the last switch of contexts: done and clean, with no dataset affected.
 fn computation(host: &Host, monitor: &Path, old: &str, new: &str, start: &str) -> Result<(), LayOutError> {
     let serial = |name: &str| name.trim_end_matches(".pmap").rsplit('_').next().unwrap_or("").to_owned();

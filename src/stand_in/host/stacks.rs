@@ -67,7 +67,7 @@ fn base_set(fleet: &Fleet, stack: &Stack, set: &Path) -> Result<(), LayOutError>
     let wsgi = format!("{} {}", stack.wsgi, stack.python);
     files::file(&set.join("lib/apache/mod_wsgi.so"), library(&wsgi), 0o755)?;
     files::file(&set.join("lib/libpython2.7.so.1.0"), library(stack.python), 0o755)?;
-    files::file(&set.join("lib/python2.7/os.py"), "\"\"\"Operating system routines.\"\"\"\nimport sys\n", 0o644)
+    files::file(&set.join("lib/python2.7/LICENSE.txt"), "PYTHON SOFTWARE FOUNDATION LICENSE VERSION 2\n", 0o644)
 }
 
 fn crds_set(stack: &Stack, set: &Path) -> Result<(), LayOutError> {

@@ -475,3 +475,8 @@ pub const REDCAT: &[(&str, &str)] = &[
 
 /// Kinds that 2014's Set Context knows.
 pub const CONTEXT_KINDS_2014: Rule = Rule::Words(&["operational", "edit"]);
+
+/// Buttons of the confirmation page.
+pub const BUTTONS: &[&str] = &["confirm", "cancel", "force"];
+/// Buttons of 2014's; the page's own script sends the last.
+pub const BUTTONS_2014: &[&str] = &["confirm", "cancel", "timeout"];

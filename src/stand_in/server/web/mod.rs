@@ -23,6 +23,7 @@ mod results;
 mod routes;
 mod store;
 pub mod stored;
+pub mod submissions;
 mod textdiff;
 mod views;
 mod visit;

@@ -5,7 +5,6 @@ use super::super::forms::{self, MARK_BAD, SET_CONTEXT};
 use super::super::html::{browse, esc, table};
 use super::super::render;
 use super::super::visit::{Outcome, Stop, Visit};
-use super::common;
 
 /// `/set_default_context/`.
 pub fn set_default(visit: &Visit, _: &[String]) -> Outcome {
@@ -68,14 +67,4 @@ pub fn mark_bad(visit: &Visit, captures: &[String]) -> Outcome {
     let affected = visit.server.mark_bad(&visit.username(), &files, values[1] == "bad", &values[2])?;
     let body = format!("<h2>Mark Files Bad</h2>\n<h3>Affected Files</h3>\n{}", super::browse::links(&affected));
     Ok(visit.page(&body))
-}
-
-/// The form of contexts from rmaps.
-pub fn create_form(visit: &Visit, _: &[String], error: Option<&str>) -> Outcome {
-    visit.form_page(&forms::CREATE_CONTEXTS, error)
-}
-
-/// A status cell for a list of files.
-pub fn with_status(visit: &Visit, files: &[String]) -> Result<Vec<Vec<String>>, Stop> {
-    files.iter().map(|file| Ok(vec![browse(file), common::status_of(visit, file)?])).collect()
 }

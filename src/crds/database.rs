@@ -28,6 +28,9 @@ pub const TABLES: [&str; 16] = [
     "django_admin_log",
 ];
 
+/// The column and value that end an answer among several.
+const MARK: &str = "crds_upgrade_next";
+
 /// A row: values by column. `None` = NULL.
 pub type Row = BTreeMap<String, Option<String>>;
 
@@ -155,6 +158,10 @@ impl Server {
     ///
     /// The host cannot be asked, the database refuses, or the answer is no table.
     pub fn ask(&self, sql: &str) -> Result<Table, CrdsError> {
+        batch(&self.dbshell(sql)?).map_err(|line| self.shape("a row of the database", &line))
+    }
+
+    fn dbshell(&self, sql: &str) -> Result<String, CrdsError> {
         self.only_2014("the database shell")?;
         // The outer shell is a clean login; `manage` sources env.csh itself and runs the installed code (SO 7).
         let argv = ["tcsh", "-c", "cd ${CRDS}/CRDS_server && ./manage dbshell"];
@@ -164,7 +171,7 @@ impl Server {
         if !ran.is_zero() || said.lines().any(|line| line.starts_with("ERROR ") || line.contains("Error: ")) {
             return Err(CrdsError::Database { host: self.name().to_owned(), saw: super::error::cut(&ran.last_line()) });
         }
-        batch(&ran.text()).map_err(|line| self.shape("a row of the database", &line))
+        Ok(ran.text())
     }
 
     /// Name of the database that the installed server uses, by its own account.
@@ -175,6 +182,38 @@ impl Server {
     pub fn database_name(&self) -> Result<String, CrdsError> {
         let table = self.ask("select database()")?;
         table.single().map(str::to_owned).ok_or_else(|| self.shape("the name of the database", &format!("{table:?}")))
+    }
+
+    /// Asks several questions in one session; as many answers, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn ask_all(&self, questions: &[String]) -> Result<Vec<Table>, CrdsError> {
+        // An empty answer prints nothing at all, so a line of our own stands after each.
+        let sql: Vec<String> = questions.iter().map(|sql| format!("{sql};\nselect '{MARK}' as {MARK}")).collect();
+        let text = self.dbshell(&sql.join(";\n"))?;
+        let mark = format!("{MARK}\n{MARK}\n");
+        let mut answers: Vec<&str> = text.split(mark.as_str()).collect();
+        if answers.pop().is_none_or(|rest| !rest.trim().is_empty()) || answers.len() != questions.len() {
+            return Err(self.shape("the answers of the database", &text));
+        }
+        answers.into_iter().map(|text| batch(text).map_err(|line| self.shape("a row of the database", &line))).collect()
+    }
+
+    /// [`Self::summarise`] of several of [`TABLES`], by real name; tables that the server does not have are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn summarise_all(&self, names: &[&str]) -> Result<BTreeMap<String, TableSummary>, CrdsError> {
+        let have = self.ask("show tables")?;
+        let have: Vec<&str> = have.rows.iter().filter_map(|row| row.first()?.as_deref()).collect();
+        let names: Vec<String> =
+            names.iter().map(|name| self.table(name)).filter(|name| have.contains(&name.as_str())).collect();
+        let questions: Vec<String> = names.iter().map(|name| format!("select * from {name} order by 1")).collect();
+        let answers = self.ask_all(&questions)?;
+        Ok(names.into_iter().zip(answers.iter().map(summary)).collect())
     }
 
     /// Number of rows, highest id and digest of one of [`TABLES`].

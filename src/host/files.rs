@@ -72,13 +72,13 @@ pub enum Algorithm {
 const SHA1_TREE: Script = Script {
     name: "sha1sum of a tree",
     shell: Shell::Sh,
-    text: r#"cd "$1" && find . -type f -print0 | xargs -0 -r sha1sum --"#,
+    text: r#"cd "$1" && find . -name "$2" -prune -o -type f -print0 | xargs -0 -r sha1sum --"#,
 };
 
 const SHA256_TREE: Script = Script {
     name: "sha256sum of a tree",
     shell: Shell::Sh,
-    text: r#"cd "$1" && find . -type f -print0 | xargs -0 -r sha256sum --"#,
+    text: r#"cd "$1" && find . -name "$2" -prune -o -type f -print0 | xargs -0 -r sha256sum --"#,
 };
 
 /// Writes standard input to a file next to the wanted one, then moves it there: nobody ever sees half of it.
@@ -160,13 +160,27 @@ impl Remote {
     ///
     /// [`HostError`]; a file that could not be read fails the whole.
     pub fn hash_tree(&self, path: &str, algorithm: Algorithm) -> Result<BTreeMap<String, String>, HostError> {
+        self.hash_tree_without(path, algorithm, "/") // no name holds a slash: nothing is left out
+    }
+
+    /// As [`Self::hash_tree`], without files and directories called `name`, such as a checkout's `.svn`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::hash_tree`].
+    pub fn hash_tree_without(
+        &self,
+        path: &str,
+        algorithm: Algorithm,
+        name: &str,
+    ) -> Result<BTreeMap<String, String>, HostError> {
         let path = self.absolute(path)?;
         let script = match algorithm {
             Algorithm::Sha1 => &SHA1_TREE,
             Algorithm::Sha256 => &SHA256_TREE,
         };
         let limit = Limit { output: 512 << 20, ..Limit::WALK };
-        let ran = self.must_look_script(script, &[path], limit)?;
+        let ran = self.must_look_script(script, &[path, name], limit)?;
         self.sums(script.name, &ran.stdout)
     }
 

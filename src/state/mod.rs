@@ -1,1 +1,65 @@
 //! The state of a host: capture, normalise, compare, and claim each difference by a declared change.
+//!
+//! A state is a set of *surfaces* (database, files, cron ...), each a table of rows with named fields. Everything on it
+//! counts but for the fields of [`VOLATILE`], which are reviewed one by one and whose shape is still checked.
+
+mod capture;
+mod diff;
+mod ledger;
+mod mutate;
+mod volatile;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use capture::{CaptureError, Scope, capture};
+pub use diff::{Delta, differences};
+pub use ledger::{Claim, Claimed, Keys, Settled, settle};
+pub use mutate::{Mutation, mutations};
+pub use volatile::{Misshapen, Shape, VOLATILE, Volatile, normalise};
+
+/// The fields of one row.
+pub type Fields = BTreeMap<String, Value>;
+
+/// The rows of one surface, by key.
+pub type Surface = BTreeMap<String, Fields>;
+
+/// A host's state at one time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Role of the host.
+    pub host: String,
+    /// The host's clock at the beginning, seconds since 1970.
+    pub taken: f64,
+    /// Its surfaces by name.
+    pub surfaces: BTreeMap<String, Surface>,
+}
+
+impl State {
+    /// One surface as JSON, for snapshots; an empty object if it was not captured.
+    pub fn surface(&self, name: &str) -> Value {
+        self.surfaces.get(name).and_then(|surface| serde_json::to_value(surface).ok()).unwrap_or(Value::Object(Default::default()))
+    }
+
+    /// The state as text, one line, keys in order: what a digest or a run folder's `states/` takes.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads [`Self::to_text`].
+    ///
+    /// # Errors
+    ///
+    /// The text is no state.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The same state with the surfaces whose names `keep` accepts.
+    pub fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let surfaces = self.surfaces.iter().filter(|(name, _)| keep(name));
+        Self { surfaces: surfaces.map(|(name, surface)| (name.clone(), surface.clone())).collect(), ..self.clone() }
+    }
+}

@@ -1,0 +1,374 @@
+//! Taking a host's state.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Fields, State, Surface};
+use crate::crds::{CrdsError, Door, Server, TABLES};
+use crate::host::{Algorithm, Entry, EntryKind};
+
+/// Why a state could not be taken whole. A state is whole or there is none.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to take the surface `{surface}` of `{host}`")]
+pub struct CaptureError {
+    /// The surface.
+    pub surface: String,
+    /// The host.
+    pub host: String,
+    /// Why.
+    #[source]
+    pub source: CrdsError,
+}
+
+impl CaptureError {
+    /// The operator's next move.
+    pub fn help(&self) -> String {
+        self.source.help()
+    }
+}
+
+/// One tree of files.
+struct Area {
+    /// Name of its surface, after `files:`.
+    name: &'static str,
+    /// Where it lies.
+    path: fn(&Server) -> String,
+    /// Whether contents are hashed; references and stacks are too many bytes for that.
+    hashed: bool,
+    /// How deep it is listed.
+    depth: Option<u32>,
+}
+
+const fn area(name: &'static str, path: fn(&Server) -> String, hashed: bool) -> Area {
+    Area { name, path, hashed, depth: None }
+}
+
+/// The trees of a server (SO 3.1). Logs are left out: they grow, and s470 reads them.
+const AREAS: [Area; 18] = [
+    area("mappings", |s| s.paths().mappings(s.observatory()), true),
+    area("references", |s| s.paths().references(s.observatory()), false),
+    area("config", |s| s.paths().cache_config(s.observatory()), true),
+    area("deliveries", |s| s.paths().deliveries(), false),
+    area("catalogs", |s| s.paths().catalogs(), true),
+    area("ingest", |s| format!("{}/ingest", s.paths().server_files), false),
+    area("uploads", |s| format!("{}/uploads", s.paths().server_files), false),
+    area("monitor", |s| s.paths().monitor.clone(), true),
+    area("db_backups", |s| s.paths().db_backups.clone(), false),
+    area("installed", |s| format!("{}/python", s.paths().crds), true),
+    area("lib", |s| format!("{}/lib", s.paths().crds), false),
+    area("static", |s| format!("{}/static", s.paths().crds), true),
+    area("conf", |s| format!("{}/conf", s.paths().server), true),
+    area("wsgi", |s| format!("{}/wsgi-scripts", s.paths().server), true),
+    area("client_sources", |s| s.paths().client_sources.clone(), true),
+    area("server_sources", |s| s.paths().server_sources.clone(), true),
+    area("stacks", |s| s.paths().stacks.clone(), false),
+    Area { name: "home", path: |s| s.paths().home.clone(), hashed: false, depth: Some(1) },
+];
+
+/// What is taken. Start from [`Scope::nothing`] or [`Scope::data`] and add.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    areas: Vec<&'static str>,
+    database: bool,
+    catalogue: bool,
+    cron: bool,
+    ports: bool,
+    svn: bool,
+    stack: bool,
+    processes: bool,
+    contexts: bool,
+    door: Option<Door>,
+}
+
+impl Scope {
+    /// Nothing at all.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// What users' data is: database, catalogue, contexts, cache, deliveries, catalogues, ingest, reprocessing history.
+    pub fn data() -> Self {
+        let areas = vec!["mappings", "references", "config", "deliveries", "catalogs", "ingest", "uploads", "monitor"];
+        Self { areas, database: true, catalogue: true, contexts: true, ..Self::default() }
+    }
+
+    /// Everything that needs no running server.
+    pub fn all() -> Self {
+        Self {
+            areas: AREAS.iter().map(|area| area.name).collect(),
+            cron: true,
+            ports: true,
+            svn: true,
+            stack: true,
+            processes: true,
+            ..Self::data()
+        }
+    }
+
+    /// Also these trees: `mappings`, `references`, `config`, `deliveries`, `catalogs`, `ingest`, `uploads`, `monitor`,
+    /// `db_backups`, `installed`, `lib`, `static`, `conf`, `wsgi`, `client_sources`, `server_sources`, `stacks`, `home`.
+    #[must_use]
+    pub fn with_files(mut self, names: &[&'static str]) -> Self {
+        self.areas.extend(names.iter().filter(|name| AREAS.iter().any(|area| area.name == **name)));
+        self.areas.sort_unstable();
+        self.areas.dedup();
+        self
+    }
+
+    /// Without these trees.
+    #[must_use]
+    pub fn without_files(mut self, names: &[&str]) -> Self {
+        self.areas.retain(|name| !names.contains(name));
+        self
+    }
+
+    /// Also (or not) the database's tables, catalogue and contexts. Without an installed server they cannot be had.
+    #[must_use]
+    pub fn database(mut self, wanted: bool) -> Self {
+        (self.database, self.catalogue, self.contexts) = (wanted, wanted, wanted);
+        self
+    }
+
+    /// Also cron table and `at` queue, ports, checkouts, stack and processes.
+    #[must_use]
+    pub fn machine(mut self) -> Self {
+        (self.cron, self.ports, self.svn, self.stack, self.processes) = (true, true, true, true, true);
+        self
+    }
+
+    /// Also (or not) the stack, which needs `env.csh`.
+    #[must_use]
+    pub fn stack(mut self, wanted: bool) -> Self {
+        self.stack = wanted;
+        self
+    }
+
+    /// Also what the services behind `door` say.
+    #[must_use]
+    pub fn served_at(mut self, door: Door) -> Self {
+        self.door = Some(door);
+        self
+    }
+}
+
+/// Takes the state of `server`.
+///
+/// # Errors
+///
+/// [`CaptureError`] at the first surface that cannot be had whole.
+pub fn capture(server: &Server, scope: &Scope) -> Result<State, CaptureError> {
+    let fail = |surface: &str| {
+        let (surface, host) = (surface.to_owned(), server.name().to_owned());
+        move |source| CaptureError { surface, host, source }
+    };
+    let mut state = State { host: server.role().to_string(), ..State::default() };
+    state.taken = server.now().map_err(fail("clock"))?;
+    let mut put = |name: &str, surface: Result<Surface, CrdsError>| -> Result<(), CaptureError> {
+        state.surfaces.insert(name.to_owned(), surface.map_err(fail(name))?);
+        Ok(())
+    };
+    for area in AREAS.iter().filter(|area| scope.areas.contains(&area.name)) {
+        put(&format!("files:{}", area.name), files(server, area))?;
+    }
+    if scope.database {
+        put("database", database(server))?;
+    }
+    if scope.catalogue {
+        put("catalogue", catalogue(server))?;
+        put("counters", counters(server))?;
+        put("history", history(server))?;
+    }
+    if scope.contexts {
+        put("contexts", contexts(server, scope.door))?;
+    }
+    if scope.cron {
+        put("cron", cron(server))?;
+    }
+    if scope.ports {
+        put("ports", ports(server))?;
+    }
+    if scope.svn {
+        put("svn", svn(server))?;
+    }
+    if scope.stack {
+        put("stack", stack(server))?;
+    }
+    if scope.processes {
+        put("processes", processes(server))?;
+    }
+    if let Some(door) = scope.door {
+        put("rpc", rpc(server, door))?;
+    }
+    Ok(state)
+}
+
+fn fields(pairs: &[(&str, Value)]) -> Fields {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+fn one(key: &str, pairs: &[(&str, Value)]) -> Surface {
+    Surface::from([(key.to_owned(), fields(pairs))])
+}
+
+fn files(server: &Server, area: &Area) -> Result<Surface, CrdsError> {
+    let path = (area.path)(server);
+    // A tree that is not there (after the wipe, on a host without stacks) is a state too.
+    if server.remote().stat(&path)?.is_none() {
+        return Ok(Surface::new());
+    }
+    let entries = server.remote().list(&path, area.depth)?;
+    let hashes = if area.hashed {
+        server.remote().hash_tree_without(&path, Algorithm::Sha256, ".svn")?
+    } else {
+        BTreeMap::new()
+    };
+    let rows = entries.iter().filter(|entry| !is_svn(&entry.path));
+    Ok(rows.map(|entry| (entry.path.clone(), file(entry, hashes.get(&entry.path)))).collect())
+}
+
+/// Whether a path belongs to a checkout's own bookkeeping.
+fn is_svn(path: &str) -> bool {
+    path.split('/').any(|part| part == ".svn")
+}
+
+fn file(entry: &Entry, hash: Option<&String>) -> Fields {
+    let mut fields = fields(&[
+        ("kind", json!(entry.kind)),
+        ("mode", json!(format!("{:04o}", entry.mode))),
+        ("owner", json!(entry.owner)),
+        ("group", json!(entry.group)),
+    ]);
+    if entry.kind == EntryKind::Link {
+        fields.insert("target".into(), json!(entry.target));
+    }
+    if entry.kind == EntryKind::File {
+        #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 fit, and the listing is finite")]
+        let seconds = entry.mtime.floor() as i64;
+        fields.insert("size".into(), json!(entry.size));
+        fields.insert("links".into(), json!(entry.links));
+        fields.insert("mtime".into(), json!(seconds));
+    }
+    if let Some(hash) = hash {
+        fields.insert("sha256".into(), json!(hash));
+    }
+    fields
+}
+
+fn database(server: &Server) -> Result<Surface, CrdsError> {
+    let summaries = server.summarise_all(&TABLES)?;
+    let row = |summary: crate::crds::TableSummary| {
+        fields(&[("rows", json!(summary.rows)), ("max_id", json!(summary.max_id)), ("digest", json!(summary.digest))])
+    };
+    Ok(summaries.into_iter().map(|(name, summary)| (name, row(summary))).collect())
+}
+
+fn catalogue(server: &Server) -> Result<Surface, CrdsError> {
+    let rows = server.catalogue()?;
+    let row = |row: crate::crds::Row| row.into_iter().map(|(column, value)| (column, json!(value))).collect();
+    Ok(rows.into_iter().map(|(name, fields)| (name, row(fields))).collect())
+}
+
+fn counters(server: &Server) -> Result<Surface, CrdsError> {
+    let rows = server.counters()?;
+    Ok(rows.into_iter().map(|row| (row.name, fields(&[("counter", json!(row.counter))]))).collect())
+}
+
+fn history(server: &Server) -> Result<Surface, CrdsError> {
+    let row = |row: &crate::crds::HistoryRow| {
+        fields(&[
+            ("start_date", json!(row.start_date)),
+            ("context", json!(row.context)),
+            ("state", json!(row.state)),
+            ("description", json!(row.description)),
+        ])
+    };
+    Ok(server.history()?.iter().map(|entry| (format!("{:06}", entry.id), row(entry))).collect())
+}
+
+fn contexts(server: &Server, door: Option<Door>) -> Result<Surface, CrdsError> {
+    let mut operational = fields(&[
+        ("database", json!(server.context_in_database("operational")?)),
+        ("cache", json!(server.cached_context()?)),
+        ("monitor", json!(server.old_context()?)),
+    ]);
+    if let Some(door) = door {
+        let context = server.rpc(door)?.default_context(server.observatory().word())?;
+        operational.insert("rpc".into(), json!(context));
+    }
+    let edit = fields(&[("database", json!(server.context_in_database("edit")?))]);
+    Ok(Surface::from([("operational".to_owned(), operational), ("edit".to_owned(), edit)]))
+}
+
+fn cron(server: &Server) -> Result<Surface, CrdsError> {
+    let table = server.crontab()?;
+    let mut surface = one("table", &[("text", json!(table))]);
+    for job in server.at_queue()? {
+        surface.insert(format!("at {}", job.id), fields(&[("when", json!(job.when))]));
+    }
+    Ok(surface)
+}
+
+fn ports(server: &Server) -> Result<Surface, CrdsError> {
+    let (operational, hidden) = server.ports()?;
+    let flag = |flag: Result<crate::crds::Flag, CrdsError>| flag.map_or(Value::Null, |flag| json!(flag));
+    Ok(one(
+        "server",
+        &[
+            ("operational", json!(operational)),
+            ("hidden", json!(hidden)),
+            ("flag", flag(server.flag())),
+            ("installed_flag", flag(server.installed_flag())),
+            ("configured", server.configured_ports().map_or(Value::Null, |ports| json!(ports))),
+        ],
+    ))
+}
+
+fn svn(server: &Server) -> Result<Surface, CrdsError> {
+    let mut surface = Surface::new();
+    for (name, directory) in [("crds", &server.paths().client_sources), ("crds_server", &server.paths().server_sources)]
+    {
+        let info = server.svn_info(directory)?;
+        let status: Vec<String> =
+            server.svn_status(directory)?.into_iter().map(|line| format!("{} {}", line.letters, line.path)).collect();
+        let row = fields(&[
+            ("url", json!(info.url)),
+            ("revision", json!(info.revision)),
+            ("last_changed", json!(info.last_changed)),
+            ("version", json!(server.svnversion(directory)?)),
+            ("status", json!(status)),
+        ]);
+        surface.insert(name.to_owned(), row);
+    }
+    Ok(surface)
+}
+
+fn stack(server: &Server) -> Result<Surface, CrdsError> {
+    let stack = server.stack()?;
+    let row = [("login", json!(stack.login)), ("env_csh", json!(stack.env_csh)), ("module", json!(stack.module))];
+    Ok(one("server", &row))
+}
+
+fn processes(server: &Server) -> Result<Surface, CrdsError> {
+    let all = server.processes()?;
+    let account = &server.expected().account;
+    let mut surface = Surface::new();
+    let count = |name: &str| all.iter().filter(|process| process.is(name) && process.user == *account).count();
+    let parents = server.httpd_parents()?;
+    surface.insert("httpd".into(), fields(&[("parents", json!(parents.len()))]));
+    surface.insert("memcached".into(), fields(&[("processes", json!(count("memcached")))]));
+    surface.insert("jobs".into(), fields(&[("running", json!(crate::crds::job_processes(&all).len()))]));
+    Ok(surface)
+}
+
+fn rpc(server: &Server, door: Door) -> Result<Surface, CrdsError> {
+    let info = server.rpc(door)?.call("get_server_info", &json!([]))?;
+    let mut row = Fields::new();
+    for (key, value) in info.as_object().into_iter().flatten() {
+        // The long lists are compared by digest; which names differ is seen on the surface `catalogue`.
+        let long = value.to_string().len() > 2000;
+        let digest = || blake3::hash(value.to_string().as_bytes()).to_hex().to_string();
+        row.insert(key.clone(), if long { json!(digest()) } else { value.clone() });
+    }
+    Ok(Surface::from([("server_info".to_owned(), row)]))
+}

@@ -1,0 +1,122 @@
+//! Fields that differ between two looks at an unchanged host: listed, with reasons, and still checked for their shape.
+
+use serde_json::{Value, json};
+
+use super::State;
+
+/// What a volatile value must look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A whole number.
+    Count,
+    /// A number of seconds.
+    Seconds,
+    /// Hexadecimal digits.
+    Hash,
+    /// Any text of one line, not empty.
+    Text,
+}
+
+/// A field whose value does not count.
+#[derive(Clone, Copy, Debug)]
+pub struct Volatile {
+    /// The surface.
+    pub surface: &'static str,
+    /// The row; `*` = every row.
+    pub key: &'static str,
+    /// The field.
+    pub field: &'static str,
+    /// What its value must look like.
+    pub shape: Shape,
+    /// Why it does not count.
+    pub why: &'static str,
+}
+
+/// Every field that does not count. Adding to this list is a reviewed act.
+pub const VOLATILE: [Volatile; 13] = [
+    row("database", "django_session", "rows", Shape::Count, "every login leaves a session; the nightly clears them"),
+    row("database", "django_session", "max_id", Shape::Count, "sessions have no number"),
+    row("database", "django_session", "digest", Shape::Hash, "every login leaves a session"),
+    row("database", "jpoll_channel", "rows", Shape::Count, "pages open status channels"),
+    row("database", "jpoll_channel", "max_id", Shape::Count, "pages open status channels"),
+    row("database", "jpoll_channel", "digest", Shape::Hash, "pages open status channels"),
+    row("database", "jpoll_message", "rows", Shape::Count, "status channels carry progress texts"),
+    row("database", "jpoll_message", "max_id", Shape::Count, "status channels carry progress texts"),
+    row("database", "jpoll_message", "digest", Shape::Hash, "status channels carry progress texts"),
+    row(
+        "database",
+        "auth_user",
+        "digest",
+        Shape::Hash,
+        "a login changes its user's last-login time; rows and ids count",
+    ),
+    row("processes", "*", "pid", Shape::Count, "the system chooses it"),
+    row("processes", "*", "elapsed_s", Shape::Count, "grows by itself"),
+    row("rpc", "server_info", "last_synced", Shape::Text, "is the moment of the answer"),
+];
+
+const fn row(
+    surface: &'static str,
+    key: &'static str,
+    field: &'static str,
+    shape: Shape,
+    why: &'static str,
+) -> Volatile {
+    Volatile { surface, key, field, shape, why }
+}
+
+/// A volatile value without its shape.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` of `{key}` on surface `{surface}` should be a {shape:?}, is `{saw}`")]
+pub struct Misshapen {
+    /// The surface.
+    pub surface: String,
+    /// The row.
+    pub key: String,
+    /// The field.
+    pub field: String,
+    /// What it should be.
+    pub shape: Shape,
+    /// What it is, cut.
+    pub saw: String,
+}
+
+impl Shape {
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Count => value.is_u64(),
+            Self::Seconds => value.as_f64().is_some_and(|seconds| seconds.is_finite() && seconds >= 0.0),
+            Self::Hash => {
+                value.as_str().is_some_and(|text| text.len() >= 32 && text.bytes().all(|b| b.is_ascii_hexdigit()))
+            }
+            Self::Text => value.as_str().is_some_and(|text| !text.is_empty() && !text.contains('\n')),
+        }
+    }
+}
+
+/// The state with every volatile value replaced by the name of its shape.
+///
+/// # Errors
+///
+/// Every volatile value that does not have its shape.
+pub fn normalise(state: &State) -> Result<State, Vec<Misshapen>> {
+    let mut state = state.clone();
+    let mut wrong = Vec::new();
+    for rule in VOLATILE {
+        let Some(surface) = state.surfaces.get_mut(rule.surface) else { continue };
+        for (key, fields) in surface.iter_mut().filter(|(key, _)| rule.key == "*" || *key == rule.key) {
+            let Some(value) = fields.get_mut(rule.field) else { continue };
+            if !rule.shape.fits(value) {
+                wrong.push(Misshapen {
+                    surface: rule.surface.into(),
+                    key: key.clone(),
+                    field: rule.field.into(),
+                    shape: rule.shape,
+                    saw: value.to_string().chars().take(80).collect(),
+                });
+            }
+            *value = json!(format!("[{:?}]", rule.shape).to_lowercase());
+        }
+    }
+    if wrong.is_empty() { Ok(state) } else { Err(wrong) }
+}

@@ -7,6 +7,7 @@
 
 pub mod backup;
 pub mod crds;
+pub mod drill;
 pub mod host;
 pub mod plan;
 pub mod report;

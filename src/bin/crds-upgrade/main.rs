@@ -5,6 +5,7 @@
 mod abandon;
 mod approve;
 mod check;
+mod drill;
 mod open_run;
 mod plan;
 mod report;
@@ -39,6 +40,14 @@ enum Command {
     Report(report::Args),
     /// Prove that journal, evidence and report of a run are as written
     Verify(verify::Args),
+    /// Carry out drills: seeded faults that a step must catch
+    Drill(drill::Args),
+    /// One drill, inside its namespace
+    #[command(hide = true)]
+    DrillInside(drill::InsideArgs),
+    /// Record the states that drills start from, inside a namespace
+    #[command(hide = true)]
+    DrillRecord(drill::RecordArgs),
     /// Open or resume the run of a nextest invocation (its setup script)
     #[command(hide = true)]
     OpenRun(open_run::Args),
@@ -76,6 +85,9 @@ fn main() -> ExitCode {
         Command::Abandon(args) => abandon::run(args),
         Command::Report(args) => report::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Drill(args) => drill::run(args),
+        Command::DrillInside(args) => drill::inside(args),
+        Command::DrillRecord(args) => drill::record(args),
         Command::OpenRun(args) => open_run::run(args),
         Command::OnlySteps => open_run::only_steps(),
     }

@@ -1,0 +1,144 @@
+//! `crds-upgrade drill`: carries out drills, several at once.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crds_upgrade::drill::{Answer, Drill, DrillError, Judged, Programs, stage, states};
+
+use super::Format;
+
+/// Which drills.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Drill files
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// How to print: `json` is one object a line
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// How many at once
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+}
+
+/// The copy and the drill, inside the private namespace.
+#[derive(Debug, clap::Args)]
+pub struct InsideArgs {
+    tree: PathBuf,
+    file: PathBuf,
+}
+
+/// Where the states go.
+#[derive(Debug, clap::Args)]
+pub struct RecordArgs {
+    to: PathBuf,
+}
+
+/// Carries out the command: 0 all caught or not applicable, 1 one was not, 2 one could not take place, 64 a bad file.
+pub fn run(args: Args) -> ExitCode {
+    let mut drills = Vec::new();
+    let mut bad = false;
+    for file in &args.files {
+        match Drill::load(file) {
+            Ok(drill) => drills.push(drill),
+            Err(error) => {
+                eprintln!("error: {error}\n  next move: {}", error.help());
+                bad = true;
+            }
+        }
+    }
+    if bad {
+        return ExitCode::from(64);
+    }
+    let programs = match Programs::find() {
+        Ok(programs) => programs,
+        Err(error) => return fail(&error),
+    };
+    let (next, worst) = (AtomicUsize::new(0), Mutex::new(0u8));
+    let printing = Mutex::new(());
+    std::thread::scope(|scope| {
+        for _ in 0..args.jobs.clamp(1, drills.len()) {
+            scope.spawn(|| {
+                while let Some(drill) = drills.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let answer = stage::carry_out(&programs, drill);
+                    let _one = printing.lock();
+                    let code = tell(drill, &answer, args.format);
+                    if let Ok(mut worst) = worst.lock() {
+                        *worst = (*worst).max(code);
+                    }
+                }
+            });
+        }
+    });
+    ExitCode::from(worst.into_inner().unwrap_or(70))
+}
+
+fn tell(drill: &Drill, answer: &Result<Answer, DrillError>, format: Format) -> u8 {
+    let (answer, code) = match answer {
+        Ok(answer) => {
+            let good = matches!(answer.verdict, Judged::Caught | Judged::NotApplicable);
+            (answer.clone(), u8::from(!good))
+        }
+        // A drill that could not take place was not caught: it is never told as anything better than missed.
+        Err(error) => {
+            (Answer::without(drill, Judged::Missed, format!("could not take place: {error}; {}", error.help())), 2)
+        }
+    };
+    match format {
+        Format::Json => match serde_json::to_string(&answer) {
+            Ok(line) => println!("{line}"),
+            Err(error) => eprintln!("error: {error}"),
+        },
+        Format::Text => {
+            let verdict = serde_json::to_value(answer.verdict).ok();
+            let verdict = verdict.as_ref().and_then(|value| value.as_str()).unwrap_or("?");
+            println!("{verdict:<14} {} {}", answer.id, drill.title);
+            if code != 0 || answer.verdict == Judged::NotApplicable {
+                println!(
+                    "  at {}: {}",
+                    answer.caught_at.as_deref().unwrap_or("no step"),
+                    answer.message.replace('\n', "\n  ")
+                );
+            }
+        }
+    }
+    code
+}
+
+/// Carries out one drill inside its namespace; the answer is the last line of the output.
+pub fn inside(args: InsideArgs) -> ExitCode {
+    let drill = match Drill::load(&args.file) {
+        Ok(drill) => drill,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(64);
+        }
+    };
+    let answer = Programs::find().and_then(|programs| stage::inside(&programs, &drill, &args.tree));
+    match answer.map(|answer| serde_json::to_string(&answer)) {
+        Ok(Ok(line)) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Ok(Err(error)) => {
+            eprintln!("{error}");
+            ExitCode::from(70)
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// Records the saved states, inside a namespace.
+pub fn record(args: RecordArgs) -> ExitCode {
+    match Programs::find().and_then(|programs| states::record(&programs, &args.to)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &DrillError) -> ExitCode {
+    eprintln!("{error}\n  next move: {}", error.help());
+    ExitCode::from(2)
+}

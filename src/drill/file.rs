@@ -1,0 +1,218 @@
+//! Drill files (design section 8).
+
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+use serde::Deserialize;
+
+use crate::plan::Role;
+use crate::steps;
+
+/// A drill file as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    id: String,
+    title: String,
+    before: Option<String>,
+    during: Option<String>,
+    when: Option<String>,
+    after_s: Option<f64>,
+    on: String,
+    inject: String,
+    caught_at: Vec<String>,
+    says: String,
+    #[serde(default)]
+    turns_red: Vec<String>,
+    fleet: Option<String>,
+    layout: Option<String>,
+    era: Option<String>,
+}
+
+/// When a drill strikes.
+#[derive(Debug, Clone)]
+pub enum Strike {
+    /// Just before the step begins.
+    Before,
+    /// Inside the step.
+    During {
+        /// When a process whose command line matches is started on the host; none: when the step begins.
+        when: Option<Regex>,
+        /// So many real seconds later.
+        after_s: f64,
+    },
+}
+
+/// A drill.
+#[derive(Debug, Clone)]
+pub struct Drill {
+    /// Its id.
+    pub id: String,
+    /// What goes wrong, in one line.
+    pub title: String,
+    /// The step before or during which it strikes.
+    pub step: String,
+    /// When it strikes.
+    pub strike: Strike,
+    /// The host whose shell runs it.
+    pub on: Role,
+    /// What is run, by `/bin/sh -eu`.
+    pub inject: String,
+    /// The steps that are right to catch it.
+    pub caught_at: Vec<String>,
+    /// What the first ten lines of the failure must say.
+    pub says: Regex,
+    /// Checks that it must turn red.
+    pub turns_red: Vec<String>,
+    /// The kind of fleet that it is for, if not any.
+    pub fleet: Option<String>,
+    /// The layout that it is for, if not any.
+    pub layout: Option<String>,
+    /// The era that it is for, if not any.
+    pub era: Option<String>,
+    /// Its file.
+    pub file: PathBuf,
+}
+
+/// What is wrong with a drill file.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", file.display())]
+pub struct FileError {
+    file: PathBuf,
+    problem: String,
+}
+
+impl FileError {
+    /// The next move.
+    pub fn help(&self) -> &'static str {
+        "mend the drill file; the format is in `fixtures/drills/README.md`"
+    }
+}
+
+impl Drill {
+    /// Reads a drill file.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] with the first thing that is wrong.
+    pub fn load(file: &Path) -> Result<Self, FileError> {
+        let wrong = |problem: String| FileError { file: file.to_owned(), problem };
+        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        Self::parse(&text, file)
+    }
+
+    /// Reads the text of a drill file; `file` is only named.
+    ///
+    /// # Errors
+    ///
+    /// As [`Drill::load`].
+    pub fn parse(text: &str, file: &Path) -> Result<Self, FileError> {
+        let wrong = |problem: String| FileError { file: file.to_owned(), problem };
+        let written: Written = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let regex = |key: &str, text: &str| {
+            Regex::new(&format!("(?s){text}")).map_err(|error| wrong(format!("`{key}` is not a regex: {error}")))
+        };
+        let step = match (&written.before, &written.during) {
+            (Some(step), None) | (None, Some(step)) => step.clone(),
+            _ => return Err(wrong("exactly one of `before` and `during` names a step".to_owned())),
+        };
+        if written.during.is_none() && (written.when.is_some() || written.after_s.is_some()) {
+            return Err(wrong("`when` and `after_s` go with `during` only".to_owned()));
+        }
+        let after_s = written.after_s.unwrap_or(0.0);
+        if !(0.0..=3600.0).contains(&after_s) {
+            return Err(wrong(format!("`after_s` is {after_s}, wants 0 to 3600")));
+        }
+        for id in written.caught_at.iter().chain([&step]) {
+            if steps::by_id(id).is_none() {
+                return Err(wrong(format!("there is no step `{id}`")));
+            }
+        }
+        if written.caught_at.is_empty() {
+            return Err(wrong("`caught_at` names no step".to_owned()));
+        }
+        if let Some(id) = written.caught_at.iter().find(|id| **id < step) {
+            return Err(wrong(format!("`{id}` is over before the drill strikes at `{step}`")));
+        }
+        if let Some(id) = written.turns_red.iter().find(|id| steps::check_by_id(id).is_none()) {
+            return Err(wrong(format!("there is no check `{id}`")));
+        }
+        let on = Role::from_key(&written.on).ok_or_else(|| wrong(format!("there is no host `{}`", written.on)))?;
+        let strike = match written.during {
+            None => Strike::Before,
+            Some(_) => Strike::During { when: written.when.map(|text| regex("when", &text)).transpose()?, after_s },
+        };
+        Ok(Self {
+            id: written.id,
+            title: written.title,
+            step,
+            strike,
+            on,
+            inject: written.inject,
+            caught_at: written.caught_at,
+            says: regex("says", &written.says)?,
+            turns_red: written.turns_red,
+            fleet: written.fleet,
+            layout: written.layout,
+            era: written.era,
+            file: file.to_owned(),
+        })
+    }
+
+    /// Why it does not apply to a fleet; none if it does.
+    pub fn not_applicable(&self, fleet: &str, layout: &str, era: &str) -> Option<String> {
+        [("fleet", &self.fleet, fleet), ("layout", &self.layout, layout), ("era", &self.era, era)]
+            .into_iter()
+            .find(|(_, wanted, have)| wanted.as_ref().is_some_and(|wanted| wanted != have))
+            .map(|(what, wanted, have)| {
+                format!("it is for {what} `{}`, this is `{have}`", wanted.as_deref().unwrap_or_default())
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+id = "C104"
+title = "a stray older dump"
+before = "s150_verify_nightly_backup"
+on = "ops"
+inject = "true"
+caught_at = ["s150_verify_nightly_backup"]
+says = "dump .* older"
+"#;
+
+    fn parse(text: &str) -> Result<Drill, FileError> {
+        Drill::parse(text, Path::new("x.toml"))
+    }
+
+    #[test]
+    fn a_drill_is_read() {
+        let drill = parse(GOOD).expect("reads");
+        assert_eq!(drill.on, Role::Ops);
+        assert!(drill.says.is_match("the dump is\n older"));
+        assert_eq!(drill.not_applicable("embedded", "2014", "2019"), None);
+        let other = parse(&format!("{GOOD}fleet = \"containers\"\n")).expect("reads");
+        assert!(other.not_applicable("embedded", "2014", "2019").is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_a_drill_is_refused() {
+        for (from, to) in [
+            ("before = \"s150_verify_nightly_backup\"", ""),
+            ("before = \"s150_verify_nightly_backup\"", "before = \"s151\""),
+            ("before = \"s150_verify_nightly_backup\"", "before = \"s210_backup_test\""),
+            ("on = \"ops\"", "on = \"opps\""),
+            ("says = \"dump .* older\"", "says = \"(\""),
+            ("caught_at = [\"s150_verify_nightly_backup\"]", "caught_at = []"),
+            ("title", "titel"),
+            ("on = \"ops\"", "on = \"ops\"\nafter_s = 1.0"),
+            ("on = \"ops\"", "on = \"ops\"\nturns_red = [\"s150.nothing\"]"),
+        ] {
+            let error = parse(&GOOD.replace(from, to)).expect_err(to);
+            assert!(error.to_string().starts_with("x.toml: "), "{error}");
+        }
+    }
+}

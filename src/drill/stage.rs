@@ -1,0 +1,133 @@
+//! Carrying out one drill: a copy of the state, the fault, the steps, the answer.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::file::Strike;
+use super::states::{Fleet, States, fleet_up, open_run};
+use super::{Answer, Drill, DrillError, Judged, Programs, judge, place, script};
+use crate::steps;
+
+/// The fleet that drills are carried out on.
+const FLEET: (&str, &str, &str) = ("embedded", "2014", "2019");
+
+/// Carries out one drill on a fleet of its own and judges it.
+///
+/// Where the machine grants no namespaces, the drill begins with a fresh fleet and the steps before its own.
+///
+/// # Errors
+///
+/// If it could not take place: no saved state, a fleet that does not come up, an injection that fails.
+pub fn carry_out(programs: &Programs, drill: &Drill) -> Result<Answer, DrillError> {
+    if let Some(why) = drill.not_applicable(FLEET.0, FLEET.1, FLEET.2) {
+        return Ok(Answer::without(drill, Judged::NotApplicable, why));
+    }
+    if !place::can_be_private() {
+        return from_the_beginning(programs, drill);
+    }
+    let states = States::ready(programs)?;
+    let state = states.before(&drill.step)?;
+    let copy = Copy(states.copies()?.join(format!("{}.{}", std::process::id(), uuid::Uuid::new_v4())));
+    place::copy(&state, &copy.0)?;
+    let mut command = place::private(&programs.upgrade);
+    command.arg("drill-inside").arg(&copy.0).arg(&drill.file).current_dir(&programs.project).stdin(Stdio::null());
+    let output = command.output().map_err(DrillError::file("run", &programs.upgrade))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().last().and_then(|line| serde_json::from_str(line).ok()).ok_or_else(|| {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        DrillError::new(format!("drill {} could not take place: {}", drill.id, said.trim()), "see the message")
+    })
+}
+
+/// The part of [`carry_out`] inside the private namespace; `tree` is the copy of the state.
+///
+/// # Errors
+///
+/// As [`carry_out`].
+pub fn inside(programs: &Programs, drill: &Drill, tree: &Path) -> Result<Answer, DrillError> {
+    let root = place::furnish(tree)?;
+    let fleet = Fleet::resume(programs, &root)?;
+    let run = fs::canonicalize(root.join("runs/latest")).map_err(DrillError::file("find", &root))?;
+    let answer = play(programs, drill, &root, &run);
+    drop(fleet);
+    answer
+}
+
+fn from_the_beginning(programs: &Programs, drill: &Drill) -> Result<Answer, DrillError> {
+    let root = std::env::temp_dir().join(format!("crds-upgrade-drill.{}", uuid::Uuid::new_v4()));
+    let copy = Copy(root.clone());
+    let fleet = fleet_up(programs, &root, &[])?;
+    let run = open_run(&root)?;
+    let tests = script::tests(programs)?;
+    for step in steps::ALL.iter().take_while(|step| step.id != drill.step) {
+        let test = tests
+            .get(step.id)
+            .ok_or_else(|| DrillError::new(format!("there is no test of {}", step.id), "build the steps"))?;
+        let end = script::step(programs, test, step.id, &run)?;
+        if !end.green {
+            return Err(DrillError::new(
+                format!("the clean rehearsal stopped before the drill: {}", end.failure),
+                "a drill means nothing before the clean rehearsal is green",
+            ));
+        }
+    }
+    let answer = play(programs, drill, &root, &run);
+    drop(fleet);
+    drop(copy);
+    answer
+}
+
+/// Strikes and carries out the steps from the drill's own on, until one does not pass.
+fn play(programs: &Programs, drill: &Drill, root: &Path, run: &Path) -> Result<Answer, DrillError> {
+    let tests = script::tests(programs)?;
+    if matches!(drill.strike, Strike::Before) {
+        script::inject(drill, root)?;
+    }
+    for step in steps::ALL.iter().skip_while(|step| step.id != drill.step) {
+        let Some(test) = tests.get(step.id) else {
+            return Ok(Answer::without(drill, Judged::Missed, format!("there is no test of {}", step.id)));
+        };
+        let end = match &drill.strike {
+            Strike::During { when, after_s } if step.id == drill.step => {
+                let stop = AtomicBool::new(false);
+                std::thread::scope(|scope| {
+                    let striking = scope.spawn(|| {
+                        let there = when.as_ref().is_none_or(|when| script::wait_for_process(root, drill, when, &stop));
+                        if !there {
+                            return Ok(false);
+                        }
+                        std::thread::sleep(Duration::from_secs_f64(*after_s));
+                        script::inject(drill, root).map(|()| true)
+                    });
+                    let end = script::step(programs, test, step.id, run);
+                    stop.store(true, Ordering::SeqCst);
+                    let struck = striking.join().unwrap_or(Ok(false))?;
+                    if !struck {
+                        return Err(DrillError::new(
+                            format!("no process on {} matched `when` during {}", drill.on, step.id),
+                            format!("mend `when` in `{}`", drill.file.display()),
+                        ));
+                    }
+                    end
+                })?
+            }
+            _ => script::step(programs, test, step.id, run)?,
+        };
+        if !end.green {
+            return Ok(judge(drill, step.id, &end.failure, &end.red));
+        }
+    }
+    Ok(Answer::without(drill, Judged::Missed, "every step passed: nobody noticed"))
+}
+
+/// A copy that goes when it is no longer needed.
+struct Copy(PathBuf);
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

@@ -13,7 +13,6 @@ mod condition;
 pub mod context_diff;
 pub mod dataset;
 mod dates;
-pub mod difference;
 mod element;
 pub mod engine;
 mod error;

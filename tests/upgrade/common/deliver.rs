@@ -1,0 +1,640 @@
+//! One delivery through the web site: submit, look at the ready page, confirm, read everything back.
+//!
+//! Used by s410 (mappings), s420 (references) and s430 (deletions), which differ in what they hand in and in what the
+//! rules must show afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crds_upgrade::crds::web::{Login, Ready, Request, Session};
+use crds_upgrade::crds::{Door, Row, Server};
+use crds_upgrade::plan::{Change, Deletion, Era, Role, Submission, SubmissionKind};
+use crds_upgrade::review::logs::{LogFile, Review};
+use crds_upgrade::run::{Found, Step, StepError};
+use serde_json::{Value, json};
+
+use super::rules::Rules;
+use super::tally::{Advice, Tally, shorten};
+
+/// What is handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Mappings, with or without contexts.
+    Mappings,
+    /// References, as one batch.
+    References,
+    /// Names of references that leave the rules.
+    Deletion,
+}
+
+/// One delivery of the plan, of any kind.
+#[derive(Clone, Debug)]
+pub struct Delivery<'a> {
+    /// Name in acts and facts.
+    pub id: &'a str,
+    /// What is handed in.
+    pub kind: Kind,
+    /// Names of the files handed in or deleted.
+    pub files: &'a [String],
+    /// Instrument whose lock is taken.
+    pub instrument: &'a str,
+    /// Context that it starts from.
+    pub base: &'a str,
+    /// Context that comes of it.
+    pub expect: Option<&'a str>,
+    /// All other rules that come of it.
+    pub expect_rules: &'a [String],
+    /// Account of the site's credentials.
+    pub credential: &'a str,
+    /// Why.
+    pub description: &'a str,
+    /// The form's other fields; `None` for a deletion.
+    pub submission: Option<&'a Submission>,
+}
+
+impl<'a> Delivery<'a> {
+    /// A submission of the plan.
+    pub fn of(submission: &'a Submission) -> Self {
+        let kind = match submission.kind {
+            SubmissionKind::Mapping => Kind::Mappings,
+            SubmissionKind::References => Kind::References,
+        };
+        Self {
+            id: &submission.id,
+            kind,
+            files: &submission.files,
+            instrument: &submission.instrument,
+            base: &submission.base,
+            expect: submission.expect.as_deref(),
+            expect_rules: &submission.expect_rules,
+            credential: &submission.credential,
+            description: &submission.description,
+            submission: Some(submission),
+        }
+    }
+
+    /// The deletion of the plan.
+    pub fn deleting(deletion: &'a Deletion) -> Self {
+        Self {
+            id: "deletion",
+            kind: Kind::Deletion,
+            files: &deletion.files,
+            instrument: &deletion.instrument,
+            base: &deletion.base,
+            expect: Some(&deletion.expect),
+            expect_rules: &deletion.expect_rules,
+            credential: &deletion.credential,
+            description: &deletion.description,
+            submission: None,
+        }
+    }
+
+    /// Every file that is new in the catalogue once it is confirmed.
+    pub fn all_new(&self) -> BTreeSet<&str> {
+        let files = self.files.iter().filter(|_| self.kind != Kind::Deletion);
+        files.chain(self.expect_rules).map(String::as_str).chain(self.expect).collect()
+    }
+
+    /// The new files that exist before it is confirmed: contexts are made by the confirmation.
+    fn before_confirmation(&self) -> BTreeSet<&str> {
+        let rmap_or_reference = |name: &&str| !name.ends_with(".imap") && !name.ends_with(".pmap");
+        self.all_new().into_iter().filter(rmap_or_reference).collect()
+    }
+}
+
+/// What the deliveries of one step need from each other.
+pub struct Hand<'s> {
+    /// The step.
+    pub s: &'s Step,
+    /// OPS.
+    pub ops: &'s Server,
+    /// The rules on this side.
+    pub rules: Rules,
+    /// Findings by check.
+    pub tally: Tally,
+    session: Option<Session>,
+}
+
+impl<'s> Hand<'s> {
+    /// Begins with OPS.
+    pub fn new(s: &'s Step, ops: &'s Server) -> Result<Self, StepError> {
+        Ok(Self { s, ops, rules: Rules::of_run(s)?, tally: Tally::default(), session: None })
+    }
+
+    /// Carries out one delivery and gathers what the checks need.
+    pub fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
+        let before = self.before(delivery)?;
+        self.submit(delivery)?;
+        let confirmed = format!("confirm-{}", delivery.id);
+        // Era 2014 delivers a deletion at once (WP 3.6).
+        if !(delivery.kind == Kind::Deletion && self.ops.era() == Era::Y2014) {
+            if self.state_of(delivery)? != State::Confirmed {
+                self.look_at_ready_page(delivery)?;
+            }
+            self.confirm(delivery, &confirmed)?;
+        }
+        self.read_back(delivery, &before)
+    }
+
+    /// The state before the delivery: measured once, remembered for a resumed step.
+    fn before(&mut self, delivery: &Delivery<'_>) -> Result<Value, StepError> {
+        let key = format!("before-{}", delivery.id);
+        if let Some(before) = self.s.fact_of(self.s.spec().id, &key) {
+            self.tally.proof("start_context", format!("{} started from {}", delivery.id, delivery.base));
+            return Ok(before);
+        }
+        let edit = self.ops.context_in_database("edit")?;
+        let operational = self.ops.context_in_database("operational")?;
+        let catalogue = self.ops.catalogue()?;
+        let uploaded = in_state(&catalogue, "uploaded");
+        let mut faults = Vec::new();
+        if edit != delivery.base {
+            faults
+                .push(format!("the edit context is {edit}, the plan starts `{}` from {}", delivery.id, delivery.base));
+        }
+        if !uploaded.is_empty() {
+            faults.push(format!("files of another submission wait in state uploaded: {}", shorten(&uploaded)));
+        }
+        let locks = self.ops.locks()?;
+        let mine = |lock: &str| lock.starts_with("instrument$");
+        let held: Vec<String> = locks.into_iter().map(|row| row.locked_object).filter(|lock| mine(lock)).collect();
+        if !held.is_empty() {
+            faults.push(format!("instrument locks are held: {}", shorten(&held)));
+        }
+        let known = delivery.all_new().into_iter().filter(|name| catalogue.contains_key(*name));
+        faults.extend(known.map(|name| format!("{name} is in the catalogue already")));
+        faults.extend(self.counters_behind(&catalogue)?);
+        if delivery.kind == Kind::Deletion {
+            let gone = delivery.files.iter().filter(|name| !catalogue.contains_key(*name));
+            faults.extend(gone.map(|name| format!("{name} is not in the catalogue")));
+        }
+        for fault in &faults {
+            self.tally.fault("start_context", fault.clone());
+        }
+        if !faults.is_empty() {
+            self.tally.judge(self.s, "start_context", Role::Ops, START)?;
+            return Err(StepError::failed(
+                format!("`{}` was not begun: {}", delivery.id, shorten(&faults)),
+                "settle what is under way on the server, then run the same command again; nothing was submitted",
+            ));
+        }
+        self.tally.proof("start_context", format!("{} started from {edit}", delivery.id));
+        let actions = self.ops.ask(&format!("select max(id) as id from {}", self.ops.table("*actions")))?;
+        let logs = self.log_sizes()?;
+        let before = json!({
+            "operational": operational, "edit": edit, "logs": logs,
+            "action": actions.single().unwrap_or("0"),
+        });
+        self.s.fact(&key, before.clone())?;
+        Ok(before)
+    }
+
+    /// Counters that are behind the highest number in use (A023): the next generated name would collide.
+    fn counters_behind(&self, catalogue: &BTreeMap<String, Row>) -> Result<Vec<String>, StepError> {
+        let counters: BTreeMap<String, u64> =
+            self.ops.counters()?.into_iter().map(|counter| (counter.name, counter.counter)).collect();
+        Ok(counters_behind(&counters, catalogue.keys().map(String::as_str)))
+    }
+
+    fn log_sizes(&self) -> Result<Value, StepError> {
+        let logs = self.ops.logs()?;
+        let errors = logs.iter().filter(|log| log.path.ends_with("error_log"));
+        Ok(errors.map(|log| (log.path.clone(), json!(log.size))).collect::<serde_json::Map<_, _>>().into())
+    }
+
+    fn state_of(&self, delivery: &Delivery<'_>) -> Result<State, StepError> {
+        let catalogue = self.ops.catalogue()?;
+        let edit = self.ops.context_in_database("edit")?;
+        Ok(state_of(delivery, &catalogue, &edit))
+    }
+
+    fn submit(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
+        let (s, ops) = (self.s, self.ops);
+        let act = format!("submit-{}", delivery.id);
+        let look = || match self.state_of(delivery)? {
+            State::Untouched => Ok(Found::NotDone),
+            State::Uploaded | State::Confirmed => Ok(Found::Done),
+            State::Half(what) => Ok(Found::Half(what)),
+        };
+        let mut session = None;
+        s.act(&act, Role::Ops, Change::Submit, look, |permit| {
+            let mut new = self.log_in(delivery, Some(permit))?;
+            let left = new.uploads()?;
+            if !left.is_empty() {
+                return Err(StepError::failed(
+                    format!("the ingest directory of the submitter holds {} already", shorten(&left)),
+                    "remove them on the upload page (they would become part of this submission), then run again",
+                ));
+            }
+            new.open_channel(permit, Role::Ops)?;
+            if delivery.kind != Kind::Deletion {
+                let directory = s.site().submissions_dir.clone().ok_or_else(|| {
+                    StepError::failed("the site names no `submissions_dir`", "name the directory with the plan's files")
+                })?;
+                for (done, name) in delivery.files.iter().enumerate() {
+                    let bytes = std::fs::read(directory.join(name))
+                        .map_err(|error| StepError::from(error).while_doing(&format!("reading {name}")))?;
+                    s.progress("uploading", done as u64, delivery.files.len() as u64, "files");
+                    new.upload(permit, Role::Ops, ops.era(), name, &bytes)?;
+                }
+                let mut listed = new.uploads()?;
+                listed.sort();
+                let mut wanted = delivery.files.to_vec();
+                wanted.sort();
+                if listed != wanted {
+                    return Err(StepError::failed(
+                        format!("the ingest directory lists {}, not what was uploaded", shorten(&listed)),
+                        "look at the ingest directory by hand; nothing was submitted",
+                    ));
+                }
+            }
+            let ready = match delivery.kind {
+                Kind::Mappings => new.submit_mappings(permit, Role::Ops, &request(delivery))?,
+                Kind::References => new.submit_references(permit, Role::Ops, &request(delivery))?,
+                Kind::Deletion => new.delete_references(permit, Role::Ops, delivery.files, delivery.description)?,
+            };
+            s.fact(&format!("ready-{}", delivery.id), ready.path.as_str())?;
+            session = Some(new);
+            Ok(())
+        })?;
+        self.session = session;
+        Ok(())
+    }
+
+    /// A login with the lock; the same user's lock of before is kept (WP 3.3).
+    fn log_in(
+        &self,
+        delivery: &Delivery<'_>,
+        permit: Option<&crds_upgrade::run::Permit<'_>>,
+    ) -> Result<Session, StepError> {
+        let credential = self.s.site().credentials.get(delivery.credential).ok_or_else(|| {
+            StepError::failed(
+                format!("the site has no credential `{}`", delivery.credential),
+                format!("add [credentials.{}] to the site file", delivery.credential),
+            )
+        })?;
+        let password = credential.password.resolve()?;
+        let login =
+            Login { username: &credential.username, password: &password, instrument: Some(delivery.instrument) };
+        let http = self.ops.http()?;
+        let base = self.ops.url(Door::Direct)?;
+        Ok(match permit {
+            Some(permit) => Session::login_with_lock(permit, Role::Ops, http, &base, &login)?,
+            None => Session::login(http, &base, &login)?,
+        })
+    }
+
+    /// The page that waits for confirmation, also after the step was killed between the two acts.
+    fn ready(&mut self, delivery: &Delivery<'_>) -> Result<Ready, StepError> {
+        let key = format!("ready-{}", delivery.id);
+        let mut session = match self.session.take() {
+            Some(session) => session,
+            None => self.log_in(delivery, None)?,
+        };
+        let path = match self.s.fact_of(self.s.spec().id, &key).and_then(|path| path.as_str().map(str::to_owned)) {
+            Some(path) => path,
+            None => newest_result(&mut session, delivery)?,
+        };
+        let ready = session.ready_again(&path)?;
+        self.session = Some(session);
+        Ok(ready)
+    }
+
+    fn look_at_ready_page(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
+        let ready = self.ready(delivery)?;
+        let kept = self.s.evidence(&format!("ready page of {}", delivery.id), ready.page.text.as_bytes())?;
+        self.tally.evidence("ready_page", &kept);
+        let bad: Vec<String> = ready.certified.iter().filter(|title| title.ends_with("Failed.")).cloned().collect();
+        for title in &bad {
+            self.tally.fault("ready_page", title.clone());
+        }
+        for collision in ready.warnings.iter().filter(|text| text.contains("were both derived from")) {
+            self.tally.fault("ready_page", collision.clone());
+        }
+        for name in delivery.files.iter().filter(|name| !ready.page.text.contains(name.as_str())) {
+            self.tally.fault("ready_page", format!("{name} is not on the page"));
+        }
+        if delivery.kind != Kind::Deletion && ready.certified.is_empty() {
+            self.tally.fault("ready_page", "the page shows no certified file");
+        }
+        if self.tally.has_fault("ready_page") {
+            self.tally.judge(self.s, "ready_page", Role::Ops, READY)?;
+            return Err(StepError::failed(
+                format!("`{}` is not confirmed: its ready page is not good", delivery.id),
+                "cancel it on its page (the numbers drawn are lost), mend the files, then run again",
+            ));
+        }
+        let titles: Vec<&str> = ready.certified.iter().map(String::as_str).collect();
+        self.tally
+            .proof("ready_page", format!("{}: {} certified", delivery.id, titles.len().max(delivery.files.len())));
+        Ok(())
+    }
+
+    fn confirm(&mut self, delivery: &Delivery<'_>, act: &str) -> Result<(), StepError> {
+        let s = self.s;
+        let mut said = None;
+        let session = std::cell::RefCell::new(self.session.take());
+        let this = &*self;
+        let look = || match this.state_of(delivery)? {
+            State::Uploaded => Ok(Found::NotDone),
+            State::Confirmed => Ok(Found::Done),
+            State::Untouched => Ok(Found::Half("the submission is gone: cancelled by somebody".to_owned())),
+            State::Half(what) => Ok(Found::Half(what)),
+        };
+        s.act(act, Role::Ops, Change::Submit, look, |permit| {
+            // The confirmation wants the lock and a channel of this very session.
+            let mut session = match session.borrow_mut().take() {
+                Some(session) => session,
+                None => this.log_in(delivery, Some(permit))?,
+            };
+            let path = match s.fact_of(s.spec().id, &format!("ready-{}", delivery.id)) {
+                Some(path) => path.as_str().unwrap_or_default().to_owned(),
+                None => newest_result(&mut session, delivery)?,
+            };
+            session.open_channel(permit, Role::Ops)?;
+            let ready = session.ready_again(&path)?;
+            said = Some(session.confirm(permit, Role::Ops, &ready)?);
+            Ok(())
+        })?;
+        if let Some(confirmed) = said {
+            let kept = s.evidence(&format!("confirmed page of {}", delivery.id), confirmed.page.text.as_bytes())?;
+            self.tally.evidence("confirmed", &kept);
+            for warning in confirmed.warnings.iter().filter(|text| text.starts_with("WARNING")) {
+                self.tally.fault("confirmed", warning.clone());
+            }
+            let names: BTreeSet<&str> = confirmed.files.iter().map(|file| file.new.as_str()).collect();
+            let missing = delivery.all_new().into_iter().filter(|name| !names.contains(name));
+            let missing: Vec<String> =
+                missing.filter(|name| !confirmed.page.text.contains(name)).map(str::to_owned).collect();
+            if !missing.is_empty() {
+                self.tally.fault("confirmed", format!("the confirmed page does not name {}", shorten(&missing)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads back from the host what the delivery did.
+    fn read_back(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<(), StepError> {
+        let catalogue = self.ops.catalogue()?;
+        let new = delivery.all_new();
+        let mut catalog_names = BTreeSet::new();
+        for name in &new {
+            match catalogue.get(*name) {
+                None => self.tally.fault("confirmed", format!("{name} is not in the catalogue")),
+                Some(row) => {
+                    let field = |key: &str| row.get(key).cloned().flatten().unwrap_or_default();
+                    if matches!(field("state").as_str(), "uploaded" | "cancelled" | "archiving-failed") {
+                        self.tally.fault("confirmed", format!("{name} is in state {}", field("state")));
+                    }
+                    catalog_names.insert(field("catalog_link"));
+                }
+            }
+        }
+        if catalog_names.len() > 1 {
+            self.tally.fault("confirmed", format!("{} catalogues for one submission", catalog_names.len()));
+        }
+        self.tally.proof("confirmed", format!("{}: {} files delivered", delivery.id, new.len()));
+        self.read_delivery(delivery, &new, &catalogue, catalog_names.first().map_or("", String::as_str))?;
+        self.read_audit(delivery, &new, before)?;
+        self.read_contexts(delivery, before)?;
+        self.read_rest(delivery, &catalogue)?;
+        self.read_log(delivery, before)
+    }
+
+    /// Catalogue file, links, inodes, modes (SO 17).
+    fn read_delivery(
+        &mut self,
+        delivery: &Delivery<'_>,
+        new: &BTreeSet<&str>,
+        catalogue: &BTreeMap<String, Row>,
+        link: &str,
+    ) -> Result<(), StepError> {
+        let check = "delivered";
+        let name = link.rsplit('/').next().unwrap_or_default().to_owned();
+        let base = name.split(".cat").next().map(|stem| format!("{stem}.cat")).unwrap_or_default();
+        let path = format!("{}/{base}", self.ops.paths().catalogs());
+        match self.ops.remote().read_if_there(&path, 1 << 20)? {
+            None => self.tally.fault(check, format!("{}: catalogue {base} is not there", delivery.id)),
+            Some(bytes) => {
+                let kept = self.s.evidence(&format!("catalogue {base}"), &bytes)?;
+                self.tally.evidence(check, &kept);
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let listed: BTreeSet<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+                self.tally.hold(check, listed == *new, format!("{base} lists {} files of {}", listed.len(), new.len()));
+            }
+        }
+        let deliveries = self.ops.deliveries()?;
+        let pending = deliveries.iter().any(|found| found.name.starts_with(&base));
+        let observatory = self.ops.observatory();
+        for file in new {
+            let here = if file.ends_with("map") {
+                self.ops.paths().mappings(observatory)
+            } else {
+                self.ops.paths().references(observatory)
+            };
+            let Some(cached) = self.ops.remote().stat(&format!("{here}/{file}"))? else {
+                self.tally.fault(check, format!("{file} is not in the cache"));
+                continue;
+            };
+            if cached.mode & 0o777 != 0o444 {
+                self.tally.fault(check, format!("{file} has mode {:o} in the cache, not 444", cached.mode & 0o777));
+            }
+            let linked = deliveries.iter().find(|found| found.name == *file);
+            match linked {
+                Some(linked) if linked.entry.inode != cached.inode || linked.entry.links < 2 => {
+                    self.tally.fault(check, format!("{file} in deliveries is a copy, not a link to the cache"));
+                }
+                None if pending => self.tally.fault(check, format!("{file} has no link in deliveries")),
+                None => {
+                    let state = catalogue.get(*file).and_then(|row| row.get("state").cloned().flatten());
+                    let state = state.unwrap_or_default();
+                    if state == "archiving-failed" {
+                        self.tally.fault(check, format!("{file}: {state}"));
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// One row for the catalogue, one per file, nothing else (WP 4.4).
+    fn read_audit(&mut self, delivery: &Delivery<'_>, new: &BTreeSet<&str>, before: &Value) -> Result<(), StepError> {
+        let check = if self.s.spec().id.starts_with("s430") { "confirmed" } else { "audit" };
+        let after: u64 = before["action"].as_str().and_then(|id| id.parse().ok()).unwrap_or(0);
+        let sql = format!(
+            "select id, action, filename, why from {} where id > {after} order by id",
+            self.ops.table("*actions")
+        );
+        let rows = self.ops.ask(&sql)?.by_name();
+        let kept = self.s.evidence(&format!("audit rows of {}", delivery.id), serde_json::to_vec(&rows)?)?;
+        self.tally.evidence(check, &kept);
+        let field = |row: &Row, key: &str| row.get(key).cloned().flatten().unwrap_or_default();
+        let ours: Vec<&Row> = rows.iter().filter(|row| field(row, "why") == delivery.description).collect();
+        let names: Vec<String> = ours.iter().map(|row| field(row, "filename")).collect();
+        let catalogs = names.iter().filter(|name| name.ends_with(".cat")).count();
+        let files: BTreeSet<&str> = names.iter().map(String::as_str).filter(|name| !name.ends_with(".cat")).collect();
+        let expected: BTreeSet<&str> = match (delivery.kind, self.ops.era()) {
+            // 2014 also writes a row per deleted reference.
+            (Kind::Deletion, Era::Y2014) => {
+                new.iter().copied().chain(delivery.files.iter().map(String::as_str)).collect()
+            }
+            _ => new.clone(),
+        };
+        if catalogs != 1 {
+            self.tally.fault(check, format!("{}: {catalogs} audit rows for its catalogue", delivery.id));
+        }
+        if files != expected || names.len() != expected.len() + catalogs {
+            self.tally.fault(
+                check,
+                format!("{}: audit rows for {} files, expected {}", delivery.id, names.len(), expected.len() + 1),
+            );
+        }
+        self.tally.proof(check, format!("{}: {} audit rows", delivery.id, names.len()));
+        Ok(())
+    }
+
+    fn read_contexts(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<(), StepError> {
+        let edit = self.ops.context_in_database("edit")?;
+        let operational = self.ops.context_in_database("operational")?;
+        let wanted = delivery.expect.unwrap_or(delivery.base);
+        // A later delivery of the plan may have moved it on when this one is looked at again.
+        let moved_on = self.s.again() && edit.as_str() > wanted;
+        self.tally.hold(
+            "edit_context",
+            edit == wanted || moved_on,
+            format!("{}: the edit context is {edit}", delivery.id),
+        );
+        if !self.s.again() {
+            let was = before["operational"].as_str().unwrap_or_default();
+            self.tally.hold("edit_context", operational == was, format!("the operational context is {operational}"));
+        }
+        Ok(())
+    }
+
+    fn read_rest(&mut self, delivery: &Delivery<'_>, catalogue: &BTreeMap<String, Row>) -> Result<(), StepError> {
+        let check = "nothing_left_behind";
+        let uploaded = in_state(catalogue, "uploaded");
+        self.tally.hold(
+            check,
+            uploaded.is_empty(),
+            format!("{}: {} rows in state uploaded", delivery.id, uploaded.len()),
+        );
+        let held = self.ops.locks()?.into_iter().filter(|row| row.locked_object.starts_with("instrument$")).count();
+        // 2014 keeps session and lock after a confirmation.
+        if self.ops.era() != Era::Y2014 {
+            self.tally.hold(check, held == 0, format!("{}: {held} lock rows", delivery.id));
+        }
+        Ok(())
+    }
+
+    fn read_log(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<(), StepError> {
+        let sizes = before["logs"].as_object().cloned().unwrap_or_default();
+        for (path, size) in sizes {
+            let full = format!("{}/{path}", self.ops.paths().logs);
+            let window = self.ops.log_since(&full, size.as_u64().unwrap_or(0), 16 << 20)?;
+            let kept = self.s.evidence(&format!("{path} during {}", delivery.id), &window.bytes)?;
+            self.tally.evidence("log_clean", &kept);
+            let review = Review::of(LogFile::Errors, &crds_upgrade::review::text(&window.bytes));
+            let judged = review.judge_normal();
+            let passed = judged.outcome == crds_upgrade::review::Outcome::Passed;
+            self.tally.hold("log_clean", passed, format!("{path}: {}", judged.observed));
+        }
+        Ok(())
+    }
+}
+
+/// How far a delivery is, by what catalogue and edit context say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// None of its files is known.
+    Untouched,
+    /// All its files wait for confirmation.
+    Uploaded,
+    /// All its files, contexts included, are delivered.
+    Confirmed,
+    /// Something else.
+    Half(String),
+}
+
+fn state_of(delivery: &Delivery<'_>, catalogue: &BTreeMap<String, Row>, edit: &str) -> State {
+    let state = |name: &str| catalogue.get(name).map(|row| row.get("state").cloned().flatten().unwrap_or_default());
+    let all = delivery.all_new();
+    let first = delivery.before_confirmation();
+    if all.iter().all(|name| state(name).is_none()) {
+        return State::Untouched;
+    }
+    let delivered = |name: &&str| state(name).is_some_and(|state| state != "uploaded");
+    let moved = delivery.expect.is_none_or(|context| edit >= context);
+    if all.iter().all(delivered) && moved {
+        return State::Confirmed;
+    }
+    let waits = |name: &&str| state(name).as_deref() == Some("uploaded");
+    if first.iter().all(waits) && all.difference(&first).all(|name| state(name).is_none()) {
+        return State::Uploaded;
+    }
+    let seen: Vec<String> =
+        all.iter().map(|name| format!("{name}: {}", state(name).unwrap_or("unknown".into()))).collect();
+    State::Half(format!("edit context {edit}; {}", shorten(&seen)))
+}
+
+fn in_state(catalogue: &BTreeMap<String, Row>, state: &str) -> Vec<String> {
+    let with = |row: &Row| row.get("state").cloned().flatten().as_deref() == Some(state);
+    catalogue.iter().filter(|(_, row)| with(row)).map(|(name, _)| name.clone()).collect()
+}
+
+/// Names of counters that lie below the highest number that a catalogued mapping carries.
+pub fn counters_behind<'a>(counters: &BTreeMap<String, u64>, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut highest: BTreeMap<String, u64> = BTreeMap::new();
+    for name in names {
+        let Some((stem, extension)) = name.rsplit_once('.') else { continue };
+        let Some((kind, serial)) = stem.rsplit_once('_').filter(|_| extension.ends_with("map")) else { continue };
+        let Ok(serial) = serial.parse::<u64>() else { continue };
+        // hst_acs_darkfile_0250.rmap -> hst_acs_darkfile_.rmap; imaps and pmaps have blanks for the missing parts.
+        let parts = kind.split('_').count();
+        let padding = "_".repeat(3_usize.saturating_sub(parts));
+        let counter = format!("{kind}{padding}_.{extension}");
+        let value = highest.entry(counter).or_default();
+        *value = (*value).max(serial);
+    }
+    let behind =
+        highest.into_iter().filter(|(name, serial)| counters.get(name).is_some_and(|counter| counter < serial));
+    behind.map(|(name, serial)| format!("counter {name} is behind: {serial} is in use")).collect()
+}
+
+/// The page of the newest stored result that holds a delivery's files: for a step that was killed after submitting.
+fn newest_result(session: &mut Session, delivery: &Delivery<'_>) -> Result<String, StepError> {
+    let page = session.good_page("/old_results/")?;
+    let wanted = delivery.files.first().map_or("", String::as_str);
+    let row =
+        page.tables.iter().flat_map(|table| &table.rows).position(|row| row.iter().any(|cell| cell.contains(wanted)));
+    let links: Vec<&String> = page.links.iter().filter(|link| link.contains("/display_result/")).collect();
+    row.and_then(|at| links.get(at)).map(|link| (*link).clone()).ok_or_else(|| {
+        StepError::unknown(
+            format!("the stored result of `{}` is not in the list of old results", delivery.id),
+            "look for it on /old_results/ and confirm or cancel it by hand",
+        )
+    })
+}
+
+fn request<'a>(delivery: &Delivery<'a>) -> Request<'a> {
+    let submission = delivery.submission;
+    Request {
+        description: delivery.description,
+        creator: submission.map_or("UNKNOWN", |submission| &submission.creator),
+        change_level: submission.map_or("SEVERE", |submission| submission.change_level.word()),
+        auto_rename: submission.is_some_and(|submission| submission.auto_rename),
+        compare_old: submission.is_some_and(|submission| submission.compare_old),
+        generate_contexts: submission.is_some_and(|submission| submission.generate_contexts),
+    }
+}
+
+/// Advice for checks that all deliveries share.
+pub const START: Advice = Advice {
+    cause: "somebody else submitted, or an earlier submission was not finished, or the server was mirrored or restored",
+    next: "look at /recent_activity/ and /delivery_status/ of OPS; settle it before anything is submitted",
+};
+/// Advice for the ready page.
+pub const READY: Advice = Advice {
+    cause: "the files do not fit the rules of this context, or another submission derived from the same parent",
+    next: "read the page's certification; cancel the submission, mend the files, run again",
+};

@@ -1,0 +1,9 @@
+//! What several steps share.
+
+pub mod affected;
+pub mod deliver;
+pub mod known_good;
+pub mod mail;
+pub mod outcome;
+pub mod rules;
+pub mod tally;

@@ -1,0 +1,80 @@
+//! Findings of a check that looks at several things, gathered and judged once.
+
+use std::collections::BTreeMap;
+
+use crds_upgrade::run::{Evidence, Step, StepError};
+
+/// Findings by check.
+#[derive(Debug, Default)]
+pub struct Tally {
+    faults: BTreeMap<&'static str, Vec<String>>,
+    proofs: BTreeMap<&'static str, Vec<String>>,
+    evidence: BTreeMap<&'static str, Vec<Evidence>>,
+}
+
+/// What an operator is told if a check fails.
+#[derive(Clone, Copy, Debug)]
+pub struct Advice {
+    /// The likely cause.
+    pub cause: &'static str,
+    /// The next move.
+    pub next: &'static str,
+}
+
+impl Tally {
+    /// Something that must not be.
+    pub fn fault(&mut self, check: &'static str, text: impl Into<String>) {
+        self.faults.entry(check).or_default().push(text.into());
+    }
+
+    /// Something that proves that the check looked, and what it saw.
+    pub fn proof(&mut self, check: &'static str, text: impl Into<String>) {
+        self.proofs.entry(check).or_default().push(text.into());
+    }
+
+    /// A proof if `holds`, else a fault.
+    pub fn hold(&mut self, check: &'static str, holds: bool, text: impl Into<String>) {
+        if holds { self.proof(check, text) } else { self.fault(check, text) }
+    }
+
+    /// Bytes that a check looked at.
+    pub fn evidence(&mut self, check: &'static str, evidence: &Evidence) {
+        self.evidence.entry(check).or_default().push(evidence.clone());
+    }
+
+    /// Whether a check has a fault so far.
+    pub fn has_fault(&self, check: &'static str) -> bool {
+        self.faults.contains_key(check)
+    }
+
+    /// Judges a check: failed with its faults, unknown if nothing was looked at, else passed with its proofs.
+    pub fn judge(&self, s: &Step, check: &'static str, on: impl ToString, advice: Advice) -> Result<bool, StepError> {
+        let none = Vec::new();
+        let faults = self.faults.get(check).unwrap_or(&none);
+        let proofs = self.proofs.get(check).unwrap_or(&none);
+        let mut row = s.check(check).on(on).cause(advice.cause).next_move(advice.next);
+        for evidence in self.evidence.get(check).into_iter().flatten() {
+            row = row.evidence(evidence);
+        }
+        if !faults.is_empty() {
+            row.observed(shorten(faults)).judge(false)?;
+            return Ok(false);
+        }
+        if proofs.is_empty() {
+            row.unknown("nothing was looked at")?;
+            return Ok(false);
+        }
+        row.observed(shorten(proofs)).judge(true)?;
+        Ok(true)
+    }
+}
+
+/// The first few texts and how many more there are.
+pub fn shorten(texts: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let mut text = texts.iter().take(SHOWN).cloned().collect::<Vec<_>>().join("; ");
+    if texts.len() > SHOWN {
+        text.push_str(&format!("; and {} more", texts.len() - SHOWN));
+    }
+    text
+}

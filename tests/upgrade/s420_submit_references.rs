@@ -1,0 +1,33 @@
+//! Step 420: submit references.
+//!
+//! Procedure: "Submit any NPOLFILE references."
+//! Method: as step 410, for the reference batches of the plan in their order; besides, each reference in the cache is
+//! compared with the file submitted, and a dataset made from its own rule must select it.
+//! Way back: none; a further delivery can delete them from the rules again.
+
+use crds_upgrade::plan::{Role, SubmissionKind};
+use crds_upgrade::run::{StepResult, harness};
+use crds_upgrade::steps::S420_SUBMIT_REFERENCES;
+
+use crate::common::deliver::{Delivery, Hand};
+use crate::common::outcome;
+
+#[test]
+fn s420_submit_references() -> StepResult {
+    harness::step(&S420_SUBMIT_REFERENCES, |s| {
+        let ops = s.hosts().server(Role::Ops)?;
+        let plan = s.plan().clone();
+        let deliveries: Vec<Delivery<'_>> =
+            plan.submissions.iter().filter(|one| one.kind == SubmissionKind::References).map(Delivery::of).collect();
+        let mut hand = Hand::new(s, &ops)?;
+        if deliveries.is_empty() {
+            return outcome::nothing_declared(&mut hand, "batch submit");
+        }
+        for delivery in &deliveries {
+            hand.deliver(delivery)?;
+            outcome::judge_rules(&mut hand, delivery)?;
+            outcome::judge_bytes(&mut hand, delivery)?;
+        }
+        outcome::judge_all(&hand)
+    })
+}

@@ -1,0 +1,30 @@
+//! Step 430: delete bad files.
+//!
+//! Procedure: "Delete bad files."
+//! Method: the deletion of the plan through the web site, confirmed; then everything is read back as in step 410. The
+//! references themselves stay in cache and catalogue: they leave the rules, nothing else.
+//! Way back: none; a further delivery can add them to the rules again.
+
+use crds_upgrade::plan::Role;
+use crds_upgrade::run::{StepResult, harness};
+use crds_upgrade::steps::S430_DELETE_BAD_FILES;
+
+use crate::common::deliver::{Delivery, Hand};
+use crate::common::outcome;
+
+#[test]
+fn s430_delete_bad_files() -> StepResult {
+    harness::step(&S430_DELETE_BAD_FILES, |s| {
+        let ops = s.hosts().server(Role::Ops)?;
+        let plan = s.plan().clone();
+        let mut hand = Hand::new(s, &ops)?;
+        let Some(deletion) = &plan.deletion else {
+            return outcome::nothing_declared(&mut hand, "delete references");
+        };
+        let delivery = Delivery::deleting(deletion);
+        hand.deliver(&delivery)?;
+        outcome::judge_rules(&mut hand, &delivery)?;
+        outcome::judge_kept(&mut hand, &delivery)?;
+        outcome::judge_all(&hand)
+    })
+}

@@ -1,0 +1,345 @@
+//! Step 440: set the operational context.
+//!
+//! Procedure: "Set the operational context."
+//! Method: wait, bounded, until the archive has taken every delivery of this plan, watching its links go one by one;
+//! compute with our own rules engine what the new context will change and hold it against the plan's limits; set it;
+//! read it back from database, RPC, page, cache and published cache.
+//! Way back: set the former context again. The server computes no affected datasets for that (SO 16).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crds_upgrade::crds::web::{Login, Session};
+use crds_upgrade::crds::{Door, Row, Server};
+use crds_upgrade::plan::{Change, Plan, Role, SetContext};
+use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult, harness};
+use crds_upgrade::steps::S440_SET_CONTEXT;
+use serde_json::json;
+
+use crate::common::rules::{Rules, sha1};
+use crate::common::tally::{Advice, Tally, shorten};
+use crate::common::{affected, outcome};
+
+#[test]
+fn s440_set_context() -> StepResult {
+    harness::step(&S440_SET_CONTEXT, |s| {
+        let ops = s.hosts().server(Role::Ops)?;
+        let plan = s.plan().clone();
+        let Some(set) = &plan.set_context else { return outcome::no_context_set(s, &ops) };
+        let mut tally = Tally::default();
+        let before = before(s, &ops, set)?;
+        let old = before["operational"].as_str().unwrap_or_default().to_owned();
+        wait_for_archive(s, &ops, &plan, set, &mut tally)?;
+        preview(s, &ops, &plan, &old, set, &mut tally)?;
+        let said = set_it(s, &ops, set)?;
+        if let Some(said) = said {
+            let right = said.contains(&format!("from {old} to {}", set.context))
+                || said.contains(&set.context) && said.contains(&old);
+            tally.hold("set", right, said);
+        } else {
+            let now = ops.context_in_database("operational")?;
+            tally.hold("set", now == set.context, format!("the database says {now}"));
+        }
+        read_back(s, &ops, set, &before, &mut tally)?;
+        judge(s, &tally)
+    })
+}
+
+/// What was there before, measured once.
+fn before(s: &Step, ops: &Server, set: &SetContext) -> Result<serde_json::Value, StepError> {
+    if let Some(before) = s.fact_of(s.spec().id, "before") {
+        return Ok(before);
+    }
+    let catalogue = ops.catalogue()?;
+    let closure = Rules::of_run(s)?.fetch_closure(ops, &catalogue, &set.context)?;
+    let before = json!({
+        "operational": ops.context_in_database("operational")?,
+        "history": ops.history()?.iter().map(|row| row.id).max().unwrap_or(0),
+        "dates": dates(&catalogue, &closure.into_iter().collect()),
+        "states": ops.states()?,
+    });
+    s.fact("before", before.clone())?;
+    Ok(before)
+}
+
+/// A digest of the delivery and activation dates of all files outside a context.
+fn dates(catalogue: &BTreeMap<String, Row>, except: &BTreeSet<String>) -> String {
+    let mut hash = blake3::Hasher::new();
+    for (name, row) in catalogue.iter().filter(|(name, _)| !except.contains(*name)) {
+        for column in ["delivery_date", "activation_date"] {
+            hash.update(name.as_bytes());
+            hash.update(row.get(column).cloned().flatten().unwrap_or_default().as_bytes());
+            hash.update(b"\n");
+        }
+    }
+    hash.finalize().to_hex().to_string()
+}
+
+/// Waits until every delivery of the plan was taken by the archive.
+fn wait_for_archive(s: &Step, ops: &Server, plan: &Plan, set: &SetContext, tally: &mut Tally) -> Result<(), StepError> {
+    let files = outcome::delivered_files(plan);
+    let catalogue = ops.catalogue()?;
+    let link = |name: &String| catalogue.get(name).and_then(|row| row.get("catalog_link").cloned().flatten());
+    let catalogs: BTreeSet<String> = files.iter().filter_map(link).filter_map(|link| catalog_stem(&link)).collect();
+    let limit = Duration::from_secs(set.archive_wait_s);
+    let waited = s.wait("the archive to take this plan's deliveries", limit, Duration::from_secs(300), || {
+        let present = ops.deliveries()?;
+        let mut pending = Vec::new();
+        for catalog in &catalogs {
+            let semaphore = present.iter().find(|link| link.name.starts_with(catalog.as_str()));
+            let state = semaphore.map(|link| link.name[catalog.len()..].to_ascii_lowercase());
+            match state.as_deref() {
+                Some("_error" | "_err") => {
+                    return Ok(Poll::Ready(Err(format!("{catalog}: the archive reports an error"))));
+                }
+                Some(suffix) => pending.push(format!("{catalog}{suffix}")),
+                None => {
+                    let here =
+                        |name: &&String| link(name).and_then(|link| catalog_stem(&link)).as_ref() == Some(catalog);
+                    let ours: Vec<&String> = files.iter().filter(here).collect();
+                    let left: Vec<String> =
+                        present.iter().map(|link| link.name.clone()).filter(|name| ours.contains(&name)).collect();
+                    if !left.is_empty() {
+                        return Ok(Poll::Ready(Err(format!(
+                            "{catalog} is gone from deliveries while links of its files are left: {}",
+                            shorten(&left)
+                        ))));
+                    }
+                }
+            }
+        }
+        if pending.is_empty() {
+            return Ok(Poll::Ready(Ok(catalogs.len())));
+        }
+        Ok(Poll::NotYet(format!("pending: {}", shorten(&pending))))
+    })?;
+    match waited {
+        Ok(count) => tally.proof("archived", format!("{count} catalogues taken")),
+        Err(fault) => {
+            tally.fault("archived", fault);
+            tally.judge(s, "archived", Role::Ops, ARCHIVE)?;
+            return Err(StepError::failed("the context is not set", ARCHIVE.next));
+        }
+    }
+    silent_promotion(s, ops, &files, tally)
+}
+
+fn catalog_stem(link: &str) -> Option<String> {
+    let name = link.rsplit('/').next()?;
+    let at = name.find(".cat")?;
+    Some(name[..at + 4].to_owned())
+}
+
+/// A file of somebody else that was pending at the baseline and is archived now without its link having been seen go.
+fn silent_promotion(s: &Step, ops: &Server, ours: &BTreeSet<String>, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "no_silent_promotion";
+    let pending_before = s.fact_of("s010_preflight", "pending").unwrap_or(serde_json::Value::Null);
+    let Some(before) = pending_before.as_array() else {
+        tally.proof(check, "nothing was pending before the upgrade");
+        return Ok(());
+    };
+    let catalogue = ops.catalogue()?;
+    let mut promoted = Vec::new();
+    for name in before.iter().filter_map(|name| name.as_str()).filter(|name| !ours.contains(*name)) {
+        let state = catalogue.get(name).and_then(|row| row.get("state").cloned().flatten()).unwrap_or_default();
+        if state == "archived" || state == "operational" {
+            promoted.push(format!("{name} was pending at preflight and is {state} now"));
+        }
+    }
+    for fault in promoted {
+        tally.fault(check, fault);
+    }
+    tally.proof(check, format!("{} files that were pending before looked at", before.len()));
+    Ok(())
+}
+
+/// What the new context will change, by our own computation.
+fn preview(
+    s: &Step,
+    ops: &Server,
+    plan: &Plan,
+    old: &str,
+    set: &SetContext,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
+    if s.again() {
+        return Ok(());
+    }
+    let seen = affected::compute(s, ops, old, &set.context)?;
+    let kept = s.evidence("affected datasets, our preview", serde_json::to_vec_pretty(&seen.summary)?)?;
+    tally.evidence("preview_in_limits", &kept);
+    s.fact("preview", json!({"old": old, "new": set.context, "count": seen.ids.len()}))?;
+    let count = seen.ids.len() as u64;
+    let limits = &plan.affected;
+    if limits.at_least.is_some_and(|least| count < least) {
+        tally.fault(
+            "preview_in_limits",
+            format!("{count} datasets, the plan expects at least {}", limits.at_least.unwrap_or(0)),
+        );
+    }
+    if limits.at_most.is_some_and(|most| count > most) {
+        tally.fault("preview_in_limits", format!("{count} datasets, the plan allows {}", limits.at_most.unwrap_or(0)));
+    }
+    for (instrument, types) in &seen.types {
+        let allowed = limits.types.get(instrument);
+        for kind in types {
+            if !limits.types.is_empty() && !allowed.is_some_and(|allowed| allowed.contains(kind)) {
+                tally.fault(
+                    "preview_in_limits",
+                    format!("{instrument} {kind} would change, which the plan does not name"),
+                );
+            }
+        }
+    }
+    if tally.has_fault("preview_in_limits") {
+        tally.judge(s, "preview_in_limits", Role::Ops, PREVIEW)?;
+        return Err(StepError::failed("the context is not set", PREVIEW.next));
+    }
+    tally.proof("preview_in_limits", format!("{count} of {} datasets change", seen.datasets));
+    Ok(())
+}
+
+fn set_it(s: &Step, ops: &Server, set: &SetContext) -> Result<Option<String>, StepError> {
+    let mut said = None;
+    let look = || Ok(if ops.context_in_database("operational")? == set.context { Found::Done } else { Found::NotDone });
+    s.act("set_context", Role::Ops, Change::Context, look, |permit| {
+        let credential = outcome::credential(s, &set.credential)?;
+        let password = credential.password.resolve()?;
+        let login = Login { username: &credential.username, password: &password, instrument: None };
+        let mut session = Session::login_with_lock(permit, Role::Ops, ops.http()?, &ops.url(Door::Direct)?, &login)?;
+        said = Some(session.set_operational(permit, Role::Ops, &set.context, &set.description)?);
+        session.logout()?;
+        Ok(())
+    })?;
+    Ok(said)
+}
+
+fn read_back(
+    s: &Step,
+    ops: &Server,
+    set: &SetContext,
+    before: &serde_json::Value,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
+    outcome::contexts_agree(s, ops, &set.context, tally, "agree")?;
+    let last = before["history"].as_u64().unwrap_or(0);
+    let rows: Vec<_> = ops.history()?.into_iter().filter(|row| row.id > last && row.state == "operational").collect();
+    match rows.as_slice() {
+        [row] => {
+            let right = row.context == set.context && row.description == set.description;
+            tally.hold("history", right, format!("{} {}: {}", row.start_date, row.context, row.description));
+        }
+        rows => tally.fault("history", format!("{} new operational rows in the history", rows.len())),
+    }
+    let catalogue = ops.catalogue()?;
+    let rules = Rules::of_run(s)?;
+    let closure = rules.fetch_closure(ops, &catalogue, &set.context)?;
+    let state =
+        |name: &String| catalogue.get(name).and_then(|row| row.get("state").cloned().flatten()).unwrap_or_default();
+    let wrong: Vec<String> = closure
+        .iter()
+        .filter(|name| state(name) != "operational")
+        .map(|name| format!("{name} is {}", state(name)))
+        .collect();
+    tally.hold(
+        "closure_operational",
+        wrong.is_empty(),
+        if wrong.is_empty() { format!("{} mappings operational", closure.len()) } else { shorten(&wrong) },
+    );
+    let info = ops.rpc(Door::Direct)?.server_info()?;
+    let http = ops.http()?;
+    let mut bad = Vec::new();
+    for name in &closure {
+        let url = format!("{}/{name}", info.mapping_url.trim_end_matches('/'));
+        let answer = http.send(&crds_upgrade::crds::wire::Ask::get(&url))?;
+        if sha1(&answer.body) != rules.sha1(name)? {
+            bad.push(format!("{name} downloads with another checksum (status {})", answer.status));
+        }
+    }
+    tally.hold(
+        "closure_downloads",
+        bad.is_empty(),
+        if bad.is_empty() { format!("{} mappings", closure.len()) } else { shorten(&bad) },
+    );
+    if !s.again() {
+        let now = dates(&catalogue, &closure.into_iter().collect());
+        tally.hold(
+            "dates_stable",
+            before["dates"].as_str() == Some(now.as_str()),
+            "dates of the files outside the context",
+        );
+    }
+    Ok(())
+}
+
+fn judge(s: &Step, tally: &Tally) -> Result<(), StepError> {
+    for (check, advice) in [
+        ("archived", ARCHIVE),
+        (
+            "no_silent_promotion",
+            Advice {
+                cause: "the deliveries directory was emptied or unmounted for a while (absence reads as success)",
+                next: "compare deliveries with the archive; redeliver what it does not have",
+            },
+        ),
+        (
+            "set",
+            Advice {
+                cause: "the page refused or answered with an error block under status 200",
+                next: "read the page in the evidence; look at /display_context_history/",
+            },
+        ),
+        (
+            "agree",
+            Advice {
+                cause: "a cache was not refreshed: memcached, the server's own config, or the published cache's sync",
+                next: "run prime_web_cache and cron_sync by hand, look at their logs; then run again",
+            },
+        ),
+        (
+            "history",
+            Advice {
+                cause: "somebody else set a context as well",
+                next: "look at /display_context_history/; agree with the other person",
+            },
+        ),
+        (
+            "closure_operational",
+            Advice {
+                cause: "a file of the context was not archived or the state update broke off",
+                next: "look at its delivery; set the context again only if the archive has the file",
+            },
+        ),
+        (
+            "closure_downloads",
+            Advice {
+                cause: "a file in the cache differs from the catalogue, or the download alias is wrong",
+                next: "compare the file with the archive of step 220 and with the published cache",
+            },
+        ),
+    ] {
+        tally.judge(s, check, Role::Ops, advice)?;
+    }
+    if !s.again() {
+        tally.judge(s, "preview_in_limits", Role::Ops, PREVIEW)?;
+        tally.judge(
+            s,
+            "dates_stable",
+            Role::Ops,
+            Advice {
+                cause: "automatic date fields rewrote rows on saving",
+                next: "restore the dates from the dump of last night's backup",
+            },
+        )?;
+    }
+    Ok(())
+}
+
+const ARCHIVE: Advice = Advice {
+    cause: "the archive's poller is off, refused a file, or deliveries was emptied by hand",
+    next: "ask the archive; when the delivery is taken, run the same command again: nothing is submitted twice",
+};
+const PREVIEW: Advice = Advice {
+    cause: "the delivery changes more, less or something else than the plan says",
+    next: "look at the differences of the contexts; correct the plan's limits only if the change is meant",
+};

@@ -1,0 +1,205 @@
+//! Step 450: mark files bad.
+//!
+//! Procedure: "Mark files bad."
+//! Method: first make sure that none of the files is in the operational context; mark them; read the mark back from
+//! catalogue, RPC, the server's own cache and the published cache until all agree.
+//! Way back: mark them ok.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crds_upgrade::crds::web::{Login, Session};
+use crds_upgrade::crds::{Door, Row, Server};
+use crds_upgrade::plan::{Change, MarkBad, Role};
+use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult, harness};
+use crds_upgrade::steps::S450_MARK_BAD;
+use serde_json::json;
+
+use crate::common::outcome;
+use crate::common::rules::Rules;
+use crate::common::tally::{Advice, Tally, shorten};
+
+#[test]
+fn s450_mark_bad() -> StepResult {
+    harness::step(&S450_MARK_BAD, |s| {
+        let ops = s.hosts().server(Role::Ops)?;
+        let plan = s.plan().clone();
+        let none = MarkBad { files: Vec::new(), why: String::new(), credential: String::new() };
+        let mark = plan.mark_bad.as_ref().unwrap_or(&none);
+        let mut tally = Tally::default();
+        let before = before(s, &ops)?;
+        not_in_context(s, &ops, mark, &mut tally)?;
+        if plan.mark_bad.is_some() {
+            mark_them(s, &ops, mark)?;
+        }
+        read_back(s, &ops, mark, &before, &mut tally)?;
+        judge(s, &tally)
+    })
+}
+
+fn rejected(ops: &Server) -> Result<BTreeSet<String>, StepError> {
+    let bad = |row: &Row| row.get("rejected").cloned().flatten().is_some_and(|flag| flag == "1" || flag == "True");
+    Ok(ops.catalogue()?.into_iter().filter(|(_, row)| bad(row)).map(|(name, _)| name).collect())
+}
+
+fn before(s: &Step, ops: &Server) -> Result<serde_json::Value, StepError> {
+    if let Some(before) = s.fact_of(s.spec().id, "before") {
+        return Ok(before);
+    }
+    let actions = ops.ask(&format!("select max(id) as id from {}", ops.table("*actions")))?;
+    let before = json!({"rejected": rejected(ops)?, "action": actions.single().unwrap_or("0")});
+    s.fact("before", before.clone())?;
+    Ok(before)
+}
+
+fn not_in_context(s: &Step, ops: &Server, mark: &MarkBad, tally: &mut Tally) -> Result<(), StepError> {
+    let context = ops.context_in_database("operational")?;
+    let rules = Rules::of_run(s)?;
+    rules.fetch_closure(ops, &ops.catalogue()?, &context)?;
+    let members = outcome::members(&rules, &context)?;
+    for name in mark.files.iter().filter(|name| members.contains(*name)) {
+        tally.fault("not_in_context", format!("{name} is in {context}"));
+    }
+    tally.proof(
+        "not_in_context",
+        format!("{} names looked for in {context}, which holds {}", mark.files.len(), members.len()),
+    );
+    if tally.has_fault("not_in_context") {
+        tally.judge(s, "not_in_context", Role::Ops, IN_CONTEXT)?;
+        return Err(StepError::failed("nothing is marked", IN_CONTEXT.next));
+    }
+    Ok(())
+}
+
+fn mark_them(s: &Step, ops: &Server, mark: &MarkBad) -> Result<(), StepError> {
+    let look = || {
+        let rejected = rejected(ops)?;
+        let done = mark.files.iter().filter(|name| rejected.contains(*name)).count();
+        Ok(match done {
+            0 => Found::NotDone,
+            all if all == mark.files.len() => Found::Done,
+            some => Found::Half(format!("{some} of {} files are marked", mark.files.len())),
+        })
+    };
+    s.act("mark_bad", Role::Ops, Change::Context, look, |permit| {
+        let credential = outcome::credential(s, &mark.credential)?;
+        let password = credential.password.resolve()?;
+        let login = Login { username: &credential.username, password: &password, instrument: None };
+        let mut session = Session::login_with_lock(permit, Role::Ops, ops.http()?, &ops.url(Door::Direct)?, &login)?;
+        let observatory = ops.observatory().to_string();
+        session.mark_bad(permit, Role::Ops, &observatory, &mark.files, &mark.why)?;
+        session.logout()?;
+        Ok(())
+    })
+}
+
+fn read_back(
+    s: &Step,
+    ops: &Server,
+    mark: &MarkBad,
+    before: &serde_json::Value,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
+    let wanted: BTreeSet<String> = mark.files.iter().cloned().collect();
+    let everywhere = s.wait("the marks to be everywhere", Duration::from_secs(1800), Duration::from_secs(120), || {
+        let mut missing = Vec::new();
+        for (place, seen) in outcome::bad_files_everywhere(ops)? {
+            let lacks: Vec<String> = wanted.difference(&seen).cloned().collect();
+            if !lacks.is_empty() {
+                missing.push(format!("{place} lacks {}", shorten(&lacks)));
+            }
+        }
+        Ok(if missing.is_empty() { Poll::Ready(()) } else { Poll::NotYet(missing.join("; ")) })
+    });
+    match everywhere {
+        Ok(()) => tally.proof(
+            "rejected_everywhere",
+            format!("{} files in catalogue, RPC, cache and published cache", wanted.len()),
+        ),
+        Err(error) => tally.fault("rejected_everywhere", error.text().to_owned()),
+    }
+    let was: BTreeSet<String> = before["rejected"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str().map(str::to_owned))
+        .collect();
+    let now = rejected(ops)?;
+    let new: BTreeSet<String> = now.difference(&was).cloned().collect();
+    let gone: Vec<String> = was.difference(&now).cloned().collect();
+    let surplus: Vec<String> = new.difference(&wanted).cloned().collect();
+    if !surplus.is_empty() || !gone.is_empty() {
+        tally.fault(
+            "exactly_these",
+            format!("also marked: {}; no longer marked: {}", shorten(&surplus), shorten(&gone)),
+        );
+    }
+    tally.proof("exactly_these", format!("{} files newly marked, {} as before", new.len(), was.len()));
+    let context = ops.context_in_database("operational")?;
+    let members = outcome::members(&Rules::of_run(s)?, &context)?;
+    let inside: Vec<String> = now.intersection(&members).cloned().collect();
+    tally.hold(
+        "context_free_of_bad",
+        inside.is_empty(),
+        if inside.is_empty() {
+            format!("{} members of {context}", members.len())
+        } else {
+            format!("{context} holds {}", shorten(&inside))
+        },
+    );
+    let after: u64 = before["action"].as_str().and_then(|id| id.parse().ok()).unwrap_or(0);
+    let sql = format!(
+        "select filename, action, why from {} where id > {after} and action = 'blacklist' order by id",
+        ops.table("*actions")
+    );
+    let rows = ops.ask(&sql)?.by_name();
+    let names: BTreeSet<String> = rows.iter().filter_map(|row| row.get("filename").cloned().flatten()).collect();
+    tally.hold(
+        "audit",
+        names == wanted && rows.len() == wanted.len(),
+        format!("{} rows for {} files", rows.len(), wanted.len()),
+    );
+    Ok(())
+}
+
+fn judge(s: &Step, tally: &Tally) -> Result<(), StepError> {
+    for (check, advice) in [
+        ("not_in_context", IN_CONTEXT),
+        (
+            "rejected_everywhere",
+            Advice {
+                cause: "a cache was not refreshed: memcached, the server's config, or the published cache's sync",
+                next: "run cron_sync and sync_ops_to_grp by hand and look at their logs; then run again",
+            },
+        ),
+        (
+            "exactly_these",
+            Advice {
+                cause: "somebody else marked files, or the form was sent with another list",
+                next: "look at /recent_activity/ for the action `blacklist`",
+            },
+        ),
+        (
+            "context_free_of_bad",
+            Advice {
+                cause: "the server's guard looked at another context (A020)",
+                next: "mark the file ok again, or set a context without it",
+            },
+        ),
+        (
+            "audit",
+            Advice {
+                cause: "marks were made by another way than the page, or twice",
+                next: "look at /recent_activity/ for the action `blacklist`",
+            },
+        ),
+    ] {
+        tally.judge(s, check, Role::Ops, advice)?;
+    }
+    Ok(())
+}
+
+const IN_CONTEXT: Advice = Advice {
+    cause: "the context with the deletion is not operational yet, or another place of the rules names the file",
+    next: "set the operational context first; nothing was marked",
+};

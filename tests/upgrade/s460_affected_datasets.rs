@@ -1,0 +1,222 @@
+//! Step 460: watch for affected datasets.
+//!
+//! Procedure: "Watch for affected datasets."
+//! Method: wait, bounded, for the server's own computation of each context change since going live; prove that it is
+//! whole, that the RPC publishes what lies on disk, that the mail went out, and that the list equals our own computation,
+//! each difference explained by a class with a witness.
+//! Way back: nothing to take back.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crds_upgrade::crds::{Door, Server};
+use crds_upgrade::plan::Role;
+use crds_upgrade::review::counters;
+use crds_upgrade::run::{Poll, Step, StepError, StepResult, harness};
+use crds_upgrade::steps::S460_AFFECTED_DATASETS;
+
+use crate::common::tally::{Advice, Tally, shorten};
+use crate::common::{affected, mail, outcome};
+
+/// Longest computation ever seen took 8 hours (SO 16); the monitor looks every five minutes.
+const LONGEST: Duration = Duration::from_secs(9 * 3600);
+
+#[test]
+fn s460_affected_datasets() -> StepResult {
+    harness::step(&S460_AFFECTED_DATASETS, |s| {
+        let ops = s.hosts().server(Role::Ops)?;
+        let mut tally = Tally::default();
+        let changes = forward_changes(s, &ops)?;
+        if changes.is_empty() {
+            return outcome::no_computation(s, &ops);
+        }
+        for (old, new) in &changes {
+            let directory = match wait_for(s, &ops, old, new) {
+                Ok(directory) => directory,
+                Err(error) => {
+                    tally.fault("computed", error.text().to_owned());
+                    tally.judge(s, "computed", Role::Ops, COMPUTED)?;
+                    return Err(StepError::failed(format!("{old} -> {new} was not computed"), COMPUTED.next));
+                }
+            };
+            tally.proof("computed", directory.clone());
+            let ids = whole(s, &ops, &directory, &mut tally)?;
+            published(&ops, old, new, &directory, &ids, &mut tally)?;
+            mailed(s, &ops, old, new, ids.len(), &mut tally)?;
+            affected::judge_equal(s, &ops, old, new, &ids, &mut tally)?;
+        }
+        let operational = ops.context_in_database("operational")?;
+        let known = ops.old_context()?.unwrap_or_default();
+        tally.hold(
+            "monitor_advanced",
+            known == operational,
+            format!("old_context.txt: `{known}`, operational: {operational}"),
+        );
+        for (check, advice) in [
+            ("computed", COMPUTED),
+            (
+                "whole",
+                Advice {
+                    cause: "the job was killed, lost the server, or a service it asks; exit 1 hides a crash (SO 16)",
+                    next: "write the old context into old_context.txt, so that the monitor computes it again",
+                },
+            ),
+            (
+                "published_equals_disk",
+                Advice {
+                    cause: "an answer read too early is cached for a day (A029)",
+                    next: "clear the web cache, ask again",
+                },
+            ),
+            (
+                "mail",
+                Advice {
+                    cause: "the mail was refused, or went to another list",
+                    next: "send the list by hand; correct CRDS_AFFECTED_DATASETS_RECIPIENTS",
+                },
+            ),
+            (
+                "equal_to_ours",
+                Advice {
+                    cause: "the server lost datasets, or the rules it used are not those of the context",
+                    next: "look at the classes in the evidence; reprocess the missing datasets by hand",
+                },
+            ),
+            (
+                "monitor_advanced",
+                Advice {
+                    cause: "the monitor could not ask the server, or cron does not run",
+                    next: "look at monitor_reprocessing.log",
+                },
+            ),
+        ] {
+            tally.judge(s, check, Role::Ops, advice)?;
+        }
+        Ok(())
+    })
+}
+
+const COMPUTED: Advice = Advice {
+    cause: "the monitor lost the change: marker file overwritten before the work, blanked while the server was away, or cron is off",
+    next: "write the old context's name into old_context.txt; the monitor computes it at its next run",
+};
+
+/// Changes of the operational context since the baseline that go forward; the server computes no others.
+fn forward_changes(s: &Step, ops: &Server) -> Result<Vec<(String, String)>, StepError> {
+    let Some(before) = s.fact_of("s440_set_context", "before") else { return Ok(Vec::new()) };
+    let last = before["history"].as_u64().unwrap_or(0);
+    let mut old = before["operational"].as_str().unwrap_or_default().to_owned();
+    let mut changes = Vec::new();
+    for row in ops.history()?.into_iter().filter(|row| row.id > last && row.state == "operational") {
+        if row.context > old {
+            changes.push((old, row.context.clone()));
+        }
+        old = row.context;
+    }
+    Ok(changes)
+}
+
+fn serial(context: &str) -> &str {
+    let stem = context.rsplit_once('.').map_or(context, |(stem, _)| stem);
+    stem.rsplit('_').next().unwrap_or(stem)
+}
+
+/// Waits for the directory of a finished computation; returns its name.
+fn wait_for(s: &Step, ops: &Server, old: &str, new: &str) -> Result<String, StepError> {
+    let suffix = format!("_{}_{}", serial(old), serial(new));
+    let what = format!("the server's computation of {old} -> {new}");
+    s.wait(&what, LONGEST, Duration::from_secs(300), || {
+        let found =
+            ops.computations()?.into_iter().map(|entry| entry.path).filter(|name| name.ends_with(&suffix)).max();
+        let Some(name) = found else {
+            let marker = ops.old_context()?.unwrap_or_default();
+            return Ok(Poll::NotYet(format!("no directory *{suffix}; old_context.txt holds `{marker}`")));
+        };
+        let path = format!("{}/{name}", ops.paths().monitor);
+        let status = ops.remote().read_if_there(&format!("{path}/bestrefs.status"), 64)?;
+        let done = ops.remote().stat(&format!("{path}/bestrefs_err_truncated.txt.gz"))?.is_some();
+        Ok(match (status, done) {
+            (Some(_), true) => Poll::Ready(name),
+            (Some(_), false) => Poll::NotYet(format!("{name}: bestrefs ended, its logs are not packed yet")),
+            (None, _) => Poll::NotYet(format!("{name}: bestrefs runs")),
+        })
+    })
+}
+
+/// Reads a computation from disk and proves it whole; returns its ids.
+fn whole(s: &Step, ops: &Server, directory: &str, tally: &mut Tally) -> Result<BTreeSet<String>, StepError> {
+    let path = format!("{}/{directory}", ops.paths().monitor);
+    let status = ops.remote().read_if_there(&format!("{path}/bestrefs.status"), 64)?.unwrap_or_default();
+    let status = String::from_utf8_lossy(&status).trim().to_owned();
+    tally.hold("whole", status == "0" || status == "1", format!("status `{status}`"));
+    let log = unzip(&ops.remote().read_file(&format!("{path}/bestrefs_err.txt.gz"), 256 << 20)?)?;
+    let ids = unzip(&ops.remote().read_file(&format!("{path}/affected_ids.txt.gz"), 256 << 20)?)?;
+    tally.evidence("whole", &s.evidence(&format!("log of {directory}"), &log)?);
+    tally.evidence("equal_to_ours", &s.evidence(&format!("ids of {directory}"), &ids)?);
+    let text = crds_upgrade::review::text(&log);
+    if text.contains("Traceback (most recent call last)") {
+        tally.fault("whole", "its log holds a traceback");
+    }
+    if !text.lines().any(|line| line.contains("STOPPED")) {
+        tally.fault("whole", "its log has no STOPPED line");
+    }
+    let tool_log: String = text.lines().filter(|line| line.contains("CRDS")).map(|line| format!("{line}\n")).collect();
+    match counters(&tool_log) {
+        None => tally.fault("whole", "its log does not end with the three counters"),
+        Some(counters) => {
+            tally.hold("whole", status != "0" || counters.errors == 0, format!("{} errors logged", counters.errors))
+        }
+    }
+    let ids: BTreeSet<String> = String::from_utf8_lossy(&ids)
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect();
+    let logged = text.lines().filter_map(|line| line.rsplit_once("Affected products = ")).next_back();
+    match logged.and_then(|(_, count)| count.trim().parse::<usize>().ok()) {
+        None => tally.fault("whole", "its log does not say how many products are affected"),
+        Some(count) => tally.hold("whole", count == ids.len(), format!("{} ids listed, {count} logged", ids.len())),
+    }
+    Ok(ids)
+}
+
+fn unzip(bytes: &[u8]) -> Result<Vec<u8>, StepError> {
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::Read::take(flate2::read::GzDecoder::new(bytes), 1 << 30), &mut plain)?;
+    Ok(plain)
+}
+
+fn published(
+    ops: &Server,
+    old: &str,
+    new: &str,
+    directory: &str,
+    ids: &BTreeSet<String>,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
+    let check = "published_equals_disk";
+    match ops.rpc(Door::Direct)?.affected_datasets(&ops.observatory().to_string(), old, new)? {
+        None => tally.fault(check, format!("the RPC has no results for {old} -> {new}, the disk has {directory}")),
+        Some(seen) => {
+            let listed: BTreeSet<String> = seen.ids.iter().filter(|id| !id.is_empty()).cloned().collect();
+            if seen.directory != directory {
+                tally.fault(check, format!("the RPC publishes {}, the newest on disk is {directory}", seen.directory));
+            }
+            tally.hold(check, listed == *ids, format!("{} ids by RPC, {} on disk", listed.len(), ids.len()));
+        }
+    }
+    Ok(())
+}
+
+fn mailed(s: &Step, ops: &Server, old: &str, new: &str, count: usize, tally: &mut Tally) -> Result<(), StepError> {
+    let Some(mails) = mail::all(s, ops)? else {
+        tally.fault("mail", "the site names no mailbox to look into");
+        return Ok(());
+    };
+    let about: Vec<_> = mails.iter().filter(|mail| mail.subject.contains(&format!("{old} --> {new}"))).collect();
+    let right = about.iter().filter(|mail| mail.subject.contains(&format!(": {count} affected"))).count();
+    let subjects: Vec<String> = about.iter().map(|mail| mail.subject.clone()).collect();
+    tally.hold("mail", about.len() == 1 && right == 1, format!("{} mails: {}", about.len(), shorten(&subjects)));
+    Ok(())
+}

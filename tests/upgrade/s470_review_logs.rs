@@ -1,0 +1,189 @@
+//! Step 470: check the server logs.
+//!
+//! Procedure: "Check the server logs for nominal output."
+//! Method: every log of the server and of its cron jobs since going live, each line classified by the catalogue of
+//! shapes; nothing abnormal, nothing new, no silence, no flood, no log lost under the server.
+//! Way back: nothing to take back.
+
+use std::collections::BTreeMap;
+
+use crds_upgrade::crds::Server;
+use crds_upgrade::plan::Role;
+use crds_upgrade::review::logs::{LogFile, Pace, Review};
+use crds_upgrade::review::{self, Judgement, Outcome, error_words};
+use crds_upgrade::run::{Step, StepError, StepResult, harness};
+use crds_upgrade::steps::S470_REVIEW_LOGS;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use crate::common::tally::{Advice, Tally};
+
+/// The five-minute cron jobs ask the server all day: a healthy server is never silent for an hour. Submissions and the
+/// caches' refreshes make some hundred lines a minute, not thousands.
+const PACE: Pace = Pace { silence_s: 3600, per_minute: 3000 };
+
+#[test]
+fn s470_review_logs() -> StepResult {
+    harness::step(&S470_REVIEW_LOGS, |s| {
+        let ops = s.hosts().server(Role::Ops)?;
+        let mut tally = Tally::default();
+        let (from, to) = window(s, &ops)?;
+        let sizes = s.need_fact("s370_go_live", "logs")?;
+        let before: BTreeMap<String, (u64, u64)> = serde_json::from_value(sizes)?;
+        logs_kept(&ops, &before, &mut tally)?;
+        let mut requests = 0;
+        for entry in ops.logs()?.into_iter().filter(|entry| !entry.path.contains("cron/")) {
+            let Some(file) = kind(&entry.path) else { continue };
+            let start = before.get(&entry.path).map_or(0, |(size, _)| *size).min(entry.size);
+            let path = format!("{}/{}", ops.paths().logs, entry.path);
+            let window = ops.log_since(&path, start, 256 << 20)?;
+            let kept = s.evidence(&format!("{} since going live", entry.path), &window.bytes)?;
+            let review = Review::of(file, &review::text(&window.bytes));
+            for check in ["nothing_abnormal", "nothing_new"] {
+                tally.evidence(check, &kept);
+            }
+            if file == LogFile::Access {
+                requests += review.lines.len();
+                add(&mut tally, "requests_answered", &entry.path, &review.judge_normal());
+            } else {
+                add(&mut tally, "nothing_abnormal", &entry.path, &review.judge_normal());
+            }
+            add(&mut tally, "nothing_new", &entry.path, &review.judge_known());
+            if entry.path == "ssl_access_log" {
+                add(&mut tally, "no_silence_no_flood", &entry.path, &review.judge_pace(from, to, PACE));
+            }
+            started(s, &review, &entry.path, &mut tally);
+        }
+        if requests == 0 {
+            tally.fault("no_silence_no_flood", "no request at all since going live");
+        }
+        cron_logs(s, &ops, &mut tally)?;
+        for (check, advice) in [
+            (
+                "nothing_abnormal",
+                Advice {
+                    cause: "something failed although its page or script did not say so",
+                    next: "read the line in the evidence with its neighbours; decide whether it touches this upgrade",
+                },
+            ),
+            (
+                "nothing_new",
+                Advice {
+                    cause: "the new release writes messages that nobody has classified, or something unforeseen happened",
+                    next: "look at each line; add harmless shapes to the catalogue with their source",
+                },
+            ),
+            (
+                "no_silence_no_flood",
+                Advice {
+                    cause: "the server hangs or nobody reaches it (silence), or something loops (flood)",
+                    next: "ask the server by hand, look at the proxy and at the cron jobs",
+                },
+            ),
+            (
+                "requests_answered",
+                Advice {
+                    cause: "a page or service of the new release fails",
+                    next: "look at the error log of the same second",
+                },
+            ),
+            (
+                "started_as_planned",
+                Advice {
+                    cause: "the server was started with another stack or by something else",
+                    next: "look at who started it (reboot, rerun) and with which environment",
+                },
+            ),
+            (
+                "cron_logs",
+                Advice {
+                    cause: "a job fails in the new environment, or did not run",
+                    next: "run the job by hand from a clean login",
+                },
+            ),
+            (
+                "logs_not_lost",
+                Advice {
+                    cause: "logs were rotated or removed while the server writes them",
+                    next: "find the rotation; the lost lines cannot be reviewed",
+                },
+            ),
+        ] {
+            tally.judge(s, check, Role::Ops, advice)?;
+        }
+        Ok(())
+    })
+}
+
+/// The window in the server's local time: from going live until now.
+fn window(s: &Step, ops: &Server) -> Result<(DateTime, DateTime), StepError> {
+    let zone = TimeZone::get(&s.site().time_zone)?;
+    let local = |seconds: f64| -> Result<DateTime, StepError> {
+        Ok(Timestamp::from_millisecond((seconds * 1000.0) as i64)?.to_zoned(zone.clone()).datetime())
+    };
+    let live = s.need_fact("s370_go_live", "live_at")?.as_f64().unwrap_or(0.0);
+    Ok((local(live)?, local(ops.now()?)?))
+}
+
+fn kind(path: &str) -> Option<LogFile> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name {
+        "error_log" | "ssl_error_log" => Some(LogFile::Errors),
+        "access_log" | "ssl_access_log" => Some(LogFile::Access),
+        "ssl_request_log" | "xfor_request_log" => Some(LogFile::Requests),
+        "memcached.log" => Some(LogFile::Memcached),
+        _ => None,
+    }
+}
+
+fn add(tally: &mut Tally, check: &'static str, path: &str, judged: &Judgement) {
+    tally.hold(check, judged.outcome == Outcome::Passed, format!("{path}: {}", judged.observed));
+}
+
+/// Every log that was there when the server went live is the same file still, and has not shrunk.
+fn logs_kept(ops: &Server, before: &BTreeMap<String, (u64, u64)>, tally: &mut Tally) -> Result<(), StepError> {
+    let now: BTreeMap<String, (u64, u64)> =
+        ops.logs()?.into_iter().map(|entry| (entry.path, (entry.size, entry.inode))).collect();
+    // The logs of cron jobs are overwritten at each run.
+    for (path, (size, inode)) in before.iter().filter(|(path, _)| !path.contains("cron/")) {
+        match now.get(path) {
+            None => tally.fault("logs_not_lost", format!("{path} is gone")),
+            Some((_, other)) if other != inode => tally.fault("logs_not_lost", format!("{path} is another file now")),
+            Some((less, _)) if less < size => tally.fault("logs_not_lost", format!("{path} shrank to {less} bytes")),
+            Some(_) => {}
+        }
+    }
+    tally.proof("logs_not_lost", format!("{} logs followed", before.len()));
+    Ok(())
+}
+
+/// Each start since going live names what the planned stack contains.
+fn started(s: &Step, review: &Review, path: &str, tally: &mut Tally) {
+    let planned =
+        s.fact_of("s360_reinstall_on_new_stack", "configured").and_then(|text| text.as_str().map(str::to_owned));
+    for line in review.starts() {
+        let right = planned.as_ref().is_none_or(|planned| line.text.contains(planned.as_str()));
+        tally.hold("started_as_planned", right, format!("{path} line {}: {}", line.number, line.text));
+    }
+    tally.proof("started_as_planned", format!("{path}: {} starts since going live", review.starts().len()));
+}
+
+/// The logs of the cron jobs, each of which shows only its latest run.
+fn cron_logs(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let live = s.need_fact("s370_go_live", "live_at")?.as_f64().unwrap_or(0.0);
+    let mut seen = 0;
+    for entry in ops.logs()?.into_iter().filter(|entry| entry.path.contains("cron/") && entry.mtime >= live) {
+        let path = format!("{}/{}", ops.paths().logs, entry.path);
+        let bytes = ops.remote().read_tail(&path, 1 << 20)?;
+        let bad = error_words(&review::text(&bytes));
+        seen += 1;
+        if !bad.is_empty() {
+            let kept = s.evidence(&entry.path, &bytes)?;
+            tally.evidence("cron_logs", &kept);
+            tally.fault("cron_logs", format!("{}: {}", entry.path, bad.join("; ")));
+        }
+    }
+    tally.hold("cron_logs", seen > 0, format!("{seen} logs of cron jobs written since going live"));
+    Ok(())
+}

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::contexts::{Known, View};
 use super::{LayOutError, files};
+use crate::stand_in::derive::submissions::placeholder;
 use crate::stand_in::fleet::spec::{Fleet, Host, Role};
 use crate::stand_in::tools::crds::{is_mapping, python_literal};
 
@@ -19,23 +20,6 @@ pub fn of(host: &Host) -> PathBuf {
 /// `server_files` of a host.
 pub fn server_files(host: &Host) -> PathBuf {
     host.root().join("ifs/crds").join(&host.observatory).join(&host.use_case).join("server_files")
-}
-
-/// The bytes of a reference: different for every name, the same on all hosts. Real bytes are not public.
-pub fn reference(name: &str, instrument: &str, kind: &str) -> Vec<u8> {
-    let card = |key: &str, value: &str| format!("{key:<8}= {value:<70}");
-    let text = |value: &str| format!("'{value:<8}'");
-    let mut header = String::with_capacity(2880);
-    header.push_str(&card("SIMPLE", &format!("{:>20}", "T")));
-    header.push_str(&card("BITPIX", &format!("{:>20}", 8)));
-    header.push_str(&card("NAXIS", &format!("{:>20}", 0)));
-    header.push_str(&card("FILENAME", &text(name)));
-    header.push_str(&card("INSTRUME", &text(&instrument.to_uppercase())));
-    header.push_str(&card("REFTYPE", &text(&kind.to_uppercase())));
-    header.push_str(&format!("{:<80}", "END"));
-    let mut bytes = header.into_bytes();
-    bytes.resize(2880, b' ');
-    bytes
 }
 
 /// The published cache, `/grp/crds/<obs>`, as OPS last synced it.
@@ -71,11 +55,11 @@ fn write(root: &Path, observatory: &str, view: &View<'_>, links_into: Option<&Pa
         fs::set_permissions(&to, read_only.clone()).map_err(|source| LayOutError::file("close", &to, source))?;
     }
     let references = part("references");
-    for (name, (instrument, kind)) in &view.references {
+    for name in view.references.keys() {
         let to = references.join(name);
         match links_into {
             Some(published) => files::link(published.join(name), &to)?,
-            None => files::read_only(&to, &reference(name, instrument, kind))?,
+            None => files::read_only(&to, &placeholder(name))?,
         }
     }
     Ok(())
@@ -109,6 +93,6 @@ fn store_info(config: &Path, observatory: &str, view: &View<'_>, proxy: &str) ->
         "mapping_url": url("mappings"),
     });
     files::file(&config.join("server_config"), python_literal(&info, 0), 0o644)?;
-    files::file(&config.join("bad_files.txt"), "\n", 0o644)?;
+    files::file(&config.join("bad_files.txt"), "", 0o644)?;
     files::file(&config.join("ref_cache_subdir_mode"), "flat\n", 0o644)
 }

@@ -150,15 +150,27 @@ impl View<'_> {
     }
 }
 
-/// The context from which the fleet's plan starts; none: the newest that there is.
-fn operational(fleet: &Fleet) -> Option<String> {
+/// The plan that the fleet is made for.
+fn plan(fleet: &Fleet) -> Option<toml::Table> {
     let text = match &fleet.seed_plan {
         Some(plan) => fs::read_to_string(plan).ok()?,
         None => include_str!("../../../fixtures/plans/hst-opus-2014.3.toml").to_owned(),
     };
-    let plan: toml::Table = text.parse().ok()?;
-    let named = plan.get("contexts")?.get("operational")?.as_str()?.to_owned();
+    text.parse().ok()
+}
+
+/// The context from which the fleet's plan starts; none: the newest that there is.
+fn operational(fleet: &Fleet) -> Option<String> {
+    let named = plan(fleet)?.get("contexts")?.get("operational")?.as_str()?.to_owned();
     named.starts_with(&fleet.observatory).then_some(named)
+}
+
+/// Names of all files that the plan submits.
+pub fn submitted(fleet: &Fleet) -> Vec<String> {
+    let plan = plan(fleet).unwrap_or_default();
+    let submissions = plan.get("submission").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+    let files = submissions.iter().filter_map(|submission| submission.get("files")?.as_array());
+    files.flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
 /// References of an rmap with its instrument and type; both halves of a GEIS pair.

@@ -17,6 +17,7 @@ mod past;
 mod repository;
 mod shared;
 mod stacks;
+mod submissions;
 
 use std::fs;
 use std::io;
@@ -90,6 +91,7 @@ impl LayOutError {
 pub fn lay_out(fleet: &Fleet) -> Result<(), LayOutError> {
     let known = contexts::Known::read(fleet)?;
     shared::lay_out(fleet)?;
+    submissions::lay_out(fleet)?;
     repository::create(fleet)?;
     let servers: Vec<&Host> = fleet.hosts.iter().filter(|host| host.role != Role::Scratch).collect();
     caches::publish(fleet, &known)?;

@@ -123,7 +123,7 @@ impl Cache {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
-        replace(&dir.join("bad_files.txt"), (bad.join("\n") + "\n").as_bytes())
+        replace(&dir.join("bad_files.txt"), bad.join("\n").as_bytes())
     }
 }
 
@@ -226,6 +226,6 @@ mod tests {
         let Value::Object(info) = info else { unreachable!("an object was written") };
         cache.store_info(&info).unwrap();
         assert_eq!(cache.stored_info(), Some(info));
-        assert_eq!(fs::read_to_string(cache.config().join("bad_files.txt")).unwrap(), "a'b.fits\n");
+        assert_eq!(fs::read_to_string(cache.config().join("bad_files.txt")).unwrap(), "a'b.fits");
     }
 }

@@ -45,7 +45,8 @@ pub fn get_server_info(job: &mut Job<'_>) -> i32 {
     let asked = Server::of_environment().and_then(|server| server.call("get_server_info", json!([])));
     match asked {
         Ok(info) => {
-            job.say(super::cache::python(&info, 0));
+            let context = info.get("operational_context").and_then(serde_json::Value::as_str).unwrap_or("");
+            job.say(format!("operational_context = '{context}'"));
             0
         }
         Err(error) => {

@@ -25,10 +25,15 @@ pub fn instead(stack: &Path, function: &str, args: &[String], call: &mut Call<'_
     let bin = venv.join("bin");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     let ca = authority();
+    // A bare name was a file of the cache in 2014; today's certify wants that said (fault C112).
+    let in_cache = |arg: &String| match function {
+        "crds.certify.main" if super::rules::is_mapping(arg) && !arg.contains('/') => format!("crds://{arg}"),
+        _ => arg.clone(),
+    };
     let mut command = Command::new(bin.join(program[0]));
     command
         .args(&program[1..])
-        .args(args)
+        .args(args.iter().map(in_cache))
         .env_remove("PYTHONPATH")
         .env_remove("LD_LIBRARY_PATH")
         .env("PATH", path)

@@ -19,6 +19,7 @@ mod matching;
 pub mod names;
 mod record;
 mod rules;
+pub mod shipped;
 mod store;
 pub mod submissions;
 mod value;

@@ -4,8 +4,10 @@
 //! run side by side at the same paths and addresses without seeing each other. The steps are the very programs that a
 //! rehearsal runs; only the runner around them is played here.
 
+pub mod effects;
 mod file;
 mod judge;
+pub mod kills;
 pub mod place;
 mod script;
 pub mod stage;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 
 use super::{Drill, DrillError, Programs};
-use crate::run::{Folder, Ledger, Verdict, harness};
+use crate::run::{Folder, Ledger, Verdict, harness, kill};
 
 /// The longest that one step of a drill may take, real time.
 const STEP_LIMIT: Duration = Duration::from_secs(180);
@@ -50,6 +50,21 @@ pub fn tests(programs: &Programs) -> Result<BTreeMap<String, String>, DrillError
 ///
 /// If it cannot be run at all.
 pub fn step(programs: &Programs, test: &str, id: &str, run: &Path) -> Result<StepEnd, DrillError> {
+    step_with(programs, test, id, run, &[])
+}
+
+/// As [`step`], with more variables.
+///
+/// # Errors
+///
+/// As [`step`].
+pub fn step_with(
+    programs: &Programs,
+    test: &str,
+    id: &str,
+    run: &Path,
+    more: &[(&str, &str)],
+) -> Result<StepEnd, DrillError> {
     let mut command = Command::new(&programs.steps);
     command
         .args(["--exact", test, "--nocapture"])
@@ -69,7 +84,8 @@ pub fn step(programs: &Programs, test: &str, id: &str, run: &Path) -> Result<Ste
         .env("INSTA_WORKSPACE_ROOT", &programs.project)
         .env("CARGO_MANIFEST_DIR", &programs.project)
         .env(harness::RUN_VARIABLE, run)
-        .env_remove("CRDS_UPGRADE_KILL_AT");
+        .env_remove(kill::VARIABLE)
+        .envs(more.iter().copied());
     let ended = limited(&mut command, b"", STEP_LIMIT).map_err(DrillError::file("run", &programs.steps))?;
     if ended.success {
         return Ok(StepEnd { green: true, failure: String::new(), red: Vec::new() });

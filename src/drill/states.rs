@@ -72,6 +72,19 @@ impl States {
         ))
     }
 
+    /// The state after the last step, if the clean rehearsal came that far.
+    pub fn end(&self) -> Option<PathBuf> {
+        Some(self.folder.join("end")).filter(|tree| tree.is_dir())
+    }
+
+    /// The state after a step, if the clean rehearsal came that far.
+    pub fn after(&self, step: &str) -> Option<PathBuf> {
+        match steps::ALL.iter().skip_while(|other| other.id != step).nth(1) {
+            Some(next) => Some(self.folder.join(next.id)).filter(|tree| tree.is_dir()),
+            None => self.end(),
+        }
+    }
+
     /// A folder for copies, on the same file system as the states.
     ///
     /// # Errors
@@ -108,7 +121,9 @@ pub fn record(programs: &Programs, to: &Path) -> Result<(), DrillError> {
             break;
         }
     }
-    if !stopped.is_empty() {
+    if stopped.is_empty() {
+        fleet.save(&to.join("end"))?;
+    } else {
         fs::write(to.join("stopped"), &stopped).map_err(DrillError::file("write", to))?;
     }
     Ok(())

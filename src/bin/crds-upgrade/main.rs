@@ -6,6 +6,7 @@ mod abandon;
 mod approve;
 mod check;
 mod drill;
+mod kills;
 mod open_run;
 mod plan;
 mod report;
@@ -48,6 +49,11 @@ enum Command {
     /// Record the states that drills start from, inside a namespace
     #[command(hide = true)]
     DrillRecord(drill::RecordArgs),
+    /// Kill steps at N points of a rehearsal and count what was done twice or lost
+    Kills(kills::Args),
+    /// One kill, inside its namespace
+    #[command(hide = true)]
+    KillInside(kills::InsideArgs),
     /// Open or resume the run of a nextest invocation (its setup script)
     #[command(hide = true)]
     OpenRun(open_run::Args),
@@ -88,6 +94,8 @@ fn main() -> ExitCode {
         Command::Drill(args) => drill::run(args),
         Command::DrillInside(args) => drill::inside(args),
         Command::DrillRecord(args) => drill::record(args),
+        Command::Kills(args) => kills::run(args),
+        Command::KillInside(args) => kills::inside(args),
         Command::OpenRun(args) => open_run::run(args),
         Command::OnlySteps => open_run::only_steps(),
     }

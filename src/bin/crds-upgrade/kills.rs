@@ -1,0 +1,110 @@
+//! `crds-upgrade kills`: kills steps at many points and counts what was done twice or lost.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crds_upgrade::drill::states::States;
+use crds_upgrade::drill::{DrillError, Programs, kills};
+
+/// How many.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Points, evenly over every journal write and host command of a rehearsal
+    number: usize,
+    /// How many at once
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+}
+
+/// The copy, what it is compared with, the step and the point.
+#[derive(Debug, clap::Args)]
+pub struct InsideArgs {
+    tree: PathBuf,
+    after: PathBuf,
+    step: String,
+    at: String,
+}
+
+/// Carries out the command: 0 nothing was done twice or lost, 1 something was, 2 it could not take place.
+pub fn run(args: Args) -> ExitCode {
+    match try_run(&args) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => fail(&error),
+    }
+}
+
+fn try_run(args: &Args) -> Result<bool, DrillError> {
+    let programs = Programs::find()?;
+    let states = States::ready(&programs)?;
+    let points = kills::points(&states, args.number)?;
+    if points.is_empty() {
+        return Err(DrillError::new(
+            "there is no point to kill at",
+            "carry out a clean rehearsal first: `ci/rehearse`",
+        ));
+    }
+    let (next, tally) = (AtomicUsize::new(0), Mutex::new((0, 0, 0)));
+    std::thread::scope(|scope| {
+        for _ in 0..args.jobs.clamp(1, points.len()) {
+            scope.spawn(|| {
+                while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let killed = kills::carry_out(&programs, &states, point);
+                    let Ok(mut tally) = tally.lock() else { return };
+                    tell(point, &killed);
+                    tally.0 += usize::from(killed.as_ref().is_ok_and(|killed| killed.died));
+                    match killed {
+                        Ok(killed) if killed.good() => {}
+                        Ok(_) => tally.1 += 1,
+                        Err(_) => tally.2 += 1,
+                    }
+                }
+            });
+        }
+    });
+    let (died, bad, failed) = tally.into_inner().unwrap_or((0, 0, points.len()));
+    println!(
+        "{} points, {died} deaths, {bad} with an effect twice, lost or not resumed, {failed} could not take place",
+        points.len()
+    );
+    Ok(bad == 0 && failed == 0)
+}
+
+fn tell(point: &kills::Point, killed: &Result<kills::Killed, DrillError>) {
+    match killed {
+        Ok(killed) => {
+            let verdict = if killed.good() { "good" } else { "BAD" };
+            let died = if killed.died { "died" } else { "did not die" };
+            println!("{verdict:<5} {} in {}: {died}", point.at, point.step);
+            if !killed.resumed {
+                println!("  not resumed: {}", killed.failure.replace('\n', "\n  "));
+            }
+            killed.differences.iter().for_each(|line| println!("  {line}"));
+        }
+        Err(error) => println!("NONE  {} in {}: {error}", point.at, point.step),
+    }
+}
+
+/// Carries out one kill inside its namespace; the answer is the last line of the output.
+pub fn inside(args: InsideArgs) -> ExitCode {
+    let killed =
+        Programs::find().and_then(|programs| kills::inside(&programs, &args.tree, &args.after, &args.step, &args.at));
+    match killed.map(|killed| serde_json::to_string(&killed)) {
+        Ok(Ok(line)) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Ok(Err(error)) => {
+            eprintln!("{error}");
+            ExitCode::from(70)
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &DrillError) -> ExitCode {
+    eprintln!("{error}\n  next move: {}", error.help());
+    ExitCode::from(2)
+}

@@ -2,6 +2,10 @@
 
 mod common;
 
+mod s310_wipe_installation;
+mod s320_switch_branches;
+mod s330_reinstall_hidden;
+mod s360_reinstall_on_new_stack;
 mod s410_submit_new_type;
 mod s420_submit_references;
 mod s430_delete_bad_files;

@@ -2,8 +2,10 @@
 
 pub mod affected;
 pub mod deliver;
+pub mod install;
 pub mod known_good;
 pub mod mail;
 pub mod outcome;
 pub mod rules;
+pub mod state;
 pub mod tally;

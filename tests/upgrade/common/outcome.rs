@@ -434,3 +434,8 @@ pub fn bad_files_everywhere(ops: &Server) -> Result<Vec<(&'static str, BTreeSet<
 pub fn counts(map: &BTreeMap<String, usize>) -> String {
     map.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
 }
+
+/// The operational context that the server's own cache names.
+pub fn literal_context(ops: &Server) -> Result<String, StepError> {
+    Ok(ops.cached_context()?.unwrap_or_else(|| "none".to_owned()))
+}

@@ -1,0 +1,323 @@
+//! Installing on the backup port and running the server's own tests there: what s330 and s360 share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crds_upgrade::crds::{Door, Flag, PortState, Process, Server};
+use crds_upgrade::host::Algorithm;
+use crds_upgrade::plan::{Change, Role};
+use crds_upgrade::review::{self, Accepted, Baseline, Outcome, TestRun, compare, error_words};
+use crds_upgrade::run::{Found, Poll, Step, StepError};
+use crds_upgrade::state::{Delta, Scope};
+
+use super::outcome::literal_context;
+use super::state;
+use super::tally::{Advice, Tally, shorten};
+
+/// Hides the server: `set_backup_url True` from a clean login stops, installs and starts it (SO 5). Then runs the tests.
+pub fn hide_and_test(s: &Step, ops: &Server, tally: &mut Tally) -> Result<f64, StepError> {
+    let began = match s.fact_of(s.spec().id, "began").and_then(|began| began.as_f64()) {
+        Some(began) => began,
+        None => {
+            let now = ops.now()?;
+            s.fact("began", now)?;
+            now
+        }
+    };
+    let limits = s.plan().thresholds.clone();
+    let look = || {
+        let (direct, hidden) = ops.ports()?;
+        let fresh = fresh_parent(ops, began)?;
+        Ok(match (direct, hidden, fresh) {
+            (PortState::Refused, PortState::Open, true) => Found::Done,
+            (_, _, false) => Found::NotDone,
+            (direct, hidden, _) => Found::Half(format!("a new server runs; 8001 {direct:?}, 8002 {hidden:?}")),
+        })
+    };
+    if !s.again() {
+        s.act("hide", Role::Ops, Change::Server, look, |permit| {
+            ops.hide(permit, Duration::from_secs(limits.start_s + 3600))?;
+            wait_for_port(s, ops, Door::Hidden, limits.start_s)
+        })?;
+        installed(s, ops, began, tally)?;
+        hidden(s, ops, limits.proxy_lag_s, "hidden", tally)?;
+        tests(s, ops, began, limits.tests_s, tally)?;
+    }
+    Ok(began)
+}
+
+/// Whether the one server parent is younger than `began`.
+fn fresh_parent(ops: &Server, began: f64) -> Result<bool, StepError> {
+    let now = ops.now()?;
+    let parents = ops.httpd_parents()?;
+    Ok(matches!(parents.as_slice(), [one] if started(one, now) >= began.floor()))
+}
+
+/// When a process was started, on the host's clock.
+fn started(process: &Process, now: f64) -> f64 {
+    now - process.elapsed_s as f64
+}
+
+/// Waits until a port accepts and answers.
+pub fn wait_for_port(s: &Step, ops: &Server, door: Door, limit_s: u64) -> Result<(), StepError> {
+    let what = format!("the server to answer on its {}", door.word());
+    s.wait(&what, Duration::from_secs(limit_s), Duration::from_secs(5), || {
+        let asked = ops.rpc(door).map_err(StepError::from)?.within(Duration::from_secs(20)).server_info();
+        Ok(match asked {
+            Ok(_) => Poll::Ready(()),
+            Err(error) => Poll::NotYet(error.to_string()),
+        })
+    })
+}
+
+/// Install log, installed files, stamps, processes.
+fn installed(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<(), StepError> {
+    let log = ops.install_log()?;
+    let text = review::text(&log);
+    tally.evidence("install_log", &s.evidence("install log", &log)?);
+    let written = ops.remote().stat(&ops.install_log_path())?.map_or(0.0, |entry| entry.mtime);
+    tally.hold("install_log", written >= began.floor(), format!("written at {written:.0}, the step began at {began:.0}"));
+    for mark in ["Done syncing db", "static file", "Installed in:", "URL is"] {
+        tally.hold("install_log", text.contains(mark), format!("`{mark}`"));
+    }
+    for bad in error_words(&text) {
+        tally.fault("install_log", bad);
+    }
+    let client_log = ops.remote().read_tail(&format!("{}/install.log", ops.paths().client_sources), 64 << 10)?;
+    let client_log = review::text(&client_log);
+    let status = client_log.lines().rev().find(|line| line.contains("final status"));
+    let good = status.is_some_and(|line| line.trim_end().ends_with("final status 00"));
+    tally.hold("install_log", good, format!("client package: {}", status.unwrap_or("no final status")));
+    installed_equals_checkout(ops, tally)?;
+    let seen = ops.installed()?;
+    if s.spec().check("files_new").is_some() {
+        tally.hold("files_new", seen.oldest >= began.floor(), format!("{} files, the oldest of {:.0}, the step began at {began:.0}", seen.files, seen.oldest));
+    }
+    let now = ops.now()?;
+    let parents = ops.httpd_parents()?;
+    match parents.as_slice() {
+        [one] => {
+            let age = started(one, now);
+            tally.hold("one_server", age + 1.0 >= seen.newest, format!("process {} started at {age:.0}, newest file of {:.0}", one.pid, seen.newest));
+        }
+        many => tally.fault("one_server", format!("{} server parents", many.len())),
+    }
+    let memcached = ops.memcached()?.len();
+    tally.hold("one_server", memcached == 1, format!("{memcached} memcached"));
+    Ok(())
+}
+
+/// Every module of both checkouts is installed byte for byte, and nothing else is; the stamps name the checkouts.
+fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "installed_equals_checkout";
+    let paths = ops.paths();
+    let installed = ops.remote().hash_tree(&format!("{}/crds", paths.installed), Algorithm::Sha256)?;
+    let client = ops.remote().hash_tree(&format!("{}/crds", paths.client_sources), Algorithm::Sha256)?;
+    let server = ops.remote().hash_tree(&format!("{}/sources", paths.server_sources), Algorithm::Sha256)?;
+    let module = |path: &str| path.ends_with(".py") && !path.starts_with("build/");
+    let mut wanted: BTreeMap<String, &String> = BTreeMap::new();
+    wanted.extend(client.iter().filter(|(path, _)| module(path)).map(|(path, hash)| (path.clone(), hash)));
+    wanted.extend(server.iter().filter(|(path, _)| module(path)).map(|(path, hash)| (format!("server/{path}"), hash)));
+    let mut faults = Vec::new();
+    for (path, hash) in &wanted {
+        match installed.get(path) {
+            None if path.ends_with("setup.py") || path.contains("/sources/") => {}
+            None => faults.push(format!("{path} is not installed")),
+            Some(seen) if seen != *hash => faults.push(format!("{path} is installed with other contents")),
+            Some(_) => {}
+        }
+    }
+    let surplus = installed.keys().filter(|path| path.ends_with(".py") && !wanted.contains_key(*path));
+    faults.extend(surplus.map(|path| format!("{path} is left over: no checkout has it")));
+    for (package, directory, stamp) in [
+        ("crds", &paths.client_sources, ops.installed()?.client),
+        ("crds_server", &paths.server_sources, ops.installed()?.server),
+    ] {
+        let here = ops.svn_info(directory)?;
+        if stamp.url != here.url || stamp.last_changed != here.last_changed {
+            faults.push(format!("{package} is stamped {} r{}, its checkout is {} r{}", stamp.url, stamp.last_changed, here.url, here.last_changed));
+        }
+    }
+    for fault in faults {
+        tally.fault(check, fault);
+    }
+    tally.proof(check, format!("{} modules as in the checkouts", wanted.len()));
+    Ok(())
+}
+
+/// Hidden means: 8002 answers and hands out 8002 URLs, 8001 refuses, the flag says so, the proxy shows its outage.
+pub fn hidden(s: &Step, ops: &Server, lag_s: u64, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+    let (direct, hidden) = ops.ports()?;
+    tally.hold(check, direct == PortState::Refused, format!("8001 is {direct:?}"));
+    tally.hold(check, hidden == PortState::Open, format!("8002 is {hidden:?}"));
+    let (flag, copy) = (ops.flag()?, ops.installed_flag()?);
+    tally.hold(check, flag == Flag::True && copy == Flag::True, format!("flag {flag:?}, installed copy {copy:?}"));
+    let ports = ops.configured_ports()?;
+    tally.hold(check, ports == [8002], format!("configured ports {ports:?}"));
+    if hidden == PortState::Open {
+        let info = ops.rpc(Door::Hidden)?.server_info()?;
+        let base = ops.url(Door::Hidden)?;
+        tally.hold(check, info.reference_url.starts_with(&base), format!("advertises {}", info.reference_url));
+    }
+    let cron = ops.crontab()?;
+    tally.hold(check, cron.trim().is_empty(), format!("cron table of {} lines", cron.lines().count()));
+    let outage = s.wait("the proxy to show its outage", Duration::from_secs(lag_s), Duration::from_secs(10), || {
+        let answer = ops.http()?.send(&crds_upgrade::crds::wire::Ask::get(&format!("{}/", ops.url(Door::Proxy)?)));
+        Ok(match answer {
+            Ok(answer) if answer.status >= 500 => Poll::Ready(answer.status),
+            Ok(answer) => Poll::NotYet(format!("status {}", answer.status)),
+            Err(error) => Poll::NotYet(error.to_string()),
+        })
+    });
+    match outage {
+        Ok(status) => tally.proof(check, format!("the proxy answers {status}")),
+        Err(error) => tally.fault(check, error.text().to_owned()),
+    }
+    Ok(())
+}
+
+/// Runs the tests where the server is, and judges log, data and hiding afterwards.
+fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) -> Result<(), StepError> {
+    let scope = Scope::data();
+    let before = state::keep(s, ops, &scope, &format!("{}_before_tests", &s.spec().id[..4]))?;
+    let contexts = contexts_now(ops)?;
+    let path = ops.tests_log_path();
+    let start = match s.fact_of(s.spec().id, "tests_began").and_then(|at| at.as_f64()) {
+        Some(at) => at,
+        None => {
+            let at = ops.now()?;
+            s.fact("tests_began", at)?;
+            at
+        }
+    };
+    let look = || {
+        let written = ops.remote().stat(&path)?.map_or(0.0, |entry| entry.mtime);
+        if written < start.floor() {
+            return Ok(Found::NotDone);
+        }
+        let run = TestRun::parse(&review::text(&ops.remote().read_file(&path, 64 << 20)?));
+        let processes = ops.processes()?;
+        let runs = processes.iter().any(|process| process.args.contains("manage.py test") || process.args.contains("runtests"));
+        Ok(if runs { Found::Half("the tests are still running".to_owned()) } else if run.tests.is_empty() { Found::NotDone } else { Found::Done })
+    };
+    s.act("run_tests", Role::Ops, Change::Tests, look, |permit| {
+        Ok(ops.run_tests(permit, Duration::from_secs(limit_s)).map(drop)?)
+    })?;
+    let log = ops.remote().read_file(&path, 64 << 20)?;
+    let kept = s.evidence("log of the tests", &log)?;
+    for check in ["tests_ran_now", "tests_whole", "no_new_failure", "no_test_vanished"] {
+        tally.evidence(check, &kept);
+    }
+    judge_tests(s, ops, &review::text(&log), began, &path, tally)?;
+    let may = |delta: &Delta| {
+        // The tests' own database and scratch caches come and go; sessions are volatile already.
+        delta.surface == "rpc"
+    };
+    let found = state::lines(&state::changed(ops, &scope, &before, may)?);
+    tally.hold("data_untouched", found.is_empty(), if found.is_empty() { "cache, deliveries, catalogues and database as before the tests".to_owned() } else { shorten(&found) });
+    let after = contexts_now(ops)?;
+    tally.hold("contexts_untouched", contexts == after && agree(&after), format!("{after:?}"));
+    hidden(s, ops, s.plan().thresholds.proxy_lag_s, "still_hidden", tally)
+}
+
+fn judge_tests(s: &Step, ops: &Server, text: &str, began: f64, path: &str, tally: &mut Tally) -> Result<(), StepError> {
+    let run = TestRun::parse(text);
+    let written = ops.remote().stat(path)?.map_or(0.0, |entry| entry.mtime);
+    tally.hold("tests_ran_now", written >= began.floor(), format!("log written at {written:.0}, the step began at {began:.0}"));
+    let database = run.judge_database(&format!("test_{}", ops.expected().database));
+    tally.hold("tests_ran_now", database.outcome == Outcome::Passed, format!("test database {}", database.observed));
+    let traffic = test_traffic(ops, began)?;
+    tally.hold("tests_ran_now", traffic > 0, format!("{traffic} calls of the tests in the log of the hidden server"));
+    let whole = run.judge_whole();
+    tally.hold("tests_whole", whole.outcome == Outcome::Passed, whole.observed);
+    let baseline = baseline(s, Role::Ops)?;
+    let accepted = accepted(s);
+    let today = jiff::Timestamp::from_second(ops.now()? as i64)?.to_zoned(jiff::tz::TimeZone::get(&s.site().time_zone)?);
+    let seen = compare(&run, &baseline, &accepted, &today.date().to_string(), 4.0);
+    tally.hold("no_new_failure", seen.failures.outcome == Outcome::Passed, seen.failures.observed);
+    if baseline.names.is_empty() {
+        let least = s.plan().tests.get(&Role::Ops).map_or(0, |tests| tests.at_least);
+        tally.hold("no_test_vanished", run.tests.len() as u64 >= least, format!("{} tests, at least {least}", run.tests.len()));
+        s.not_checked("names of the tests on OPS", "the plan names no baseline of test names")?;
+    } else {
+        tally.hold("no_test_vanished", seen.names.outcome == Outcome::Passed, seen.names.observed);
+    }
+    tally.hold("no_test_vanished", seen.skips.outcome == Outcome::Passed, seen.skips.observed);
+    Ok(())
+}
+
+/// Requests that reached the server's own log since `began`: the tests talk to the server whose URL they were given.
+fn test_traffic(ops: &Server, began: f64) -> Result<usize, StepError> {
+    let path = format!("{}/ssl_access_log", ops.paths().logs);
+    let Some(entry) = ops.remote().stat(&path)? else { return Ok(0) };
+    if entry.mtime < began.floor() {
+        return Ok(0);
+    }
+    let text = review::text(&ops.remote().read_tail(&path, 4 << 20)?);
+    Ok(text.lines().filter(|line| line.contains("POST /json/")).count())
+}
+
+/// The baseline of the plan.
+pub fn baseline(s: &Step, role: Role) -> Result<Baseline, StepError> {
+    let Some(tests) = s.plan().tests.get(&role) else { return Ok(Baseline::default()) };
+    let names = match &tests.names {
+        None => BTreeSet::new(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)?;
+            let names = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            names.map(str::to_owned).collect()
+        }
+    };
+    let seconds = tests.longest_s.map(|longest| longest as f64);
+    Ok(Baseline { names, skipped: tests.skipped.iter().cloned().collect(), seconds })
+}
+
+/// Test failures that the plan's waivers name.
+pub fn accepted(s: &Step) -> Vec<Accepted> {
+    let about = s.plan().waivers.iter().filter(|waiver| waiver.check.contains("no_new_failure"));
+    about.map(|waiver| Accepted { test: waiver.what.clone(), owner: waiver.owner.clone(), until: waiver.until.to_string() }).collect()
+}
+
+/// The operational context in database, RPC, page and cache configuration of the hidden server.
+fn contexts_now(ops: &Server) -> Result<Vec<String>, StepError> {
+    let info = ops.rpc(Door::Hidden)?.server_info()?;
+    Ok(vec![
+        ops.context_in_database("operational")?,
+        info.operational,
+        ops.rpc(Door::Hidden)?.default_context(&ops.observatory().to_string())?,
+        literal_context(ops)?,
+    ])
+}
+
+fn agree(contexts: &[String]) -> bool {
+    contexts.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+/// Judges the checks that both installing steps have.
+pub fn judge(s: &Step, tally: &Tally, names: &[&'static str]) -> Result<(), StepError> {
+    for name in names {
+        tally.judge(s, name, Role::Ops, advice(name))?;
+    }
+    Ok(())
+}
+
+fn advice(check: &str) -> Advice {
+    match check {
+        "install_log" => Advice { cause: "install goes on past every failure and ends 0 (SO 7)", next: "read the log; mend the cause; run again from a clean login" },
+        "installed_equals_checkout" => Advice { cause: "a setup failed half way, or modules of the old release were left over", next: "wipe python/, then install again" },
+        "files_new" => Advice { cause: "the wipe left files, or install did not touch them", next: "wipe python/, then install again" },
+        "one_server" => Advice { cause: "an old parent was not dead when the new one started: the pid file names only one", next: "kill the older parent by its pid; then set_backup_url True again" },
+        "hidden" | "still_hidden" => Advice { cause: "the port flag did not take, or something made the server operational again", next: "read the flag, the Listen line and both ports; stop the server before users reach it" },
+        "configured_for_itself" => Advice { cause: "the configuration of another host or use case was installed", next: "compare site_config.py and crds_database.py with the branch" },
+        "tests_ran_now" => Advice { cause: "the tests did not start, or ran against another server; an old log lies there", next: "run `./runtests live` by hand from a clean login and read the console" },
+        "tests_whole" => Advice { cause: "the run was killed, its database was in the way, or the disk is full", next: "read the end of the log; drop a leftover test database; run again" },
+        "no_new_failure" => Advice { cause: "the new release or stack breaks it", next: "read the traceback; a failure that is acceptable needs a waiver with owner and expiry" },
+        "no_test_vanished" => Advice { cause: "tests were removed or disabled on the branch, or a class could not be imported", next: "compare the names with the baseline; renew the baseline only on purpose" },
+        "data_untouched" => Advice { cause: "the tests wrote into the real cache or database (A001)", next: "restore what changed from the archives of steps 150 and 260" },
+        "contexts_untouched" => Advice { cause: "the tests left their values in memcached or in the cache's configuration (A016, A017)", next: "restart memcached, run cron_sync, look again" },
+        "stack_in_use" => Advice { cause: "only part of the environment was switched (SO 4.2)", next: "install again from a clean login" },
+        "one_stack_in_environment" => Advice { cause: "the install ran in a shell that had sourced the old environment (SO 4.1)", next: "log out and in, then install again" },
+        "environment" => Advice { cause: "the install ran in a shell that had sourced env.csh", next: "log out and in, then install again" },
+        _ => Advice { cause: "the server accepts connections but does not answer: the stack's mod_wsgi hangs (B052)", next: "look at the error log; go back to the old stack" },
+    }
+}

@@ -1,0 +1,57 @@
+//! States of hosts kept in the run folder, and what may differ between two of them.
+
+use std::path::PathBuf;
+
+use crds_upgrade::crds::Server;
+use crds_upgrade::run::{Step, StepError};
+use crds_upgrade::state::{Delta, Scope, State, capture, differences, normalise};
+
+/// Where a state is kept.
+fn path(s: &Step, name: &str) -> PathBuf {
+    s.folder().join("states").join(format!("{name}.json"))
+}
+
+/// Takes a state and keeps it as `states/<name>.json`; one that was kept before is not taken again, so that a resumed
+/// step compares with what was there before it acted.
+pub fn keep(s: &Step, server: &Server, scope: &Scope, name: &str) -> Result<State, StepError> {
+    if let Some(state) = kept(s, name)? {
+        return Ok(state);
+    }
+    let state = capture(server, scope)?;
+    let part = path(s, name).with_extension("part");
+    std::fs::create_dir_all(s.folder().join("states"))?;
+    std::fs::write(&part, state.to_text())?;
+    std::fs::rename(&part, path(s, name))?;
+    Ok(state)
+}
+
+/// A state kept before, if there is one.
+pub fn kept(s: &Step, name: &str) -> Result<Option<State>, StepError> {
+    match std::fs::read_to_string(path(s, name)) {
+        Ok(text) => Ok(Some(State::parse(&text)?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What differs between a state and now, volatile fields aside; differences that `may` accepts are left out.
+pub fn changed(
+    server: &Server,
+    scope: &Scope,
+    before: &State,
+    may: impl Fn(&Delta) -> bool,
+) -> Result<Vec<Delta>, StepError> {
+    let after = capture(server, scope)?;
+    let normal = |state: &State| {
+        normalise(state).map_err(|bad| {
+            let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
+            StepError::failed(texts.join("; "), "look at the field: a volatile value must still have its shape")
+        })
+    };
+    Ok(differences(&normal(before)?, &normal(&after)?).into_iter().filter(|delta| !may(delta)).collect())
+}
+
+/// Differences as lines.
+pub fn lines(deltas: &[Delta]) -> Vec<String> {
+    deltas.iter().map(ToString::to_string).collect()
+}

@@ -1,0 +1,156 @@
+//! Step 310: wipe the installation.
+//!
+//! Procedure: "Wipe the software installation directories, not the stacks."
+//! Method: the plan's list is looked at entry by entry (nothing on it may be a link to elsewhere), then removed, and the
+//! inventory of everything else compared with the one before. `lib/` stays, only the link in it goes (SO 7).
+//! Way back: restore the directories from the archive of step 260.
+
+use std::collections::BTreeMap;
+
+use crds_upgrade::crds::Server;
+use crds_upgrade::host::{Entry, EntryKind};
+use crds_upgrade::plan::{Change, Role};
+use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
+use crds_upgrade::state::Scope;
+use crds_upgrade::steps::S310_WIPE_INSTALLATION;
+use serde_json::json;
+
+use crate::common::state;
+use crate::common::tally::{Advice, Tally, shorten};
+
+/// What must survive the wipe: entries of the install root and what lies beside it.
+const PROTECTED: [&str; 5] = ["crds_stacks", "monitor_reprocessing", "server", "CRDS", "CRDS_server"];
+
+#[test]
+fn s310_wipe_installation() -> StepResult {
+    harness::step(&S310_WIPE_INSTALLATION, |s| {
+        let ops = s.hosts().server(Role::Ops)?;
+        let plan = s.plan().clone();
+        let mut tally = Tally::default();
+        let scope = Scope::data().database(false).with_files(&["db_backups", "stacks", "client_sources", "server_sources", "home"]);
+        let before = state::keep(s, &ops, &scope, "s310_before")?;
+        let present = present(s, &ops, &plan.wipe)?;
+        if !s.again() {
+            list_safe(&ops, &plan.wipe, &present, &mut tally)?;
+            if tally.has_fault("list_safe") {
+                tally.judge(s, "list_safe", Role::Ops, LIST)?;
+                return Err(StepError::failed("nothing was removed", LIST.next));
+            }
+        }
+        let roots = roots(s, &ops)?;
+        let left = |path: &String| Ok::<_, StepError>(ops.remote().stat(&format!("{}/{path}", ops.paths().crds))?.is_some());
+        let look = || {
+            let mut still = Vec::new();
+            for path in &present {
+                if left(path)? {
+                    still.push(path.clone());
+                }
+            }
+            Ok(match still.len() {
+                0 => Found::Done,
+                all if all == present.len() => Found::NotDone,
+                _ => Found::Half(format!("still there: {}", shorten(&still))),
+            })
+        };
+        // A later install brings the directories back: then their absence is no longer to be seen.
+        if !s.again() {
+            s.act("wipe", Role::Ops, Change::Wipe, look, |permit| Ok(ops.wipe(permit, &plan.wipe).map(drop)?))?;
+            for path in &plan.wipe {
+                tally.hold("gone", !left(path)?, format!("{path} is gone"));
+            }
+            lib_kept(&ops, &mut tally)?;
+            nothing_else_gone(&ops, &plan.wipe, &roots, &mut tally)?;
+        }
+        let found = state::changed(&ops, &scope, &before, |_| false)?;
+        let lines = state::lines(&found);
+        tally.hold("protected_untouched", found.is_empty(), if found.is_empty() { "stacks, backups, checkouts, data as before".to_owned() } else { shorten(&lines) });
+        let mut checks = vec![("protected_untouched", Advice { cause: "the wipe reached a protected tree through a link, or somebody else works on the host", next: "restore the tree from the archive of step 260 before anything else" })];
+        if !s.again() {
+            checks.extend([
+                ("list_safe", LIST),
+                ("gone", Advice { cause: "files of another owner or a read-only file system", next: "remove by hand what is left, after looking at it" }),
+                ("lib_kept", Advice { cause: "lib/ itself was removed: install makes a file of that name then (SO 7)", next: "mkdir lib in the install root" }),
+                ("nothing_else_gone", Advice { cause: "the list named more than the installation", next: "restore it from the archive of step 260" }),
+            ]);
+        }
+        for (check, advice) in checks {
+            tally.judge(s, check, Role::Ops, advice)?;
+        }
+        Ok(())
+    })
+}
+
+const LIST: Advice = Advice {
+    cause: "a directory of the list is a link, or the list names something that must stay",
+    next: "look where the link leads; correct the host or the plan's `wipe`; nothing was removed",
+};
+
+/// Entries of the list that were there before.
+fn present(s: &Step, ops: &Server, list: &[String]) -> Result<Vec<String>, StepError> {
+    if let Some(known) = s.fact_of(s.spec().id, "present") {
+        return Ok(serde_json::from_value(known)?);
+    }
+    let mut present = Vec::new();
+    for path in list {
+        if ops.remote().stat(&format!("{}/{path}", ops.paths().crds))?.is_some() {
+            present.push(path.clone());
+        }
+    }
+    s.fact("present", json!(present))?;
+    Ok(present)
+}
+
+/// Names in the install root before the wipe.
+fn roots(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
+    if let Some(known) = s.fact_of(s.spec().id, "roots") {
+        return Ok(serde_json::from_value(known)?);
+    }
+    let entries = ops.remote().list(&ops.paths().crds, Some(1))?;
+    let names: Vec<String> = entries.into_iter().map(|entry| entry.path).filter(|path| !path.is_empty()).collect();
+    s.fact("roots", json!(names))?;
+    Ok(names)
+}
+
+fn list_safe(ops: &Server, list: &[String], present: &[String], tally: &mut Tally) -> Result<(), StepError> {
+    let check = "list_safe";
+    if present.is_empty() {
+        tally.fault(check, "nothing of the list is there: wrong host, or wiped before");
+    }
+    for path in list {
+        let first = path.split('/').next().unwrap_or_default();
+        let escapes = path.is_empty() || path.starts_with('/') || path.split('/').any(|part| part == ".." || part == ".");
+        let whole = PROTECTED.contains(&path.as_str()) || path == "lib" || first == "crds_stacks";
+        if escapes || whole {
+            tally.fault(check, format!("`{path}` must not be removed"));
+            continue;
+        }
+        let mut at = ops.paths().crds.clone();
+        let parts: Vec<&str> = path.split('/').collect();
+        for (depth, part) in parts.iter().enumerate() {
+            at = format!("{at}/{part}");
+            let Some(entry) = ops.remote().stat(&at)? else { break };
+            // The link to mod_wsgi.so is what install makes; every other link leads to what must stay.
+            let the_module = path == "lib/mod_wsgi.so" && depth + 1 == parts.len();
+            if entry.kind == EntryKind::Link && !the_module {
+                tally.fault(check, format!("{path}: {at} is a symbolic link to {}", entry.target));
+            }
+        }
+    }
+    tally.proof(check, format!("{} entries, {} of them there, none a link to elsewhere", list.len(), present.len()));
+    Ok(())
+}
+
+fn lib_kept(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let lib = ops.remote().stat(&format!("{}/lib", ops.paths().crds))?;
+    let is_directory = lib.as_ref().is_some_and(|lib: &Entry| lib.kind == EntryKind::Directory);
+    tally.hold("lib_kept", is_directory, format!("lib/ is {}", lib.map_or("gone".to_owned(), |lib| format!("{:?}", lib.kind))));
+    Ok(())
+}
+
+fn nothing_else_gone(ops: &Server, list: &[String], roots: &[String], tally: &mut Tally) -> Result<(), StepError> {
+    let now: BTreeMap<String, ()> =
+        ops.remote().list(&ops.paths().crds, Some(1))?.into_iter().map(|entry| (entry.path, ())).collect();
+    let gone: Vec<String> = roots.iter().filter(|name| !now.contains_key(*name) && !list.contains(name)).cloned().collect();
+    tally.hold("nothing_else_gone", gone.is_empty(), if gone.is_empty() { format!("{} entries kept", now.len()) } else { shorten(&gone) });
+    Ok(())
+}

@@ -5,6 +5,8 @@ mod common;
 mod s310_wipe_installation;
 mod s320_switch_branches;
 mod s330_reinstall_hidden;
+mod s340_try_hidden;
+mod s350_switch_stack;
 mod s360_reinstall_on_new_stack;
 mod s410_submit_new_type;
 mod s420_submit_references;

@@ -6,6 +6,7 @@ pub mod install;
 pub mod known_good;
 pub mod mail;
 pub mod outcome;
+pub mod probes;
 pub mod rules;
 pub mod state;
 pub mod tally;

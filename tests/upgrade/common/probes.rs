@@ -1,0 +1,86 @@
+//! Probes of a server through its web pages: what an operator would click through.
+
+use crds_upgrade::crds::web::Session;
+use crds_upgrade::crds::{Door, Server};
+use crds_upgrade::run::{Step, StepError};
+
+use super::outcome;
+use super::tally::Tally;
+
+/// Pages that anybody may see: path, and a text that a good one has.
+const PAGES: [(&str, &str); 8] = [
+    ("/", "Operational References"),
+    ("/login/", "Login"),
+    ("/bestrefs/", "Dataset Best References"),
+    ("/bestrefs_explore/", "Explore Best References"),
+    ("/browse_db/", "Browse Database"),
+    ("/display_context_history/", "Context History"),
+    ("/difference/", "Difference"),
+    ("/context_table/operational", "Historical References"),
+];
+
+/// Every public page answers with its own heading and without an error block.
+pub fn pages(s: &Step, ops: &Server, door: Door, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+    let mut session = Session::anonymous(ops.http()?, &ops.url(door)?);
+    let context = s.plan().contexts.operational.clone();
+    let browse = format!("/browse/{context}");
+    let more = [(browse.as_str(), context.as_str())];
+    let mut good = 0;
+    for (path, mark) in PAGES.iter().copied().chain(more) {
+        match session.good_page(path) {
+            Ok(page) if page.text.contains(mark) => good += 1,
+            Ok(page) => tally.fault(check, format!("{path} lacks `{mark}`: {}", page.gist())),
+            Err(error) => tally.fault(check, error.to_string()),
+        }
+    }
+    tally.proof(check, format!("{good} pages with their marks"));
+    Ok(())
+}
+
+/// A login without a lock, seen on the page, and gone after logging out.
+pub fn write_path(s: &Step, ops: &Server, door: Door, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+    let Some(name) = s.site().credentials.keys().next().cloned() else {
+        tally.fault(check, "the site has no credential to log in with");
+        return Ok(());
+    };
+    let credential = outcome::credential(s, &name)?;
+    let password = credential.password.resolve()?;
+    let login = crds_upgrade::crds::web::Login { username: &credential.username, password: &password, instrument: None };
+    let mut session = match Session::login(ops.http()?, &ops.url(door)?, &login) {
+        Ok(session) => session,
+        Err(error) => {
+            tally.fault(check, error.to_string());
+            return Ok(());
+        }
+    };
+    let page = session.page("/delivery_status/")?;
+    tally.hold(check, page.error().is_none() && page.text.contains("Delivery Status"), format!("logged in as {}", credential.username));
+    session.logout()?;
+    let after = session.get("/delivery_status/")?;
+    tally.hold(check, after.status == 302, format!("after logging out: status {}", after.status));
+    let locks = ops.locks()?;
+    let left = locks.iter().filter(|row| row.locked_object.contains(&credential.username)).count();
+    tally.hold(check, left == 0, format!("{left} locks left"));
+    Ok(())
+}
+
+/// The upload form and its script are whole: the form is there and no script tag is shown as text.
+pub fn upload_page(s: &Step, ops: &Server, door: Door, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+    let Some(submission) = s.plan().submissions.first() else {
+        tally.proof(check, "the plan submits nothing");
+        return Ok(());
+    };
+    let credential = outcome::credential(s, &submission.credential)?;
+    let password = credential.password.resolve()?;
+    let login = crds_upgrade::crds::web::Login { username: &credential.username, password: &password, instrument: None };
+    let mut session = Session::login(ops.http()?, &ops.url(door)?, &login)?;
+    let answer = session.get("/certify/")?;
+    let html = answer.text();
+    let form = html.contains("/upload/new/") && html.contains("multipart/form-data");
+    tally.hold(check, answer.status == 200 && form, "the upload form".to_owned());
+    tally.hold(check, !html.contains("&lt;script"), "no script shown as text".to_owned());
+    let listed = session.uploads();
+    tally.hold(check, listed.is_ok(), "the list of uploads answers".to_owned());
+    session.logout()?;
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! Step 350: switch the stack.
+//!
+//! Procedure: "Switch the server stack in dot_setenv."
+//! Method: edit this host's case only, in the checkout; commit it to the release branch (a declared change: the approved
+//! revision becomes that commit); install the file as the rc file in one move. One bad edit breaks every login of the
+//! fleet, so the file is tried for every fleet name before and after.
+//! Way back: revert the commit, put the saved rc file back.
+
+use crds_upgrade::crds::{Server, rc_cases, with_stack};
+use crds_upgrade::plan::{Change, Role, StackSwitch};
+use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
+use crds_upgrade::steps::S350_SWITCH_STACK;
+
+use crate::common::tally::{Advice, Tally, shorten};
+
+/// What a clean login must set (SO 4.1).
+const VARIABLES: [&str; 9] = [
+    "CRDS", "CRDS_SERVER", "CRDS_STACK", "CRDS_PROJECT", "CRDS_USECASE", "CRDS_IFS", "CRDS_FILE_CACHE", "CRDS_SERVER_FILES",
+    "CRDS_CRON",
+];
+
+#[test]
+fn s350_switch_stack() -> StepResult {
+    harness::step(&S350_SWITCH_STACK, |s| {
+        let ops = s.hosts().server(Role::Ops)?;
+        let mut tally = Tally::default();
+        let Some(stack) = s.plan().stack.clone() else { return nothing_declared(s, &ops) };
+        let old = old_text(s, &ops)?;
+        let host = ops.expected().uname.clone();
+        let new = match with_stack(&old, &host, &stack.from, &stack.to) {
+            Ok(new) => new,
+            Err(why) => {
+                tally.fault("only_this_host", why);
+                tally.judge(s, "only_this_host", Role::Ops, ONLY)?;
+                return Err(StepError::failed("nothing was changed", ONLY.next));
+            }
+        };
+        if !s.again() {
+            stack_whole(s, &ops, &stack, &mut tally)?;
+            if tally.has_fault("stack_whole") {
+                tally.judge(s, "stack_whole", Role::Ops, WHOLE)?;
+                return Err(StepError::failed("nothing was changed", WHOLE.next));
+            }
+        }
+        let file = format!("{}/host/dot_setenv", ops.paths().server_sources);
+        edit(s, &ops, &file, &old, &new)?;
+        commit(s, &ops, &file, &stack)?;
+        put_rc(s, &ops, &new)?;
+        read_back(s, &ops, &file, &old, &new, &stack, &mut tally)?;
+        if !s.again() {
+            tally.judge(s, "stack_whole", Role::Ops, WHOLE)?;
+        }
+        for (check, advice) in [
+            ("only_this_host", ONLY),
+            ("parses_for_all", Advice { cause: "the edit broke the file: every login, cron job and script of the fleet depends on it", next: "put the saved rc file back at once (evidence `dot_setenv before`)" }),
+            ("committed", Advice { cause: "the commit failed or took more with it", next: "svn status and svn log in the checkout; commit by hand what is meant" }),
+            ("rc_equal", Advice { cause: "the copy failed or somebody edits the file", next: "copy host/dot_setenv to the rc file" }),
+            ("clean_login", Advice { cause: "something else sets the stack after the rc file", next: "look at the other rc files of the account" }),
+        ] {
+            tally.judge(s, check, Role::Ops, advice)?;
+        }
+        Ok(())
+    })
+}
+
+const WHOLE: Advice = Advice {
+    cause: "the stack was not built, or not for this platform",
+    next: "build it (build_stack), then run again; the server still runs on the old one",
+};
+const ONLY: Advice = Advice {
+    cause: "the file is not what the plan expects: another stack stands there, or hosts share a case",
+    next: "compare dot_setenv with the plan's `stack`",
+};
+
+/// The text before this step, kept as evidence because it is the way back.
+fn old_text(s: &Step, ops: &Server) -> Result<String, StepError> {
+    if let Some(text) = s.fact_of(s.spec().id, "before").and_then(|text| text.as_str().map(str::to_owned)) {
+        return Ok(text);
+    }
+    let bytes = ops.remote().read_file(&format!("{}/host/dot_setenv", ops.paths().server_sources), 1 << 20)?;
+    s.evidence("dot_setenv before", &bytes)?;
+    let text = String::from_utf8(bytes)?;
+    s.fact("before", text.as_str())?;
+    Ok(text)
+}
+
+fn stack_whole(s: &Step, ops: &Server, stack: &StackSwitch, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "stack_whole";
+    let root = format!("{}/{}", ops.paths().stacks, stack.to);
+    for file in ["bin/python", "lib/apache/mod_wsgi.so"] {
+        match ops.remote().stat(&format!("{root}/{file}"))? {
+            None => tally.fault(check, format!("{root}/{file} is not there")),
+            Some(entry) => tally.hold(check, entry.size > 0, format!("{file}: {} bytes", entry.size)),
+        }
+    }
+    let module = ops.remote().read_file(&format!("{root}/lib/apache/mod_wsgi.so"), 64 << 20).unwrap_or_default();
+    tally.hold(check, module.starts_with(b"\x7fELF"), "mod_wsgi.so is a shared object".to_owned());
+    let python = ops.remote().look(&[&format!("{root}/bin/python"), "--version"], crds_upgrade::host::Limit::QUICK)?;
+    let version = format!("{}{}", python.text(), python.error_text());
+    tally.hold(check, version.trim().starts_with("Python "), version.trim().to_owned());
+    tally.evidence(check, &s.evidence("python --version of the new stack", version.as_bytes())?);
+    Ok(())
+}
+
+fn edit(s: &Step, ops: &Server, file: &str, old: &str, new: &str) -> Result<(), StepError> {
+    let look = || {
+        let text = String::from_utf8_lossy(&ops.remote().read_file(file, 1 << 20)?).into_owned();
+        Ok(if text == new {
+            Found::Done
+        } else if text == old {
+            Found::NotDone
+        } else {
+            Found::Half("dot_setenv in the checkout is neither the old nor the new text".to_owned())
+        })
+    };
+    s.act("edit", Role::Ops, Change::Stack, look, |permit| {
+        Ok(ops.remote().write_file(permit, Change::Stack, file, new.as_bytes(), 0o644).map(drop)?)
+    })
+}
+
+fn commit(s: &Step, ops: &Server, file: &str, stack: &StackSwitch) -> Result<(), StepError> {
+    let directory = ops.paths().server_sources.clone();
+    let before = match s.fact_of(s.spec().id, "head").and_then(|head| head.as_u64()) {
+        Some(head) => head,
+        None => {
+            let head = ops.svn_info(&ops.svn_info(&directory)?.url)?.last_changed;
+            s.fact("head", head)?;
+            head
+        }
+    };
+    let look = || {
+        let dirty = ops.svn_status(&directory)?.into_iter().any(|line| line.path.ends_with("host/dot_setenv") && line.letters != "?");
+        let head = ops.svn_info(&ops.svn_info(&directory)?.url)?.last_changed;
+        Ok(match (dirty, head > before) {
+            (true, false) => Found::NotDone,
+            (false, true) => Found::Done,
+            (true, true) => Found::Half(format!("the branch moved to r{head} while dot_setenv is still uncommitted")),
+            (false, false) => Found::Half("dot_setenv is clean although nothing was committed".to_owned()),
+        })
+    };
+    let message = format!("Switch the stack of {} from {} to {}", ops.expected().uname, stack.from, stack.to);
+    s.act("commit", Role::Ops, Change::Stack, look, |permit| {
+        Ok(ops.svn_commit(permit, Change::Stack, file, &message).map(drop)?)
+    })?;
+    if s.fact_of(s.spec().id, "revision").is_none() {
+        let head = ops.svn_info(&ops.svn_info(&directory)?.url)?.last_changed;
+        s.fact("revision", head)?;
+    }
+    Ok(())
+}
+
+fn put_rc(s: &Step, ops: &Server, new: &str) -> Result<(), StepError> {
+    let look = || Ok(if ops.rc_file()? == new { Found::Done } else { Found::NotDone });
+    s.act("rc_file", Role::Ops, Change::Stack, look, |permit| Ok(ops.put_rc_file(permit).map(drop)?))
+}
+
+fn read_back(
+    s: &Step,
+    ops: &Server,
+    file: &str,
+    old: &str,
+    new: &str,
+    stack: &StackSwitch,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
+    let host = &ops.expected().uname;
+    let text = String::from_utf8_lossy(&ops.remote().read_file(file, 1 << 20)?).into_owned();
+    let changed: Vec<String> =
+        old.lines().zip(text.lines()).filter(|(before, after)| before != after).map(|(_, after)| after.trim().to_owned()).collect();
+    let same_length = old.lines().count() == text.lines().count();
+    tally.hold("only_this_host", changed.len() == 1 && same_length, format!("changed lines: {}", shorten(&changed)));
+    let cases = rc_cases(&text);
+    for case in &cases {
+        let (printed, variables) = ops.login_as(&case.host, &ops.paths().setenv)?;
+        let missing: Vec<String> = VARIABLES
+            .iter()
+            .filter(|name| !variables.iter().any(|(known, value)| known == *name && !value.is_empty()))
+            .map(|name| (*name).to_owned())
+            .collect();
+        if !printed.trim().is_empty() {
+            tally.fault("parses_for_all", format!("a login as {} prints `{}`", case.host, printed.trim()));
+        }
+        if !missing.is_empty() {
+            tally.fault("parses_for_all", format!("a login as {} lacks {}", case.host, shorten(&missing)));
+        }
+        let stacks: Vec<&str> = variables.iter().filter(|(name, _)| name == "CRDS_STACK").map(|(_, value)| value.as_str()).collect();
+        let wanted = rc_cases(old).into_iter().find(|before| before.host == case.host).map(|before| before.stack);
+        let wanted = if case.host == *host { Some(stack.to.clone()) } else { wanted };
+        let right = stacks.iter().all(|value| value.rsplit('/').next() == wanted.as_deref()) && !stacks.is_empty();
+        tally.hold("clean_login", right, format!("{}: {}", case.host, stacks.join(" ")));
+    }
+    tally.proof("parses_for_all", format!("{} fleet names log in silently", cases.len()));
+    let revision = s.need_fact(s.spec().id, "revision")?.as_u64().unwrap_or(0);
+    let head = s.need_fact(s.spec().id, "head")?.as_u64().unwrap_or(0);
+    let directory = &ops.paths().server_sources;
+    let log = ops.svn_log(&ops.svn_info(directory)?.url, head + 1, revision)?;
+    tally.evidence("committed", &s.evidence("svn log of the commit", log.as_bytes())?);
+    let paths: Vec<&str> = log.lines().map(str::trim).filter(|line| line.starts_with("M /") || line.starts_with("A /") || line.starts_with("D /")).collect();
+    let one = paths.len() == 1 && paths[0].ends_with("/host/dot_setenv");
+    tally.hold("committed", one && revision > head, format!("r{revision}: {}", paths.join(", ")));
+    let dirty: Vec<String> = ops.svn_status(directory)?.into_iter().filter(|line| line.letters != "?" && !line.path.contains("sources/configs/config")).map(|line| line.path).collect();
+    tally.hold("committed", dirty.is_empty(), if dirty.is_empty() { "the checkout is clean but for the port flag".to_owned() } else { shorten(&dirty) });
+    tally.hold("rc_equal", ops.rc_file()? == new, "rc file and checkout".to_owned());
+    let login = ops.stack()?.login;
+    tally.hold("clean_login", login == stack.to, format!("a clean login on this host has {login}"));
+    Ok(())
+}
+
+/// A plan without a switch: nothing of the kind may have happened.
+fn nothing_declared(s: &Step, ops: &Server) -> Result<(), StepError> {
+    let seen = ops.stack()?;
+    let same = seen.env_csh == [seen.login.clone()] && seen.module == seen.login;
+    for spec in s.spec().checks {
+        s.check(spec.id).on(Role::Ops).expected("the plan switches no stack: login, env.csh and mod_wsgi.so name the same one")
+            .observed(format!("login {}, env.csh {:?}, module {}", seen.login, seen.env_csh, seen.module))
+            .cause("somebody switched the stack").next_move("compare dot_setenv with the branch").judge(same)?;
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! What several steps share.
 
 pub mod affected;
+pub mod claims;
 pub mod deliver;
 pub mod install;
 pub mod known_good;

@@ -1,0 +1,235 @@
+//! Step 370: go live.
+//!
+//! Procedure: "Bring up OPS for real and give it a once-over."
+//! Method: `set_backup_url False`, then the release's cron table; then everything that a user or a pipeline would touch:
+//! ports, proxy, pages, services, downloads, contexts in every place, the products of the frequent cron jobs.
+//! Way back: stop cron and server, `set_backup_url True`.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crds_upgrade::crds::{Door, Flag, PortState, Server};
+use crds_upgrade::host::Limit;
+use crds_upgrade::plan::{Change, Role};
+use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult, harness};
+use crds_upgrade::steps::S370_GO_LIVE;
+
+use crate::common::tally::{Advice, Tally, shorten};
+use crate::common::{install, mail, outcome, probes};
+use crate::s340_try_hidden;
+
+/// Frequent cron jobs: the product that each must have made anew, and within how many seconds (SO 9).
+const WATCHERS: [(&str, u64); 3] = [("monitor_reprocessing.log", 300), ("server_cache_sync.log", 300), ("sync_ops_to_grp.log", 600)];
+
+#[test]
+fn s370_go_live() -> StepResult {
+    harness::step(&S370_GO_LIVE, |s| {
+        let ops = s.hosts().server(Role::Ops)?;
+        let mut tally = Tally::default();
+        before(s, &ops)?;
+        unhide(s, &ops)?;
+        cron_back(s, &ops)?;
+        public(&ops, &mut tally)?;
+        proxy(s, &ops, &mut tally)?;
+        if !s.again() {
+            probes::pages(s, &ops, Door::Direct, "pages", &mut tally)?;
+            s340_try_hidden::downloads(s, &ops, Door::Direct, &mut tally)?;
+            watchers(s, &ops, &mut tally)?;
+            let context = ops.context_in_database("operational")?;
+            outcome::contexts_agree(s, &ops, &context, &mut tally, "contexts_agree")?;
+            no_mail(s, &ops, &mut tally)?;
+            states(s, &ops, &mut tally)?;
+        }
+        cron(&ops, &mut tally)?;
+        for spec in s.spec().checks {
+            let name = spec.id.split('.').nth(1).unwrap_or_default();
+            let only_once = ["pages", "downloads", "watchers_fresh", "contexts_agree", "no_reprocessing_mail", "states_untouched"];
+            if s.again() && only_once.contains(&name) {
+                continue;
+            }
+            tally.judge(s, name, Role::Ops, advice(name))?;
+        }
+        Ok(())
+    })
+}
+
+fn advice(check: &str) -> Advice {
+    match check {
+        "public" => Advice { cause: "the switch of the port did not take, or an old parent still holds a port (B044)", next: "look at both ports and the httpd parents; set_backup_url False again" },
+        "flag_and_urls" => Advice { cause: "flag, installed copy and Listen line disagree: the switch broke off", next: "read all three; set_backup_url False again" },
+        "proxy_serves" => Advice { cause: "the proxy has not noticed, or cuts big answers (B083)", next: "ask the direct address; wait a minute; ask whoever runs the proxy" },
+        "certificates" => Advice { cause: "a certificate expired or is for another name (D136)", next: "compare the certificates of server and proxy" },
+        "cron_is_the_releases" => Advice { cause: "the table was edited or another one was installed", next: "crontab host/crontab" },
+        "watchers_fresh" => Advice { cause: "cron does not run, or a job fails in the new environment", next: "run the job by hand from a clean login; look at its log" },
+        "contexts_agree" => Advice { cause: "a cache was not refreshed", next: "run prime_web_cache and cron_sync by hand, then run again" },
+        "no_reprocessing_mail" => Advice { cause: "the monitor took the restart for a change of context", next: "look at monitor_reprocessing.log and old_context.txt; tell the recipients" },
+        "states_untouched" => Advice { cause: "deliveries was away while the server was hidden: absence reads as archived (A005)", next: "compare the states with the dump of last night; redeliver" },
+        _ => Advice { cause: "a page or an alias of the new release is broken", next: "read the error log of that second; hide the server again if users are harmed" },
+    }
+}
+
+/// What later steps compare with, measured once before anything is switched.
+fn before(s: &Step, ops: &Server) -> Result<(), StepError> {
+    if s.fact_of(s.spec().id, "states").is_some() {
+        return Ok(());
+    }
+    let actions = ops.ask(&format!("select max(id) as id from {}", ops.table("*actions")))?;
+    let action = actions.single().and_then(|id| id.parse::<u64>().ok()).unwrap_or(0);
+    s.fact("action", action)?;
+    let mails = mail::all(s, ops)?.map_or(0, |mails| mails.len());
+    s.fact("mails", mails as u64)?;
+    s.fact("states", json!(ops.states()?))?;
+    Ok(())
+}
+
+fn unhide(s: &Step, ops: &Server) -> Result<(), StepError> {
+    let look = || {
+        let (direct, hidden) = ops.ports()?;
+        Ok(match (direct, hidden, ops.flag()?) {
+            (PortState::Open, PortState::Refused, Flag::False) => Found::Done,
+            (PortState::Refused, PortState::Open, Flag::True) => Found::NotDone,
+            (direct, hidden, flag) => Found::Half(format!("8001 {direct:?}, 8002 {hidden:?}, flag {flag:?}")),
+        })
+    };
+    let limits = s.plan().thresholds.clone();
+    s.act("unhide", Role::Ops, Change::Server, look, |permit| {
+        ops.unhide(permit, Duration::from_secs(limits.start_s + 3600))?;
+        install::wait_for_port(s, ops, Door::Direct, limits.start_s)
+    })?;
+    if s.fact_of(s.spec().id, "live_at").is_none() {
+        let now = ops.now()?;
+        s.fact("live_at", now)?;
+        let logs: serde_json::Map<String, serde_json::Value> =
+            ops.logs()?.into_iter().map(|entry| (entry.path, json!([entry.size, entry.inode]))).collect();
+        s.fact("logs", serde_json::Value::Object(logs))?;
+        s.outage("public site", false, &jiff::Timestamp::from_second(now as i64)?.to_string())?;
+    }
+    Ok(())
+}
+
+fn cron_back(s: &Step, ops: &Server) -> Result<(), StepError> {
+    let wanted = ops.release_crontab()?;
+    let look = || {
+        let now = ops.crontab()?;
+        Ok(if now == wanted {
+            Found::Done
+        } else if now.trim().is_empty() {
+            Found::NotDone
+        } else {
+            Found::Half("the cron table is neither empty nor the release's".to_owned())
+        })
+    };
+    s.act("cron_back", Role::Ops, Change::Cron, look, |permit| Ok(ops.set_crontab(permit, &wanted).map(drop)?))
+}
+
+fn public(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let (direct, hidden) = ops.ports()?;
+    tally.hold("public", direct == PortState::Open, format!("8001 is {direct:?}"));
+    tally.hold("public", hidden == PortState::Refused, format!("8002 is {hidden:?}"));
+    let parents = ops.httpd_parents()?.len();
+    tally.hold("public", parents == 1, format!("{parents} server parents"));
+    let (flag, copy) = (ops.flag()?, ops.installed_flag()?);
+    tally.hold("flag_and_urls", flag == Flag::False && copy == Flag::False, format!("flag {flag:?}, installed copy {copy:?}"));
+    let ports = ops.configured_ports()?;
+    tally.hold("flag_and_urls", ports == [8001], format!("configured ports {ports:?}"));
+    let info = ops.rpc(Door::Direct)?.server_info()?;
+    let base = ops.url(Door::Proxy)?;
+    tally.hold("flag_and_urls", info.reference_url.starts_with(&base), format!("advertises {}", info.reference_url));
+    for directory in [&ops.paths().client_sources, &ops.paths().server_sources] {
+        let dirty: Vec<String> = ops.svn_status(directory)?.into_iter().filter(|line| line.letters != "?").map(|line| format!("{} {}", line.letters, line.path)).collect();
+        tally.hold("flag_and_urls", dirty.is_empty(), if dirty.is_empty() { "svn status clean".to_owned() } else { shorten(&dirty) });
+    }
+    Ok(())
+}
+
+/// The proxy serves this very server, also a big answer; every certificate verified on the way.
+fn proxy(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let lag = Duration::from_secs(s.plan().thresholds.proxy_lag_s);
+    let direct = ops.rpc(Door::Direct)?;
+    let seen = s.wait("the proxy to serve the server", lag, Duration::from_secs(10), || {
+        Ok(match ops.rpc(Door::Proxy)?.server_info() {
+            Ok(info) => Poll::Ready(info),
+            Err(error) => Poll::NotYet(error.to_string()),
+        })
+    });
+    let here = direct.server_info()?;
+    match seen {
+        Err(error) => tally.fault("proxy_serves", error.text().to_owned()),
+        Ok(info) => {
+            let same = info.operational == here.operational && info.revision == here.revision && info.svn_url == here.svn_url;
+            tally.hold("proxy_serves", same, format!("{} r{} through the proxy", info.svn_url, info.revision));
+            let observatory = ops.observatory().to_string();
+            let fields: [&str; 2] = ["sha1sum", "size"];
+            let whole = direct.file_info_map(&observatory, None, Some(&fields))?;
+            match ops.rpc(Door::Proxy)?.file_info_map(&observatory, None, Some(&fields)) {
+                Ok(map) => tally.hold("proxy_serves", map == whole, format!("the whole file map, {} files", map.len())),
+                Err(error) => tally.fault("proxy_serves", error.to_string()),
+            }
+            tally.proof("certificates", "direct and proxy verified".to_owned());
+        }
+    }
+    if tally.has_fault("proxy_serves") {
+        tally.fault("certificates", "the proxy could not be asked");
+    }
+    Ok(())
+}
+
+fn cron(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let (now, wanted) = (ops.crontab()?, ops.release_crontab()?);
+    tally.hold("cron_is_the_releases", now == wanted, format!("{} lines, the release's file has {}", now.lines().count(), wanted.lines().count()));
+    let queue = ops.at_queue()?;
+    tally.hold("cron_is_the_releases", queue.is_empty(), format!("{} jobs queued with at", queue.len()));
+    Ok(())
+}
+
+/// Each frequent job must write its log anew within its period.
+fn watchers(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let live = s.need_fact(s.spec().id, "live_at")?.as_f64().unwrap_or(0.0);
+    for (name, period) in WATCHERS {
+        let path = format!("{}/{name}", ops.paths().cron_logs);
+        let limit = Duration::from_secs(2 * period + 60);
+        let fresh = s.wait(&format!("{name} to be written"), limit, Duration::from_secs(60), || {
+            Ok(match ops.remote().stat(&path)? {
+                Some(entry) if entry.mtime >= live => Poll::Ready(entry.mtime),
+                Some(entry) => Poll::NotYet(format!("last written at {:.0}", entry.mtime)),
+                None => Poll::NotYet("not there".to_owned()),
+            })
+        });
+        match fresh {
+            Ok(at) => {
+                let text = crds_upgrade::review::text(&ops.remote().read_tail(&path, 256 << 10)?);
+                tally.evidence("watchers_fresh", &s.evidence(name, text.as_bytes())?);
+                let bad = crds_upgrade::review::error_words(&text);
+                tally.hold("watchers_fresh", bad.is_empty(), if bad.is_empty() { format!("{name} written at {at:.0}") } else { format!("{name}: {}", shorten(&bad)) });
+            }
+            Err(error) => tally.fault("watchers_fresh", error.text().to_owned()),
+        }
+    }
+    let known = ops.old_context()?.unwrap_or_default();
+    let operational = ops.context_in_database("operational")?;
+    tally.hold("watchers_fresh", known == operational, format!("the monitor knows `{known}`"));
+    // A reading of the clock that proves that time passed on the host and not only here.
+    ops.remote().must_look(&["date"], Limit::QUICK)?;
+    Ok(())
+}
+
+fn no_mail(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let before = s.need_fact(s.spec().id, "mails")?.as_u64().unwrap_or(0);
+    let Some(mails) = mail::all(s, ops)? else {
+        tally.fault("no_reprocessing_mail", "the site names no mailbox to look into");
+        return Ok(());
+    };
+    let new = mails.iter().skip(usize::try_from(before).unwrap_or(0));
+    let lists: Vec<String> = new.filter(|mail| mail.subject.contains("datasets affected")).map(|mail| mail.subject.clone()).collect();
+    tally.hold("no_reprocessing_mail", lists.is_empty(), if lists.is_empty() { format!("{} mails looked through", mails.len()) } else { shorten(&lists) });
+    Ok(())
+}
+
+/// States of all files as before the server was hidden (s010) but for those that the archive finished meanwhile.
+fn states(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let before = s.need_fact(s.spec().id, "states")?;
+    let now = json!(ops.states()?);
+    tally.hold("states_untouched", before == now, format!("{now}"));
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Step 900: accept.
+//!
+//! Procedure: nothing; someone signs, and wants to know what for.
+//! Method: the state of OPS now against the one of the preflight, each difference claimed by exactly one change that the
+//! plan declares; the journal for completeness, the outage, the watch over cron and the waivers; the chain of the journal
+//! and the hashes of the evidence.
+//! Way back: nothing to take back.
+
+use crds_upgrade::plan::Role;
+use crds_upgrade::run::event::ChangeRow;
+use crds_upgrade::run::{Step, StepError, StepResult, Verdict, harness};
+use crds_upgrade::state::{Scope, State, capture, differences, normalise, settle};
+use crds_upgrade::steps::{self, S900_ACCEPT};
+
+use crate::common::tally::{Advice, Tally, shorten};
+use crate::common::{claims, state};
+
+#[test]
+fn s900_accept() -> StepResult {
+    harness::step(&S900_ACCEPT, |s| {
+        let mut tally = Tally::default();
+        ledger(s, &mut tally)?;
+        complete(s, &mut tally);
+        outage(s, &mut tally)?;
+        waivers(s, &mut tally);
+        watch(s, &mut tally)?;
+        intact(s, &mut tally)?;
+        for (check, advice) in [
+            ("ledger_closed", Advice { cause: "something changed on the server that the plan does not declare", next: "find out who or what made it; declare it, or take it back" }),
+            ("all_observed", Advice { cause: "a declared change left no trace on the server", next: "look whether it really happened" }),
+            ("steps_complete", Advice { cause: "a step was left out, deferred or not passed", next: "run the same command again; a deferred step after its due date" }),
+            ("outage_in_window", Advice { cause: "the upgrade took longer than the plan's window", next: "tell those who relied on the window" }),
+            ("cron_watch", Advice { cause: "cron came back by itself, or nobody watched for a while", next: "look at the gaps in the report" }),
+            ("waivers_valid", Advice { cause: "a waiver expired or is not named in the plan", next: "renew it with owner and date, or mend what it covers" }),
+            ("journal_intact", Advice { cause: "the run folder was edited or damaged", next: "keep it and find out by whom; the run cannot be accepted" }),
+        ] {
+            tally.judge(s, check, "run", advice)?;
+        }
+        Ok(())
+    })
+}
+
+/// The declared-change ledger of OPS.
+fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
+    let ops = s.hosts().server(Role::Ops)?;
+    let Some(before) = state::kept(s, "s010_ops")? else {
+        tally.fault("ledger_closed", "the preflight kept no state of OPS");
+        tally.fault("all_observed", "the preflight kept no state of OPS");
+        return Ok(());
+    };
+    let after = capture(&ops, &Scope::all())?;
+    std::fs::write(s.folder().join("states").join("s900_ops.json"), after.to_text())?;
+    let normal = |state: &State| {
+        normalise(state).map_err(|bad| StepError::failed(shorten(&bad.iter().map(ToString::to_string).collect::<Vec<_>>()), "look at the field"))
+    };
+    let deltas = differences(&normal(&before)?, &normal(&after)?);
+    let settled = settle(&deltas, &claims::of_plan(s, &ops)?);
+    for claimed in &settled.claimed {
+        let delta = &claimed.delta;
+        let text = |value: &Option<serde_json::Value>| value.as_ref().map_or_else(String::new, ToString::to_string);
+        s.change(ChangeRow {
+            host: Role::Ops.to_string(),
+            surface: delta.surface.clone(),
+            item: format!("{} {}", delta.key, delta.field).trim().to_owned(),
+            before: text(&delta.before),
+            after: text(&delta.after),
+            claimed_by: vec![claimed.change.clone()],
+        })?;
+    }
+    let open: Vec<String> = settled.unclaimed.iter().map(ToString::to_string).chain(settled.contested.iter().map(|(delta, by)| format!("{delta} claimed by {}", by.join(" and ")))).collect();
+    tally.hold("ledger_closed", open.is_empty(), if open.is_empty() { format!("{} differences, each with its one declared change", settled.claimed.len()) } else { format!("{} differences without exactly one declared change: {}", open.len(), shorten(&open)) });
+    tally.hold("all_observed", settled.unobserved.is_empty(), if settled.unobserved.is_empty() { "every declared change was seen".to_owned() } else { format!("not seen: {}", shorten(&settled.unobserved)) });
+    if !open.is_empty() {
+        let kept = s.evidence("differences without a declared change", open.join("\n").as_bytes())?;
+        tally.evidence("ledger_closed", &kept);
+    }
+    Ok(())
+}
+
+fn complete(s: &Step, tally: &mut Tally) {
+    let mut passed = 0;
+    for step in steps::ALL.iter().take_while(|step| step.id != s.spec().id) {
+        match s.ledger().step(step.id).verdict {
+            Some(Verdict::Passed | Verdict::Waived) => passed += 1,
+            Some(Verdict::Deferred) => tally.fault("steps_complete", format!("{} is deferred and not carried out yet", step.id)),
+            other => tally.fault("steps_complete", format!("{}: {other:?}", step.id)),
+        }
+    }
+    tally.proof("steps_complete", format!("{passed} steps passed"));
+}
+
+fn outage(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
+    let window = s.plan().thresholds.offline_window_s as f64;
+    let down = s.need_fact("s140_stop_ops_server", "down_at")?.as_f64().unwrap_or(0.0);
+    let live = s.need_fact("s370_go_live", "live_at")?.as_f64().unwrap_or(f64::MAX);
+    let took = live - down;
+    tally.hold("outage_in_window", (0.0..=window).contains(&took), format!("{:.1} h away, the window is {:.1} h", took / 3600.0, window / 3600.0));
+    Ok(())
+}
+
+fn waivers(s: &Step, tally: &mut Tally) {
+    let today = jiff::Zoned::now().date();
+    for waiver in &s.plan().waivers {
+        tally.hold("waivers_valid", waiver.until >= today, format!("{} ({}) until {}", waiver.check, waiver.owner, waiver.until));
+    }
+    tally.proof("waivers_valid", format!("{} waivers in the plan", s.plan().waivers.len()));
+}
+
+/// The watch over cron: every sample empty; a pause between two commands is no fault, but is named in the report.
+fn watch(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
+    const PAUSE: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+    let samples = &s.ledger().watched;
+    for (at, host, _, holds, seen) in samples.iter().filter(|(.., holds, _)| *holds != Some(true)) {
+        tally.fault("cron_watch", format!("{at} on {host}: {}", if holds.is_none() { "could not look" } else { seen }));
+    }
+    let times: Vec<jiff::Timestamp> = samples.iter().filter_map(|(at, ..)| at.parse().ok()).collect();
+    for pair in times.windows(2) {
+        let pause = pair[0].duration_until(pair[1]);
+        if pause > PAUSE {
+            s.not_checked("cron of OPS being off", &format!("nobody watched from {} to {}", pair[0], pair[1]))?;
+        }
+    }
+    tally.hold("cron_watch", !samples.is_empty(), format!("{} samples", samples.len()));
+    Ok(())
+}
+
+fn intact(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
+    let entries = s.folder().entries()?;
+    let named = crds_upgrade::run::Ledger::read(&entries).evidence;
+    let wrong = s.folder().evidence().audit(&named)?;
+    let proof = format!("{} entries chained, {} pieces of evidence", entries.len(), named.len());
+    tally.hold("journal_intact", wrong.is_empty(), if wrong.is_empty() { proof } else { shorten(&wrong) });
+    Ok(())
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::{LayOutError, contexts, files};
-use crate::stand_in::derive::submissions;
+use crate::stand_in::derive::{shipped, submissions};
 use crate::stand_in::fleet::spec::Fleet;
 use crate::stand_in::tools::crds::is_mapping;
 
@@ -25,7 +25,25 @@ pub fn lay_out(fleet: &Fleet) -> Result<(), LayOutError> {
         if let Some(place) = places.iter().find(|place| place.is_file()) {
             let text = fs::read(place).map_err(|source| LayOutError::file("read", place, source))?;
             files::file(&dir.join(&name), text, 0o644)?;
+        } else if name == shipped::SUBMITTED.0 {
+            files::file(&dir.join(&name), shipped::SUBMITTED.1, 0o644)?;
         }
+    }
+    archive(fleet)
+}
+
+/// The archive's datasets, and on each host what the real client once answered about them (`crds.bestrefs`).
+fn archive(fleet: &Fleet) -> Result<(), LayOutError> {
+    let dads = fleet.root.join("dads");
+    files::directory(&dads, 0o755)?;
+    if fleet.observatory == "hst" {
+        files::file(&dads.join("hst.jsonl"), shipped::DATASETS, 0o644)?;
+    }
+    let answers = if fleet.real_rules { shipped::AFFECTED_REAL } else { shipped::AFFECTED_FIXTURE };
+    for host in &fleet.hosts {
+        let shared = host.root().join("usr/share/crds");
+        files::directory(&shared, 0o755)?;
+        files::file(&shared.join("affected.json"), answers, 0o644)?;
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 mod common;
 
+mod s110_review_test_regressions;
+mod s120_review_ops_regressions;
 mod s310_wipe_installation;
 mod s320_switch_branches;
 mod s330_reinstall_hidden;

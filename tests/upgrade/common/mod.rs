@@ -6,6 +6,7 @@ pub mod deliver;
 pub mod install;
 pub mod known_good;
 pub mod mail;
+pub mod night;
 pub mod outcome;
 pub mod probes;
 pub mod rules;

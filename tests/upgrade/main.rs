@@ -4,6 +4,9 @@ mod common;
 
 mod s110_review_test_regressions;
 mod s120_review_ops_regressions;
+mod s220_backup_ops_rules;
+mod s230_commit_rules_to_branch;
+mod s280_point_of_no_return;
 mod s310_wipe_installation;
 mod s320_switch_branches;
 mod s330_reinstall_hidden;

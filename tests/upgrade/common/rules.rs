@@ -126,7 +126,7 @@ fn missing_file(server: &Server, name: &str) -> StepError {
 }
 
 /// Names of the mappings that a pmap or imap names.
-fn children(name: &str, bytes: &[u8]) -> Result<Vec<String>, StepError> {
+pub fn children(name: &str, bytes: &[u8]) -> Result<Vec<String>, StepError> {
     let mapping = syntax::parse(bytes, name)?;
     let syntax::Value::Dict(entries) = &mapping.selector else { return Ok(Vec::new()) };
     let values = entries.iter().filter_map(|(_, value)| match value {

@@ -1,0 +1,15 @@
+//! JSON-RPC of the stand-in server. Expectations are written from the dossier; each case names its section.
+
+mod affected;
+mod arguments;
+mod bench;
+mod bestrefs;
+mod contexts;
+mod datasets;
+mod envelope;
+mod files;
+mod info;
+mod loads;
+mod mini;
+mod misc;
+mod robust;

@@ -1,5 +1,6 @@
 //! The stand-in server against the wire protocol dossier (WP).
 
+mod rpc;
 mod web_browser;
 mod web_rules;
 mod web_score;

@@ -22,7 +22,9 @@ fn run(load: Load, tag: &str, files: &[(&str, &str)]) -> Load {
 }
 
 fn not_ready(old: &str, new: &str) -> Value {
-    json!(format!("OtherError: No precomputed affected datasets results exist for old_context={old} and new_context={new}"))
+    json!(format!(
+        "OtherError: No precomputed affected datasets results exist for old_context={old} and new_context={new}"
+    ))
 }
 
 const A: &str = "2014-10-15-09:20:03_0001_0002";
@@ -52,12 +54,27 @@ fn results() {
         score.same("1.11", what, ask(&bench, old, new), wanted.clone());
     }
     for (old, new, wanted, what) in [
-        (json!("hst_0002.pmap"), json!("hst_0001.pmap"), not_ready("'hst_0002.pmap'", "'hst_0001.pmap'"), "backward moves are never computed"),
+        (
+            json!("hst_0002.pmap"),
+            json!("hst_0001.pmap"),
+            not_ready("'hst_0002.pmap'", "'hst_0001.pmap'"),
+            "backward moves are never computed",
+        ),
         (json!("hst_0003.pmap"), Value::Null, not_ready("'hst_0003.pmap'", "None"), "null shows as None"),
-        (json!("hst-operational"), json!("hst_0002.pmap"), json!("OtherError: context must be a .pmap"), "a symbol passes the check and then fails"),
+        (
+            json!("hst-operational"),
+            json!("hst_0002.pmap"),
+            json!("OtherError: context must be a .pmap"),
+            "a symbol passes the check and then fails",
+        ),
         (json!("2014-01-01"), json!("hst_0002.pmap"), json!("OtherError: context must be a .pmap"), "so does a date"),
         (json!("hst_acs_0001.imap"), Value::Null, json!("OtherError: context must be a .pmap"), "an imap"),
-        (json!("hst_9999.pmap"), Value::Null, json!("UnknownFile: File 'hst_9999.pmap' is not known to CRDS."), "contexts are checked"),
+        (
+            json!("hst_9999.pmap"),
+            Value::Null,
+            json!("UnknownFile: File 'hst_9999.pmap' is not known to CRDS."),
+            "contexts are checked",
+        ),
         (json!(5), Value::Null, json!("OtherError: expected string or bytes-like object"), "a number"),
     ] {
         score.same("1.11", what, ask(&bench, old, new), wanted);
@@ -65,24 +82,56 @@ fn results() {
     let none = Bench::new(&Load::ordinary());
     score.same("1.11", "never computed", ask(&none, Value::Null, Value::Null), not_ready("None", "None"));
     // The last directory by name is taken.
-    let two = run(load.clone(), "2014-10-16-00:00:00_0001_0002", &[("affected_ids.txt", ""), ("bestrefs.status", "1"), ("bestrefs_err.txt", "x")]);
+    let two = run(
+        load.clone(),
+        "2014-10-16-00:00:00_0001_0002",
+        &[("affected_ids.txt", ""), ("bestrefs.status", "1"), ("bestrefs_err.txt", "x")],
+    );
     let seen = ask(&Bench::new(&two), json!("hst_0001.pmap"), json!("hst_0002.pmap"));
-    score.same("1.11", "doubled: the last by name", seen["computation_dir"].clone(), json!("2014-10-16-00:00:00_0001_0002"));
+    score.same(
+        "1.11",
+        "doubled: the last by name",
+        seen["computation_dir"].clone(),
+        json!("2014-10-16-00:00:00_0001_0002"),
+    );
     score.same("1.11", "status 1 = errors", seen["bestrefs_status"].clone(), json!(1));
     score.same("1.11", "an empty list", seen["affected_ids"].clone(), json!([]));
     score.same("1.11", "the full log where there is no short one", seen["bestrefs_err_summary"].clone(), json!("x"));
-    let case = |files: &[(&str, &str)]| ask(&Bench::new(&run(Load::ordinary(), A, files)), json!("hst_0001.pmap"), json!("hst_0002.pmap"));
+    let case = |files: &[(&str, &str)]| {
+        ask(&Bench::new(&run(Load::ordinary(), A, files)), json!("hst_0001.pmap"), json!("hst_0002.pmap"))
+    };
     let started = case(&[("bestrefs_err.txt", "working"), ("affected_ids.txt", "jaaa01010\n")]);
     score.same("1.11", "still computing: no status", started, not_ready("'hst_0001.pmap'", "'hst_0002.pmap'"));
     let odd = case(&[("bestrefs_err.txt", "x"), ("affected_ids.txt", ""), ("bestrefs.status", "FAILED")]);
     score.same("1.11", "a status that is no integer", odd, not_ready("'hst_0001.pmap'", "'hst_0002.pmap'"));
     let lacking = case(&[("bestrefs_err.txt", "x"), ("bestrefs.status", "0")]);
-    score.step("1.11", "no id list", lacking["affected_ids"].as_str().is_some_and(|t| t.starts_with("FAILED: File not found: '") && t.ends_with("affected_ids.txt'")));
-    score.same("1.11", "no log at all in 2019", case(&[("affected_ids.txt", ""), ("bestrefs.status", "0")]), json!("OtherError: local variable 'exc2' referenced before assignment"));
-    score.same("1.11", "no log and no status in 2019", case(&[("affected_ids.txt", "")]), json!("OtherError: local variable 'exc2' referenced before assignment"));
-    let old = Bench::of(&run(Load::ordinary(), A, &[("affected_ids.txt", ""), ("bestrefs.status", "0")]), Era::Y2014, |_| {});
+    score.step(
+        "1.11",
+        "no id list",
+        lacking["affected_ids"]
+            .as_str()
+            .is_some_and(|t| t.starts_with("FAILED: File not found: '") && t.ends_with("affected_ids.txt'")),
+    );
+    score.same(
+        "1.11",
+        "no log at all in 2019",
+        case(&[("affected_ids.txt", ""), ("bestrefs.status", "0")]),
+        json!("OtherError: local variable 'exc2' referenced before assignment"),
+    );
+    score.same(
+        "1.11",
+        "no log and no status in 2019",
+        case(&[("affected_ids.txt", "")]),
+        json!("OtherError: local variable 'exc2' referenced before assignment"),
+    );
+    let old =
+        Bench::of(&run(Load::ordinary(), A, &[("affected_ids.txt", ""), ("bestrefs.status", "0")]), Era::Y2014, |_| {});
     let seen = ask(&old, json!("hst_0001.pmap"), json!("hst_0002.pmap"));
-    score.step("1.11", "no log at all in 2014", seen["bestrefs_err_summary"].as_str().is_some_and(|t| t.starts_with("FAILED: File not found: ")));
+    score.step(
+        "1.11",
+        "no log at all in 2014",
+        seen["bestrefs_err_summary"].as_str().is_some_and(|t| t.starts_with("FAILED: File not found: ")),
+    );
     let gaps = case(&[("affected_ids.txt", "a\n\nb\n"), ("bestrefs.status", "0"), ("bestrefs_err.txt", "x")]);
     score.same("1.11", "empty lines are kept", gaps["affected_ids"].clone(), json!(["a", "", "b"]));
     for (lines, kept) in [(1000, 1000), (1001, 1001), (2500, 1001)] {
@@ -99,8 +148,18 @@ fn results() {
     let kept = Bench::new(&load);
     ask(&kept, json!("hst_0001.pmap"), json!("hst_0002.pmap"));
     std::fs::remove_dir_all(kept.data("monitor_reprocessing").join(A)).expect("remove");
-    score.same("1.7", "the answer is memcached", ask(&kept, json!("hst_0001.pmap"), json!("hst_0002.pmap")), wanted.clone());
+    score.same(
+        "1.7",
+        "the answer is memcached",
+        ask(&kept, json!("hst_0001.pmap"), json!("hst_0002.pmap")),
+        wanted.clone(),
+    );
     kept.server.config.memcached.clear();
-    score.same("1.7", "until the cache is cleared", ask(&kept, json!("hst_0001.pmap"), json!("hst_0002.pmap")), not_ready("'hst_0001.pmap'", "'hst_0002.pmap'"));
+    score.same(
+        "1.7",
+        "until the cache is cleared",
+        ask(&kept, json!("hst_0001.pmap"), json!("hst_0002.pmap")),
+        not_ready("'hst_0001.pmap'", "'hst_0002.pmap'"),
+    );
     score.finish("rpc affected datasets", 32);
 }

@@ -10,7 +10,7 @@ const HST_TYPES: &str = "apdestab, apertab, atodfile, atodtab, backtab, badttab,
     ccdtab, cdstab, cfltfile, crrejtab, d2imfile, darkfile, deadtab, dfltfile, dgeofile, disptab, drkcfile, echsctab, exstab, \
     flatfile, flshfile, fluxtab, gactab, geofile, gsagtab, halotab, hvtab, idctab, illmfile, imphttab, inangtab, lamptab, \
     lfltfile, maskfile, mdriztab, mlintab, mofftab, nlinfile, noisfile, npolfile, offtab, oscntab, pctab, pctetab, pedsbtab, \
-    pfltfile, phatab, phottab, pmodfile, pmskfile, proftab, riptab, rnlcortab, saacntab, saadfile, sdctab, shadfile, snkcfile, \
+    pfltfile, phatab, phottab, pmodfile, pmskfile, proftab, riptab, rnlcortb, saacntab, saadfile, sdctab, shadfile, snkcfile, \
     spottab, sptrctab, spwcstab, srwtab, tdctab, tdffile, tdstab, teltab, tempfile, thermal, thruput, tmctab, tmgtab, tmttab, \
     tracetab, twozxtab, walktab, wcptab, wf4tfile, xtractab, xwlkfile, ywlkfile, zprattab";
 
@@ -55,7 +55,6 @@ fn header() -> Value {
 fn observatories_globs_instruments() {
     let bench = Bench::new(&Load::ordinary());
     let mut score = Score::default();
-    let null = Value::Null;
     let strict = [
         place("get_file_info_map", 0, json!(["hst", [], []])),
         place("get_sqlite_db", 0, json!(["hst"])),
@@ -72,11 +71,23 @@ fn observatories_globs_instruments() {
         place("get_context_by_date", 1, json!(["hst_0001.pmap", "hst"])),
     ];
     let refused = [
-        (json!("jwst"), "InvalidObservatoryError: Mismatch between requested observatory 'jwst' and server observatory 'hst'"),
-        (json!("JWST"), "InvalidObservatoryError: Mismatch between requested observatory 'jwst' and server observatory 'hst'"),
+        (
+            json!("jwst"),
+            "InvalidObservatoryError: Mismatch between requested observatory 'jwst' and server observatory 'hst'",
+        ),
+        (
+            json!("JWST"),
+            "InvalidObservatoryError: Mismatch between requested observatory 'jwst' and server observatory 'hst'",
+        ),
         (json!(""), "InvalidObservatoryError: Mismatch between requested observatory '' and server observatory 'hst'"),
-        (json!("hst "), "InvalidObservatoryError: Mismatch between requested observatory 'hst ' and server observatory 'hst'"),
-        (json!("é"), "InvalidObservatoryError: Mismatch between requested observatory 'é' and server observatory 'hst'"),
+        (
+            json!("hst "),
+            "InvalidObservatoryError: Mismatch between requested observatory 'hst ' and server observatory 'hst'",
+        ),
+        (
+            json!("é"),
+            "InvalidObservatoryError: Mismatch between requested observatory 'é' and server observatory 'hst'",
+        ),
         (json!(5), "OtherError: 'int' object has no attribute 'lower'"),
         (json!(1.5), "OtherError: 'float' object has no attribute 'lower'"),
         (json!(true), "OtherError: 'bool' object has no attribute 'lower'"),
@@ -87,32 +98,56 @@ fn observatories_globs_instruments() {
     check(&bench, &mut score, &lenient, &refused);
     check(&bench, &mut score, &strict, &[(Value::Null, "OtherError: 'NoneType' object has no attribute 'lower'")]);
     for place in &lenient {
-        score.same("1.4", "null is the server's own", bench.said(place.method, place.with(&Value::Null)), bench.said(place.method, place.good.clone()));
+        score.same(
+            "1.4",
+            "null is the server's own",
+            bench.said(place.method, place.with(&Value::Null)),
+            bench.said(place.method, place.good.clone()),
+        );
     }
     let globs = [place("list_mappings", 1, json!(["hst", "*"])), place("list_references", 1, json!(["hst", "*"]))];
-    check(&bench, &mut score, &globs, &[
-        (json!(""), "BadListGlobError: Illegal glob pattern, not permitted ''"),
-        (json!("hst_???"), "BadListGlobError: Illegal glob pattern, not permitted 'hst_???'"),
-        (json!("../*"), "BadListGlobError: Illegal glob pattern, not permitted '../*'"),
-        (json!("a b"), "BadListGlobError: Illegal glob pattern, not permitted 'a b'"),
-        (json!("é*"), "BadListGlobError: Illegal glob pattern, not permitted 'é*'"),
-        (Value::Null, "OtherError: expected string or bytes-like object"),
-        (json!(5), "OtherError: expected string or bytes-like object"),
-        (json!(["*"]), "OtherError: expected string or bytes-like object"),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &globs,
+        &[
+            (json!(""), "BadListGlobError: Illegal glob pattern, not permitted ''"),
+            (json!("hst_???"), "BadListGlobError: Illegal glob pattern, not permitted 'hst_???'"),
+            (json!("../*"), "BadListGlobError: Illegal glob pattern, not permitted '../*'"),
+            (json!("a b"), "BadListGlobError: Illegal glob pattern, not permitted 'a b'"),
+            (json!("é*"), "BadListGlobError: Illegal glob pattern, not permitted 'é*'"),
+            (Value::Null, "OtherError: expected string or bytes-like object"),
+            (json!(5), "OtherError: expected string or bytes-like object"),
+            (json!(["*"]), "OtherError: expected string or bytes-like object"),
+        ],
+    );
     let long = "a".repeat(129);
-    score.same("1.4", "129 characters are too many", bench.said("list_mappings", json!(["hst", long])), json!(format!("BadListGlobError: Illegal glob pattern, not permitted '{long}'")));
+    score.same(
+        "1.4",
+        "129 characters are too many",
+        bench.said("list_mappings", json!(["hst", long])),
+        json!(format!("BadListGlobError: Illegal glob pattern, not permitted '{long}'")),
+    );
     score.same("1.4", "128 characters pass", bench.said("list_mappings", json!(["hst", "a".repeat(128)])), json!([]));
     let known = "['acs', 'cos', 'nicmos', 'stis', 'synphot', 'wfc3', 'wfpc2']";
     let instrument = [place("get_dataset_ids", 1, json!(["hst_0001.pmap", "acs", null]))];
-    let mismatch = |i: &str| format!("InvalidInstrumentError: Mismatch between requested instrument '{i}' and server instruments \"{known}\"");
-    check(&bench, &mut score, &instrument, &[
-        (json!("foc"), mismatch("foc").as_str()),
-        (json!("FOC"), mismatch("foc").as_str()),
-        (json!(""), mismatch("").as_str()),
-        (Value::Null, "OtherError: 'NoneType' object has no attribute 'lower'"),
-        (json!(3), "OtherError: 'int' object has no attribute 'lower'"),
-    ]);
+    let mismatch = |i: &str| {
+        format!(
+            "InvalidInstrumentError: Mismatch between requested instrument '{i}' and server instruments \"{known}\""
+        )
+    };
+    check(
+        &bench,
+        &mut score,
+        &instrument,
+        &[
+            (json!("foc"), mismatch("foc").as_str()),
+            (json!("FOC"), mismatch("foc").as_str()),
+            (json!(""), mismatch("").as_str()),
+            (Value::Null, "OtherError: 'NoneType' object has no attribute 'lower'"),
+            (json!(3), "OtherError: 'int' object has no attribute 'lower'"),
+        ],
+    );
     score.finish("rpc observatories, globs, instruments", 130);
 }
 
@@ -126,58 +161,93 @@ fn files_and_lists() {
         place("get_mapping_url", 1, json!(["hst_0001.pmap", "hst_0001.pmap"])),
         place("get_reference_url", 1, json!(["hst_0001.pmap", "abc_drk.fits"])),
     ];
-    check(&bench, &mut score, &known, &[
-        (json!(""), "OtherError: Invalid file name ''"),
-        (json!("/etc/passwd"), "OtherError: Invalid file name '/etc/passwd'"),
-        (json!("%x"), "OtherError: Invalid file name '%x'"),
-        (json!("é.fits"), "OtherError: Invalid file name 'é.fits'"),
-        (json!("'a'"), "OtherError: Invalid file name \"'a'\""),
-        (json!("../x"), "UnknownFile: File '../x' is not known to CRDS."),
-        (json!("a/b"), "UnknownFile: File 'a/b' is not known to CRDS."),
-        (json!("a%b"), "UnknownFile: File 'a%b' is not known to CRDS."),
-        (json!(" x"), "UnknownFile: File ' x' is not known to CRDS."),
-        (json!("a'b"), "UnknownFile: File \"a'b\" is not known to CRDS."),
-        (json!("HST_0001.PMAP"), "UnknownFile: File 'HST_0001.PMAP' is not known to CRDS."),
-        (json!("hst_0001.pmap "), "UnknownFile: File 'hst_0001.pmap ' is not known to CRDS."),
-        (json!("a\nb"), "UnknownFile: File 'a\\nb' is not known to CRDS."),
-        (json!("aé"), "UnknownFile: File 'aé' is not known to CRDS."),
-        (Value::Null, "OtherError: expected string or bytes-like object"),
-        (json!(5), "OtherError: expected string or bytes-like object"),
-        (json!([]), "OtherError: expected string or bytes-like object"),
-        (json!({}), "OtherError: expected string or bytes-like object"),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &known,
+        &[
+            (json!(""), "OtherError: Invalid file name ''"),
+            (json!("/etc/passwd"), "OtherError: Invalid file name '/etc/passwd'"),
+            (json!("%x"), "OtherError: Invalid file name '%x'"),
+            (json!("é.fits"), "OtherError: Invalid file name 'é.fits'"),
+            (json!("'a'"), "OtherError: Invalid file name \"'a'\""),
+            (json!("../x"), "UnknownFile: File '../x' is not known to CRDS."),
+            (json!("a/b"), "UnknownFile: File 'a/b' is not known to CRDS."),
+            (json!("a%b"), "UnknownFile: File 'a%b' is not known to CRDS."),
+            (json!(" x"), "UnknownFile: File ' x' is not known to CRDS."),
+            (json!("a'b"), "UnknownFile: File \"a'b\" is not known to CRDS."),
+            (json!("HST_0001.PMAP"), "UnknownFile: File 'HST_0001.PMAP' is not known to CRDS."),
+            (json!("hst_0001.pmap "), "UnknownFile: File 'hst_0001.pmap ' is not known to CRDS."),
+            (json!("a\nb"), "UnknownFile: File 'a\\nb' is not known to CRDS."),
+            (json!("aé"), "UnknownFile: File 'aé' is not known to CRDS."),
+            (Value::Null, "OtherError: expected string or bytes-like object"),
+            (json!(5), "OtherError: expected string or bytes-like object"),
+            (json!([]), "OtherError: expected string or bytes-like object"),
+            (json!({}), "OtherError: expected string or bytes-like object"),
+        ],
+    );
     let long = "a".repeat(300);
-    score.same("1.4", "300 characters pass the pattern", bench.said("file_exists", json!([long])), json!(format!("UnknownFile: File '{long}' is not known to CRDS.")));
-    score.same("1.4", "a reference is no mapping", bench.said("get_mapping_url", json!(["hst_0001.pmap", "abc_drk.fits"])), json!("UnknownMappingError: Mapping parameter 'abc_drk.fits' is not a known CRDS mapping file."));
-    score.same("1.4", "a mapping is no reference", bench.said("get_reference_url", json!(["hst_0001.pmap", "hst_0001.pmap"])), json!("UnknownReferenceError: Reference parameter 'hst_0001.pmap' is not a known CRDS reference file."));
+    score.same(
+        "1.4",
+        "300 characters pass the pattern",
+        bench.said("file_exists", json!([long])),
+        json!(format!("UnknownFile: File '{long}' is not known to CRDS.")),
+    );
+    score.same(
+        "1.4",
+        "a reference is no mapping",
+        bench.said("get_mapping_url", json!(["hst_0001.pmap", "abc_drk.fits"])),
+        json!("UnknownMappingError: Mapping parameter 'abc_drk.fits' is not a known CRDS mapping file."),
+    );
+    score.same(
+        "1.4",
+        "a mapping is no reference",
+        bench.said("get_reference_url", json!(["hst_0001.pmap", "hst_0001.pmap"])),
+        json!("UnknownReferenceError: Reference parameter 'hst_0001.pmap' is not a known CRDS reference file."),
+    );
     // get_url checks the name's shape only.
     let url = [place("get_url", 1, json!(["hst_0001.pmap", "x"]))];
-    check(&bench, &mut score, &url, &[
-        (json!("../x"), "http://server/get/../x"),
-        (json!("no such.fits"), "http://server/get/no such.fits"),
-        (json!(""), "OtherError: Invalid file name ''"),
-        (Value::Null, "OtherError: expected string or bytes-like object"),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &url,
+        &[
+            (json!("../x"), "http://server/get/../x"),
+            (json!("no such.fits"), "http://server/get/no such.fits"),
+            (json!(""), "OtherError: Invalid file name ''"),
+            (Value::Null, "OtherError: expected string or bytes-like object"),
+        ],
+    );
     let files = [place("get_file_info_map", 1, json!(["hst", [], []]))];
-    check(&bench, &mut score, &files, &[
-        (json!("x"), "InvalidFileList: Expected list of filenames or None."),
-        (json!(5), "InvalidFileList: Expected list of filenames or None."),
-        (json!({}), "InvalidFileList: Expected list of filenames or None."),
-        (json!([""]), "OtherError: Invalid file name ''"),
-        (json!(["/x"]), "OtherError: Invalid file name '/x'"),
-        (json!([null]), "OtherError: expected string or bytes-like object"),
-        (json!(["ok", 5]), "OtherError: expected string or bytes-like object"),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &files,
+        &[
+            (json!("x"), "InvalidFileList: Expected list of filenames or None."),
+            (json!(5), "InvalidFileList: Expected list of filenames or None."),
+            (json!({}), "InvalidFileList: Expected list of filenames or None."),
+            (json!([""]), "OtherError: Invalid file name ''"),
+            (json!(["/x"]), "OtherError: Invalid file name '/x'"),
+            (json!([null]), "OtherError: expected string or bytes-like object"),
+            (json!(["ok", 5]), "OtherError: expected string or bytes-like object"),
+        ],
+    );
     let fields = [place("get_file_info_map", 2, json!(["hst", [], []]))];
-    check(&bench, &mut score, &fields, &[
-        (json!("x"), "InvalidFieldList: Expected list of fields or None."),
-        (json!(5), "InvalidFieldList: Expected list of fields or None."),
-        (json!({}), "InvalidFieldList: Expected list of fields or None."),
-        (json!(["a b"]), "InvalidFileList: Expected list of fields or None."),
-        (json!([""]), "InvalidFileList: Expected list of fields or None."),
-        (json!(["a".repeat(65)]), "InvalidFileList: Expected list of fields or None."),
-        (json!([null]), "OtherError: expected string or bytes-like object"),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &fields,
+        &[
+            (json!("x"), "InvalidFieldList: Expected list of fields or None."),
+            (json!(5), "InvalidFieldList: Expected list of fields or None."),
+            (json!({}), "InvalidFieldList: Expected list of fields or None."),
+            (json!(["a b"]), "InvalidFileList: Expected list of fields or None."),
+            (json!([""]), "InvalidFileList: Expected list of fields or None."),
+            (json!(["a".repeat(65)]), "InvalidFileList: Expected list of fields or None."),
+            (json!([null]), "OtherError: expected string or bytes-like object"),
+        ],
+    );
     score.finish("rpc files and lists", 90);
 }
 
@@ -185,60 +255,106 @@ fn files_and_lists() {
 fn headers_and_types() {
     let bench = Bench::new(&Load::ordinary());
     let mut score = Score::default();
-    let bad_value = |v: &str| format!("InvalidHeaderError: Bad value in header... not a str, int, float, or bool, or illegal str: '{v}'");
+    let bad_value = |v: &str| {
+        format!("InvalidHeaderError: Bad value in header... not a str, int, float, or bool, or illegal str: '{v}'")
+    };
     let places = [place("get_best_references", 1, json!(["hst_0001.pmap", header(), ["darkfile"]]))];
-    check(&bench, &mut score, &places, &[
-        (Value::Null, "InvalidHeaderError: Header parameter is not a dictionary."),
-        (json!([]), "InvalidHeaderError: Header parameter is not a dictionary."),
-        (json!("x"), "InvalidHeaderError: Header parameter is not a dictionary."),
-        (json!(5), "InvalidHeaderError: Header parameter is not a dictionary."),
-        (json!({"A B": "x"}), "InvalidHeaderError: Bad key in header 'A B'"),
-        (json!({"": "x"}), "InvalidHeaderError: Bad key in header ''"),
-        (json!({"é": "x"}), "InvalidHeaderError: Bad key in header 'é'"),
-        (json!({"a'b": "x"}), "InvalidHeaderError: Bad key in header \"a'b\""),
-        (json!({"A": null}), bad_value("None").as_str()),
-        (json!({"A": []}), bad_value("[]").as_str()),
-        (json!({"A": {}}), bad_value("{}").as_str()),
-        (json!({"A": "x\ny"}), bad_value("x\\ny").as_str()),
-        (json!({"A": "x".repeat(257)}), bad_value(&"x".repeat(257)).as_str()),
-        (json!({"A": 5}), "OtherError: expected string or bytes-like object"),
-        (json!({"A": 1.5}), "OtherError: expected string or bytes-like object"),
-        (json!({"A": true}), "OtherError: expected string or bytes-like object"),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &places,
+        &[
+            (Value::Null, "InvalidHeaderError: Header parameter is not a dictionary."),
+            (json!([]), "InvalidHeaderError: Header parameter is not a dictionary."),
+            (json!("x"), "InvalidHeaderError: Header parameter is not a dictionary."),
+            (json!(5), "InvalidHeaderError: Header parameter is not a dictionary."),
+            (json!({"A B": "x"}), "InvalidHeaderError: Bad key in header 'A B'"),
+            (json!({"": "x"}), "InvalidHeaderError: Bad key in header ''"),
+            (json!({"é": "x"}), "InvalidHeaderError: Bad key in header 'é'"),
+            (json!({"a'b": "x"}), "InvalidHeaderError: Bad key in header \"a'b\""),
+            (json!({"A": null}), bad_value("None").as_str()),
+            (json!({"A": []}), bad_value("[]").as_str()),
+            (json!({"A": {}}), bad_value("{}").as_str()),
+            (json!({"A": "x\ny"}), bad_value("x\\ny").as_str()),
+            (json!({"A": "x".repeat(257)}), bad_value(&"x".repeat(257)).as_str()),
+            (json!({"A": 5}), "OtherError: expected string or bytes-like object"),
+            (json!({"A": 1.5}), "OtherError: expected string or bytes-like object"),
+            (json!({"A": true}), "OtherError: expected string or bytes-like object"),
+        ],
+    );
     let key = "K".repeat(256);
     let mut long = header();
     long[&key] = json!("v".repeat(256));
-    score.same("1.4", "keys and values of 256 pass", bench.said("get_best_references", json!(["hst_0001.pmap", long, ["darkfile"]])), json!({"darkfile": "abd_drk.fits"}));
+    score.same(
+        "1.4",
+        "keys and values of 256 pass",
+        bench.said("get_best_references", json!(["hst_0001.pmap", long, ["darkfile"]])),
+        json!({"darkfile": "abd_drk.fits"}),
+    );
     let maps = [place("get_best_references_by_header_map", 1, json!(["hst_0001.pmap", {"J1": header()}, null]))];
-    check(&bench, &mut score, &maps, &[
-        (Value::Null, "OtherError: ' dataset_id '"),
-        (json!([]), "OtherError: ' dataset_id '"),
-        (json!("x"), "OtherError: ' dataset_id '"),
-        (json!({"": {}}), "InvalidDatasetIds: Bad dataset id: ''"),
-        (json!({"/x": {}}), "InvalidDatasetIds: Bad dataset id: '/x'"),
-        (json!({"J1": []}), "InvalidHeaderError: Invalid header at dataset id 'J1' : 'Header parameter is not a dictionary.'"),
-        (json!({"J1": {}, "J2": {"a b": "x"}}), "InvalidHeaderError: Invalid header at dataset id 'J2' : \"Bad key in header 'a b'\""),
-    ]);
-    let unknown = format!("InvalidReftypesError: Reftype \"{}\" is not a known reference type.", python_list(HST_TYPES));
+    check(
+        &bench,
+        &mut score,
+        &maps,
+        &[
+            (Value::Null, "OtherError: ' dataset_id '"),
+            (json!([]), "OtherError: ' dataset_id '"),
+            (json!("x"), "OtherError: ' dataset_id '"),
+            (json!({"": {}}), "InvalidDatasetIds: Bad dataset id: ''"),
+            (json!({"/x": {}}), "InvalidDatasetIds: Bad dataset id: '/x'"),
+            (
+                json!({"J1": []}),
+                "InvalidHeaderError: Invalid header at dataset id 'J1' : 'Header parameter is not a dictionary.'",
+            ),
+            (
+                json!({"J1": {}, "J2": {"a b": "x"}}),
+                "InvalidHeaderError: Invalid header at dataset id 'J2' : \"Bad key in header 'a b'\"",
+            ),
+        ],
+    );
+    let unknown =
+        format!("InvalidReftypesError: Reftype \"{}\" is not a known reference type.", python_list(HST_TYPES));
     let types = [
         place("get_best_references", 2, json!(["hst_0001.pmap", header(), ["darkfile"]])),
         place("get_best_references_by_ids", 2, json!(["hst_0001.pmap", [], null, false])),
         place("get_best_references_by_header_map", 2, json!(["hst_0001.pmap", {}, null])),
     ];
-    check(&bench, &mut score, &types, &[
-        (json!("darkfile"), "InvalidReftypesError: reftypes parameter should be a list of reftype/filekind strings or None."),
-        (json!(5), "InvalidReftypesError: reftypes parameter should be a list of reftype/filekind strings or None."),
-        (json!({}), "InvalidReftypesError: reftypes parameter should be a list of reftype/filekind strings or None."),
-        (json!(false), "InvalidReftypesError: reftypes parameter should be a list of reftype/filekind strings or None."),
-        (json!([null]), "InvalidReftypesError: Non-string reftype: 'None'"),
-        (json!([5]), "InvalidReftypesError: Non-string reftype: '5'"),
-        (json!([["a"]]), "InvalidReftypesError: Non-string reftype: \"['a']\""),
-        (json!([true]), "InvalidReftypesError: Non-string reftype: 'True'"),
-        (json!(["nofile"]), unknown.as_str()),
-        (json!([""]), unknown.as_str()),
-        (json!(["darkfile", "nofile"]), unknown.as_str()),
-    ]);
-    score.same("1.4", "types are lower-cased", bench.said("get_best_references", json!(["hst_0001.pmap", header(), ["DARKFILE"]])), json!({"darkfile": "abd_drk.fits"}));
+    check(
+        &bench,
+        &mut score,
+        &types,
+        &[
+            (
+                json!("darkfile"),
+                "InvalidReftypesError: reftypes parameter should be a list of reftype/filekind strings or None.",
+            ),
+            (
+                json!(5),
+                "InvalidReftypesError: reftypes parameter should be a list of reftype/filekind strings or None.",
+            ),
+            (
+                json!({}),
+                "InvalidReftypesError: reftypes parameter should be a list of reftype/filekind strings or None.",
+            ),
+            (
+                json!(false),
+                "InvalidReftypesError: reftypes parameter should be a list of reftype/filekind strings or None.",
+            ),
+            (json!([null]), "InvalidReftypesError: Non-string reftype: 'None'"),
+            (json!([5]), "InvalidReftypesError: Non-string reftype: '5'"),
+            (json!([["a"]]), "InvalidReftypesError: Non-string reftype: \"['a']\""),
+            (json!([true]), "InvalidReftypesError: Non-string reftype: 'True'"),
+            (json!(["nofile"]), unknown.as_str()),
+            (json!([""]), unknown.as_str()),
+            (json!(["darkfile", "nofile"]), unknown.as_str()),
+        ],
+    );
+    score.same(
+        "1.4",
+        "types are lower-cased",
+        bench.said("get_best_references", json!(["hst_0001.pmap", header(), ["DARKFILE"]])),
+        json!({"darkfile": "abd_drk.fits"}),
+    );
     score.finish("rpc headers and types", 55);
 }
 
@@ -246,9 +362,7 @@ fn headers_and_types() {
 fn datasets_dates_and_words() {
     let bench = Bench::new(&Load::ordinary().with("users", json!([{"username": "jdoe", "password": "secret1"}])));
     let mut score = Score::default();
-    let lists = [
-        place("get_dataset_headers_by_id", 1, json!(["hst_0001.pmap", [], null])),
-    ];
+    let lists = [place("get_dataset_headers_by_id", 1, json!(["hst_0001.pmap", [], null]))];
     let counted = [
         place("get_best_references_by_ids", 1, json!(["hst_0001.pmap", [], null, false])),
         place("get_aui_best_references", 1, json!(["hst_0001.pmap", []])),
@@ -270,31 +384,65 @@ fn datasets_dates_and_words() {
     ];
     check(&bench, &mut score, &lists, &ids);
     check(&bench, &mut score, &counted, &ids);
-    check(&bench, &mut score, &lists, &[
-        (Value::Null, "InvalidDatasetIds: Expected list of dataset ids."),
-        (json!(5), "InvalidDatasetIds: Expected list of dataset ids."),
-    ]);
-    check(&bench, &mut score, &counted, &[
-        (Value::Null, "OtherError: object of type 'NoneType' has no len()"),
-        (json!(5), "OtherError: object of type 'int' has no len()"),
-        (json!(true), "OtherError: object of type 'bool' has no len()"),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &lists,
+        &[
+            (Value::Null, "InvalidDatasetIds: Expected list of dataset ids."),
+            (json!(5), "InvalidDatasetIds: Expected list of dataset ids."),
+        ],
+    );
+    check(
+        &bench,
+        &mut score,
+        &counted,
+        &[
+            (Value::Null, "OtherError: object of type 'NoneType' has no len()"),
+            (json!(5), "OtherError: object of type 'int' has no len()"),
+            (json!(true), "OtherError: object of type 'bool' has no len()"),
+        ],
+    );
     let many: Vec<String> = (0..1001).map(|n| format!("J{n}")).collect();
-    score.same("1.7", "over 1000 ids of best references", bench.said("get_best_references_by_ids", json!(["hst_0001.pmap", many, null, false])), json!("InvalidDatasetIds: Get best references by ids limited to <= '1000' datasets per call."));
-    score.same("1.7", "over 1000 ids of headers", bench.said("get_dataset_headers_by_id", json!(["hst_0001.pmap", many, null])), json!("OtherError: Too many ids.   More than 1000 datasets specified."));
+    score.same(
+        "1.7",
+        "over 1000 ids of best references",
+        bench.said("get_best_references_by_ids", json!(["hst_0001.pmap", many, null, false])),
+        json!("InvalidDatasetIds: Get best references by ids limited to <= '1000' datasets per call."),
+    );
+    score.same(
+        "1.7",
+        "over 1000 ids of headers",
+        bench.said("get_dataset_headers_by_id", json!(["hst_0001.pmap", many, null])),
+        json!("OtherError: Too many ids.   More than 1000 datasets specified."),
+    );
     let booleans = [place("get_best_references_by_ids", 3, json!(["hst_0001.pmap", [], null, false]))];
-    check(&bench, &mut score, &booleans, &[
-        (Value::Null, "OtherError: Invalid boolean value."),
-        (json!(1), "OtherError: Invalid boolean value."),
-        (json!("yes"), "OtherError: Invalid boolean value."),
-        (json!("tRUE"), "OtherError: Invalid boolean value."),
-        (json!([]), "OtherError: Invalid boolean value."),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &booleans,
+        &[
+            (Value::Null, "OtherError: Invalid boolean value."),
+            (json!(1), "OtherError: Invalid boolean value."),
+            (json!("yes"), "OtherError: Invalid boolean value."),
+            (json!("tRUE"), "OtherError: Invalid boolean value."),
+            (json!([]), "OtherError: Invalid boolean value."),
+        ],
+    );
     for good in [json!(false), json!("False"), json!("FALSE"), json!("false"), json!("nil")] {
-        score.same("1.4", &format!("{good} is false"), bench.said("get_best_references_by_ids", json!(["hst_0001.pmap", [], null, good])), json!({}));
+        score.same(
+            "1.4",
+            &format!("{good} is false"),
+            bench.said("get_best_references_by_ids", json!(["hst_0001.pmap", [], null, good])),
+            json!({}),
+        );
     }
     for good in [json!(true), json!("True"), json!("TRUE"), json!("true")] {
-        score.step("1.4", &format!("{good} is true"), bench.call("get_best_references_by_ids", json!(["hst_0001.pmap", [], null, good])).is_ok());
+        score.step(
+            "1.4",
+            &format!("{good} is true"),
+            bench.call("get_best_references_by_ids", json!(["hst_0001.pmap", [], null, good])).is_ok(),
+        );
     }
     let since = [
         place("get_dataset_headers_by_id", 2, json!(["hst_0001.pmap", [], null])),
@@ -302,51 +450,107 @@ fn datasets_dates_and_words() {
         place("get_delivery_status", 0, json!([null])),
     ];
     for place in &since {
-        for bad in ["2014-01-01", "", "2014-01-01T00:00", "2014-13-01 00:00:00", "2014-01-01 25:00:00", "2014-02-30 00:00:00", "2014-01-01 00:00:00.5", "x", "14-01-01 00:00:00", "2014-01-01X00:00:00"] {
-            let wanted = format!("InvalidDateFormat: Invalid date/time specification: '{bad}' should be YYYY-MM-DDTHH:MM:SS");
-            score.same("1.4", &format!("since {bad:?}"), bench.said(place.method, place.with(&json!(bad))), json!(wanted));
+        for bad in [
+            "2014-01-01",
+            "",
+            "2014-01-01T00:00",
+            "2014-13-01 00:00:00",
+            "2014-01-01 25:00:00",
+            "2014-02-30 00:00:00",
+            "2014-01-01 00:00:00.5",
+            "x",
+            "14-01-01 00:00:00",
+            "2014-01-01X00:00:00",
+        ] {
+            let wanted =
+                format!("InvalidDateFormat: Invalid date/time specification: '{bad}' should be YYYY-MM-DDTHH:MM:SS");
+            score.same(
+                "1.4",
+                &format!("since {bad:?}"),
+                bench.said(place.method, place.with(&json!(bad))),
+                json!(wanted),
+            );
         }
         for good in ["2014-01-01T00:00:00", "2014-01-01 00:00:00", "2014-01-01   23:59:59"] {
-            score.step("1.4", &format!("since {good:?} passes"), bench.call(place.method, place.with(&json!(good))).is_ok());
+            score.step(
+                "1.4",
+                &format!("since {good:?} passes"),
+                bench.call(place.method, place.with(&json!(good))).is_ok(),
+            );
         }
-        score.same("1.4", "since must be a text", bench.said(place.method, place.with(&json!(5))), json!("OtherError: expected string or bytes-like object"));
+        score.same(
+            "1.4",
+            "since must be a text",
+            bench.said(place.method, place.with(&json!(5))),
+            json!("OtherError: expected string or bytes-like object"),
+        );
     }
     let kinds = [place("push_remote_context", 1, json!(["hst", "operational", "k", "hst_0001.pmap"]))];
-    check(&bench, &mut score, &kinds, &[
-        (json!("edit"), "UnpushableContextKind: The specified context kind is invalid."),
-        (json!(""), "UnpushableContextKind: The specified context kind is invalid."),
-        (json!("latest"), "UnpushableContextKind: The specified context kind is invalid."),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &kinds,
+        &[
+            (json!("edit"), "UnpushableContextKind: The specified context kind is invalid."),
+            (json!(""), "UnpushableContextKind: The specified context kind is invalid."),
+            (json!("latest"), "UnpushableContextKind: The specified context kind is invalid."),
+        ],
+    );
     let keys = [place("push_remote_context", 2, json!(["hst", "operational", "k", "hst_0001.pmap"]))];
-    check(&bench, &mut score, &keys, &[
-        (json!(""), "InvalidKey: The specified key is invalid."),
-        (json!("-x"), "InvalidKey: The specified key is invalid."),
-        (json!(" x"), "InvalidKey: The specified key is invalid."),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &keys,
+        &[
+            (json!(""), "InvalidKey: The specified key is invalid."),
+            (json!("-x"), "InvalidKey: The specified key is invalid."),
+            (json!(" x"), "InvalidKey: The specified key is invalid."),
+        ],
+    );
     let names = [place("get_remote_context", 1, json!(["hst", "p"]))];
-    check(&bench, &mut score, &names, &[
-        (json!(""), "InvalidPipelineName: The specified pipeline name is invalid."),
-        (json!("-x"), "InvalidPipelineName: The specified pipeline name is invalid."),
-        (json!("nobody"), "OtherError: RemoteContextModel matching query does not exist."),
-        (json!("/x"), "OtherError: RemoteContextModel matching query does not exist."),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &names,
+        &[
+            (json!(""), "InvalidPipelineName: The specified pipeline name is invalid."),
+            (json!("-x"), "InvalidPipelineName: The specified pipeline name is invalid."),
+            (json!("nobody"), "OtherError: RemoteContextModel matching query does not exist."),
+            (json!("/x"), "OtherError: RemoteContextModel matching query does not exist."),
+        ],
+    );
     let users = [place("get_submission_info", 1, json!(["hst", "*"]))];
-    check(&bench, &mut score, &users, &[
-        (json!("nobody"), "InvalidUserError: The specified CRDS server username 'nobody' is invalid."),
-        (json!("o'neil"), "InvalidUserError: The specified CRDS server username \"o'neil\" is invalid."),
-        (Value::Null, "InvalidUserError: The specified CRDS server username None is invalid."),
-        (json!(5), "InvalidUserError: The specified CRDS server username 5 is invalid."),
-    ]);
+    check(
+        &bench,
+        &mut score,
+        &users,
+        &[
+            (json!("nobody"), "InvalidUserError: The specified CRDS server username 'nobody' is invalid."),
+            (json!("o'neil"), "InvalidUserError: The specified CRDS server username \"o'neil\" is invalid."),
+            (Value::Null, "InvalidUserError: The specified CRDS server username None is invalid."),
+            (json!(5), "InvalidUserError: The specified CRDS server username 5 is invalid."),
+        ],
+    );
     let version = "OtherError: Invalid version string,  must be 1-128 chars of A-Z, a-z, 0-9, ., -, _";
     let versions = [place("get_system_versions", 0, json!(["0.6.0", "hst_0001.pmap"]))];
-    check(&bench, &mut score, &versions, &[
-        (json!(""), version),
-        (json!("a b"), version),
-        (json!("1+2"), version),
-        (json!("a".repeat(129)), version),
-        (json!("0.6.0"), "OtherError: Unknown instrument 'system' for context 'hst_0001.pmap'"),
-    ]);
-    score.same("1.7", "the context of get_system_versions is lower-cased", bench.said("get_system_versions", json!(["0.6.0", null])), json!("OtherError: 'NoneType' object has no attribute 'lower'"));
+    check(
+        &bench,
+        &mut score,
+        &versions,
+        &[
+            (json!(""), version),
+            (json!("a b"), version),
+            (json!("1+2"), version),
+            (json!("a".repeat(129)), version),
+            (json!("0.6.0"), "OtherError: Unknown instrument 'system' for context 'hst_0001.pmap'"),
+        ],
+    );
+    score.same(
+        "1.7",
+        "the context of get_system_versions is lower-cased",
+        bench.said("get_system_versions", json!(["0.6.0", null])),
+        json!("OtherError: 'NoneType' object has no attribute 'lower'"),
+    );
     score.finish("rpc datasets, dates, words", 110);
 }
 
@@ -360,44 +564,135 @@ fn counts() {
         ("get_url", json!([]), "get_url() missing 2 required positional arguments: 'context' and 'filename'"),
         ("get_url", json!(["x"]), "get_url() missing 1 required positional argument: 'filename'"),
         ("get_url", json!(["x", "y", "z"]), "get_url() takes 3 positional arguments but 4 were given"),
-        ("get_file_info_map", json!(["hst"]), "get_file_info_map() missing 2 required positional arguments: 'files' and 'fields'"),
-        ("get_file_info_map", json!([]), "get_file_info_map() missing 3 required positional arguments: 'observatory', 'files', and 'fields'"),
-        ("get_best_references_by_ids", json!([]), "get_best_references_by_ids() missing 4 required positional arguments: 'context', 'dataset_ids', 'reftypes', and 'include_headers'"),
-        ("get_best_references_by_ids", json!([1, 2, 3]), "get_best_references_by_ids() missing 1 required positional argument: 'include_headers'"),
-        ("get_default_context", json!([]), "get_default_context() missing 1 required positional argument: 'observatory'"),
-        ("get_default_context", json!(["hst", null]), "get_default_context() takes 2 positional arguments but 3 were given"),
-        ("get_dataset_ids", json!([]), "get_dataset_ids() missing 2 required positional arguments: 'context' and 'instrument'"),
-        ("get_dataset_ids", json!([1, 2, 3, 4]), "get_dataset_ids() takes from 3 to 4 positional arguments but 5 were given"),
-        ("push_remote_context", json!([1, 2, 3]), "push_remote_context() missing 1 required positional argument: 'context'"),
-        ("push_remote_context", json!([1, 2, 3, 4, 5]), "push_remote_context() takes 5 positional arguments but 6 were given"),
+        (
+            "get_file_info_map",
+            json!(["hst"]),
+            "get_file_info_map() missing 2 required positional arguments: 'files' and 'fields'",
+        ),
+        (
+            "get_file_info_map",
+            json!([]),
+            "get_file_info_map() missing 3 required positional arguments: 'observatory', 'files', and 'fields'",
+        ),
+        (
+            "get_best_references_by_ids",
+            json!([]),
+            "get_best_references_by_ids() missing 4 required positional arguments: 'context', 'dataset_ids', 'reftypes', and 'include_headers'",
+        ),
+        (
+            "get_best_references_by_ids",
+            json!([1, 2, 3]),
+            "get_best_references_by_ids() missing 1 required positional argument: 'include_headers'",
+        ),
+        (
+            "get_default_context",
+            json!([]),
+            "get_default_context() missing 1 required positional argument: 'observatory'",
+        ),
+        (
+            "get_default_context",
+            json!(["hst", null]),
+            "get_default_context() takes 2 positional arguments but 3 were given",
+        ),
+        (
+            "get_dataset_ids",
+            json!([]),
+            "get_dataset_ids() missing 2 required positional arguments: 'context' and 'instrument'",
+        ),
+        (
+            "get_dataset_ids",
+            json!([1, 2, 3, 4]),
+            "get_dataset_ids() takes from 3 to 4 positional arguments but 5 were given",
+        ),
+        (
+            "push_remote_context",
+            json!([1, 2, 3]),
+            "push_remote_context() missing 1 required positional argument: 'context'",
+        ),
+        (
+            "push_remote_context",
+            json!([1, 2, 3, 4, 5]),
+            "push_remote_context() takes 5 positional arguments but 6 were given",
+        ),
         ("get_delivery_status", json!([]), "get_delivery_status() missing 1 required positional argument: 'since'"),
         ("list_mappings", json!(["hst"]), "list_mappings() missing 1 required positional argument: 'glob_pattern'"),
         ("file_exists", json!([]), "file_exists() missing 1 required positional argument: 'filename'"),
-        ("get_context_by_date", json!(["x"]), "get_context_by_date() missing 1 required positional argument: 'observatory'"),
-        ("jpoll_pull_messages", json!(["x"]), "jpoll_pull_messages() missing 1 required positional argument: 'since_id'"),
-        ("get_affected_datasets", json!([]), "get_affected_datasets() missing 3 required positional arguments: 'observatory', 'old_context', and 'new_context'"),
-        ("get_system_versions", json!(["1"]), "get_system_versions() missing 1 required positional argument: 'context'"),
+        (
+            "get_context_by_date",
+            json!(["x"]),
+            "get_context_by_date() missing 1 required positional argument: 'observatory'",
+        ),
+        (
+            "jpoll_pull_messages",
+            json!(["x"]),
+            "jpoll_pull_messages() missing 1 required positional argument: 'since_id'",
+        ),
+        (
+            "get_affected_datasets",
+            json!([]),
+            "get_affected_datasets() missing 3 required positional arguments: 'observatory', 'old_context', and 'new_context'",
+        ),
+        (
+            "get_system_versions",
+            json!(["1"]),
+            "get_system_versions() missing 1 required positional argument: 'context'",
+        ),
     ] {
-        score.same("1.7", &format!("{method}{params}"), bench.said(method, params), json!(format!("OtherError: {text}")));
+        score.same(
+            "1.7",
+            &format!("{method}{params}"),
+            bench.said(method, params),
+            json!(format!("OtherError: {text}")),
+        );
     }
     for (params, text) in [
         (json!({"context": "hst_0001.pmap"}), "get_url() missing 1 required positional argument: 'filename'"),
-        (json!({"context": "hst_0001.pmap", "filename": "x", "y": 1}), "get_url() got an unexpected keyword argument 'y'"),
+        (
+            json!({"context": "hst_0001.pmap", "filename": "x", "y": 1}),
+            "get_url() got an unexpected keyword argument 'y'",
+        ),
         (json!({"filename": "x"}), "get_url() missing 1 required positional argument: 'context'"),
         (json!({"request": 1}), "get_url() got multiple values for argument 'request'"),
     ] {
         let reply = bench.reply(&json!({"jsonrpc": "2.0", "method": "get_url", "params": params, "id": 1}));
-        score.same("1.3", &format!("keywords {params}"), reply["error"]["message"].clone(), json!(format!("OtherError: {text}")));
+        score.same(
+            "1.3",
+            &format!("keywords {params}"),
+            reply["error"]["message"].clone(),
+            json!(format!("OtherError: {text}")),
+        );
     }
     // Counts come before any check, here of the observatory.
-    score.same("1.7", "counts come first", bench.said("list_mappings", json!([5])), json!("OtherError: list_mappings() missing 1 required positional argument: 'glob_pattern'"));
+    score.same(
+        "1.7",
+        "counts come first",
+        bench.said("list_mappings", json!([5])),
+        json!("OtherError: list_mappings() missing 1 required positional argument: 'glob_pattern'"),
+    );
     let old = Bench::of(&Load::ordinary(), Era::Y2014, |_| {});
-    score.same("1.7", "2014: get_best_references_by_ids takes three", old.said("get_best_references_by_ids", json!(["hst_0001.pmap", [], null])), json!({}));
-    score.same("1.7", "2014: by instrument is a stub", old.call("get_dataset_headers_by_instrument", json!(["hst_0001.pmap", "acs", null])).is_err(), true);
-    score.same("1.7", "jpoll_abort calls what is not there", bench.said("jpoll_abort", json!(["x"])), json!("OtherError: module 'crds_server.jpoll.views' has no attribute 'abort_core'"));
+    score.same(
+        "1.7",
+        "2014: get_best_references_by_ids takes three",
+        old.said("get_best_references_by_ids", json!(["hst_0001.pmap", [], null])),
+        json!({}),
+    );
+    score.same(
+        "1.7",
+        "2014: by instrument is a stub",
+        old.call("get_dataset_headers_by_instrument", json!(["hst_0001.pmap", "acs", null])).is_err(),
+        true,
+    );
+    score.same(
+        "1.7",
+        "jpoll_abort calls what is not there",
+        bench.said("jpoll_abort", json!(["x"])),
+        json!("OtherError: module 'crds_server.jpoll.views' has no attribute 'abort_core'"),
+    );
     let now = Bench::of(&Load::ordinary(), Era::Now, |_| {});
     score.same("5.4", "now: one argument", now.said("get_default_context", json!(["hst"])), json!("hst_0001.pmap"));
-    for (state, context) in [(Value::Null, "hst_0001.pmap"), (json!("latest"), "hst_0001.pmap"), (json!("edit"), "hst_0003.pmap")] {
+    for (state, context) in
+        [(Value::Null, "hst_0001.pmap"), (json!("latest"), "hst_0001.pmap"), (json!("edit"), "hst_0003.pmap")]
+    {
         score.same("5.4", "now: two arguments", now.said("get_default_context", json!(["hst", state])), json!(context));
     }
     score.finish("rpc counts", 33);

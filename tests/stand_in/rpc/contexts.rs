@@ -101,42 +101,104 @@ fn specifiers() {
         (json!(["hst_0001.pmap"]), "OtherError: expected string or bytes-like object".into()),
     ];
     for (context, wanted) in &cases {
-        score.same("1.9", &format!("get_context_by_date of {context}"), bench.said("get_context_by_date", json!([context, null])), json!(wanted));
+        score.same(
+            "1.9",
+            &format!("get_context_by_date of {context}"),
+            bench.said("get_context_by_date", json!([context, null])),
+            json!(wanted),
+        );
         // The same check guards every method with a context; here one that shows nothing of it on success.
         let seen = bench.said("get_url", json!([context, "x.fits"]));
         let good = !wanted.contains(": ");
         let wanted = if good { json!("http://server/get/x.fits") } else { json!(wanted) };
         score.same("1.9", &format!("get_url under {context}"), seen, wanted);
     }
-    score.same("1.9", "N/A under get_context_by_date", bench.said("get_context_by_date", json!(["hst-acs-flshfile-edit", null])), json!("N/A"));
-    score.same("1.9", "N/A elsewhere", bench.said("get_url", json!(["hst-acs-flshfile-edit", "x"])), json!("OtherError: ('Type', \"'flshfile'\", 'is N/A for', \"'acs'\")"));
+    score.same(
+        "1.9",
+        "N/A under get_context_by_date",
+        bench.said("get_context_by_date", json!(["hst-acs-flshfile-edit", null])),
+        json!("N/A"),
+    );
+    score.same(
+        "1.9",
+        "N/A elsewhere",
+        bench.said("get_url", json!(["hst-acs-flshfile-edit", "x"])),
+        json!("OtherError: ('Type', \"'flshfile'\", 'is N/A for', \"'acs'\")"),
+    );
     score.finish("rpc context specifiers", 130);
 }
 
 #[test]
 fn availability_of_contexts() {
     let mut score = Score::default();
-    let pending = |catalog: &'static str| Load::ordinary().rows(&[("hst_0003.pmap", &[("state", "delivered"), ("catalog_link", catalog)])]);
+    let pending = |catalog: &'static str| {
+        Load::ordinary().rows(&[("hst_0003.pmap", &[("state", "delivered"), ("catalog_link", catalog)])])
+    };
     let with_link = pending("opus_7_i.cat").file("deliveries/opus_7_i.cat", "hst_0003.pmap\n");
     let bench = Bench::new(&with_link);
-    score.same("1.9", "<obs>-edit fails while the edit pmap awaits the archive", bench.said("get_mapping_names", json!(["hst-edit"])), json!("UnavailableFile: File 'hst_0003.pmap' is not yet available."));
+    score.same(
+        "1.9",
+        "<obs>-edit fails while the edit pmap awaits the archive",
+        bench.said("get_mapping_names", json!(["hst-edit"])),
+        json!("UnavailableFile: File 'hst_0003.pmap' is not yet available."),
+    );
     for suffix in ["_SUBMIT", "_PROC", "_ERROR"] {
         let names: Vec<_> = std::fs::read_dir(bench.data("deliveries")).expect("deliveries").flatten().collect();
         for entry in names {
             std::fs::rename(entry.path(), bench.data(&format!("deliveries/opus_7_i.cat{suffix}"))).expect("rename");
         }
-        score.same("4.1", &format!("{suffix}: still not available"), bench.said("file_exists", json!(["hst_0003.pmap"])), json!("UnavailableFile: File 'hst_0003.pmap' is not yet available."));
-        score.same("3.12", &format!("{suffix}: the stored state lags"), bench.said("get_file_info_map", json!(["hst", ["hst_0003.pmap"], ["state"]]))["hst_0003.pmap"]["state"].clone(), json!("delivered"));
+        score.same(
+            "4.1",
+            &format!("{suffix}: still not available"),
+            bench.said("file_exists", json!(["hst_0003.pmap"])),
+            json!("UnavailableFile: File 'hst_0003.pmap' is not yet available."),
+        );
+        score.same(
+            "3.12",
+            &format!("{suffix}: the stored state lags"),
+            bench.said("get_file_info_map", json!(["hst", ["hst_0003.pmap"], ["state"]]))["hst_0003.pmap"]["state"]
+                .clone(),
+            json!("delivered"),
+        );
     }
     std::fs::remove_file(bench.data("deliveries/opus_7_i.cat_ERROR")).expect("remove");
-    score.same("4.1", "the link gone: archived", bench.said("get_context_by_date", json!(["hst-edit", null])), json!("hst_0003.pmap"));
-    score.same("3.12", "archived is stored", bench.said("get_file_info_map", json!(["hst", ["hst_0003.pmap"], ["state"]]))["hst_0003.pmap"]["state"].clone(), json!("archived"));
-    let lenient = Bench::new(&with_link.clone().with("distribution_states", json!(["archived", "operational", "delivered", "submitted", "archiving"])));
-    score.same("4.1", "DEV servers give out what is delivered", lenient.said("file_exists", json!(["hst_0003.pmap"])), json!(true));
+    score.same(
+        "4.1",
+        "the link gone: archived",
+        bench.said("get_context_by_date", json!(["hst-edit", null])),
+        json!("hst_0003.pmap"),
+    );
+    score.same(
+        "3.12",
+        "archived is stored",
+        bench.said("get_file_info_map", json!(["hst", ["hst_0003.pmap"], ["state"]]))["hst_0003.pmap"]["state"].clone(),
+        json!("archived"),
+    );
+    let lenient = Bench::new(
+        &with_link
+            .clone()
+            .with("distribution_states", json!(["archived", "operational", "delivered", "submitted", "archiving"])),
+    );
+    score.same(
+        "4.1",
+        "DEV servers give out what is delivered",
+        lenient.said("file_exists", json!(["hst_0003.pmap"])),
+        json!(true),
+    );
     let gone = Bench::new(&Load::ordinary().rows(&[("hst_0003.pmap", &[("absent", "")])]));
-    score.same("1.9", "a mapping without a row is unknown", gone.said("get_mapping_names", json!(["hst-edit"])), json!("UnknownFile: File 'hst_0003.pmap' is not known to CRDS."));
+    score.same(
+        "1.9",
+        "a mapping without a row is unknown",
+        gone.said("get_mapping_names", json!(["hst-edit"])),
+        json!("UnknownFile: File 'hst_0003.pmap' is not known to CRDS."),
+    );
     let uploaded = Bench::new(&Load::ordinary().rows(&[("hst_0003.pmap", &[("state", "uploaded")])]));
-    score.same("1.4", "uploaded is not available", uploaded.said("file_exists", json!(["hst_0003.pmap"])), json!("UnavailableFile: File 'hst_0003.pmap' is not yet available."));
+    score.same(
+        "1.4",
+        "uploaded is not available",
+        uploaded.said("file_exists", json!(["hst_0003.pmap"])),
+        json!("UnavailableFile: File 'hst_0003.pmap' is not yet available."),
+    );
     score.finish("rpc availability of contexts", 12);
 }
 
@@ -144,7 +206,12 @@ fn availability_of_contexts() {
 fn eras_differ() {
     let mut score = Score::default();
     let old = Bench::of(&Load::ordinary(), Era::Y2014, |_| {});
-    score.same("1.9", "2014: no versions", old.said("get_context_by_date", json!(["hst-versions", null])), json!(not_valid("'hst-versions'")));
+    score.same(
+        "1.9",
+        "2014: no versions",
+        old.said("get_context_by_date", json!(["hst-versions", null])),
+        json!(not_valid("'hst-versions'")),
+    );
     score.same(
         "1.9",
         "2014: the text names two symbols",
@@ -152,12 +219,27 @@ fn eras_differ() {
         json!("InvalidDateBasedContext: Invalid context date/time format '2014-01-01T00:00:00.5' should be YYYY-MM-DDTHH:MM:SS | edit | operational"),
     );
     let none = Bench::new(&Load::ordinary().with("history", json!([])));
-    score.same("1.9", "no history at all", none.said("get_context_by_date", json!(["2014-01-01", null])), json!(too_early("2014-01-01")));
+    score.same(
+        "1.9",
+        "no history at all",
+        none.said("get_context_by_date", json!(["2014-01-01", null])),
+        json!(too_early("2014-01-01")),
+    );
     // The server's local time is what history rows hold; dates are compared as texts with them.
     let fraction = Bench::new(&Load::ordinary().with("history", json!([
         {"start_date": "2014-01-01 00:00:00.500000", "context": "hst_0001.pmap", "state": "operational", "description": ""}
     ])));
-    score.same("1.9", "comparison is of texts", fraction.said("get_context_by_date", json!(["2014-01-01T00:00:00", null])), json!(too_early("2014-01-01T00:00:00")));
-    score.same("1.9", "comparison is of texts, later", fraction.said("get_context_by_date", json!(["2014-01-01T00:00:01", null])), json!("hst_0001.pmap"));
+    score.same(
+        "1.9",
+        "comparison is of texts",
+        fraction.said("get_context_by_date", json!(["2014-01-01T00:00:00", null])),
+        json!(too_early("2014-01-01T00:00:00")),
+    );
+    score.same(
+        "1.9",
+        "comparison is of texts, later",
+        fraction.said("get_context_by_date", json!(["2014-01-01T00:00:01", null])),
+        json!("hst_0001.pmap"),
+    );
     score.finish("rpc contexts by era", 5);
 }

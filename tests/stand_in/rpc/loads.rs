@@ -29,7 +29,8 @@ fn states() -> Vec<(&'static str, Load)> {
         {"username": "jdoe", "password": "secret1", "first_name": "J", "last_name": "Doe", "email": "j@x", "is_superuser": false, "groups": ["file_submission", "z"]},
         {"username": "root", "password": "secret2", "is_superuser": true, "groups": []},
     ]);
-    let locks = json!([{"name": "instrument$acs", "user": "jdoe", "created_on": "2014-09-16 11:00:00", "max_age": 14400}]);
+    let locks =
+        json!([{"name": "instrument$acs", "user": "jdoe", "created_on": "2014-09-16 11:00:00", "max_age": 14400}]);
     let mut all = vec![
         ("ordinary", base()),
         ("no history", base().with("history", json!([]))),
@@ -88,8 +89,7 @@ fn load_dump_load_is_the_identity() {
         drop(start(&at("b"), &at("data2")));
         dump(&at("data2"), None, &at("c")).expect("dumps again");
         let (b, c) = (tree(&at("b")), tree(&at("c")));
-        let differ: Vec<&String> =
-            b.keys().chain(c.keys()).filter(|file| b.get(*file) != c.get(*file)).collect();
+        let differ: Vec<&String> = b.keys().chain(c.keys()).filter(|file| b.get(*file) != c.get(*file)).collect();
         score.step("load", &format!("{name}: two dumps are equal, but for {differ:?}"), differ.is_empty());
         for file in ["datasets.jsonl", "results.json", "ingest/jdoe/new.fits", "catalogs/opus_4_i.cat"] {
             if let Ok(original) = fs::read(at("a").join(file)) {
@@ -102,15 +102,18 @@ fn load_dump_load_is_the_identity() {
                 score.step("load", &format!("{name}: {file} comes back"), same);
             }
         }
-        score.step("load", &format!("{name}: the dump holds no mapping of the cache"), !b.keys().any(|f| f.ends_with("hst_0001.pmap")));
+        score.step(
+            "load",
+            &format!("{name}: the dump holds no mapping of the cache"),
+            !b.keys().any(|f| f.ends_with("hst_0001.pmap")),
+        );
     }
     score.finish("load, dump, load", 60);
 }
 
 #[test]
 fn dump_changes_nothing() {
-    let load = Load::ordinary()
-        .rows(&[("hst_0003.pmap", &[("state", "delivered"), ("catalog_link", "opus_4_i.cat")])]);
+    let load = Load::ordinary().rows(&[("hst_0003.pmap", &[("state", "delivered"), ("catalog_link", "opus_4_i.cat")])]);
     let bench = bench::Bench::new(&load);
     let before = fs::read(bench.data("catalogue.sqlite")).expect("catalogue");
     let out = tempfile::tempdir().expect("temporary directory");
@@ -144,7 +147,9 @@ fn links_and_modes() {
         assert_eq!(meta(b).permissions().mode() & 0o777, 0o444, "{b} is read-only");
     }
     assert_eq!(meta("ingest/jdoe/hst_0001.pmap").nlink(), 1, "other bytes stay a file of their own");
-    for (dir, mode) in [("deliveries", 0o6770), ("ingest", 0o6770), ("file_cache/mappings/hst", 0o6744), ("catalogs", 0o6750)] {
+    for (dir, mode) in
+        [("deliveries", 0o6770), ("ingest", 0o6770), ("file_cache/mappings/hst", 0o6744), ("catalogs", 0o6750)]
+    {
         assert_eq!(meta(dir).permissions().mode() & 0o7777, mode, "mode of {dir} (SO 3.3)");
     }
 }

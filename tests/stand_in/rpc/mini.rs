@@ -22,6 +22,9 @@ pub fn write_mapping(dir: &Path, name: &str, header: &[(&str, &str)], selector: 
     fs::write(dir.join(name), text).expect("mapping is written");
 }
 
+/// Keeps the implicit hooks of old ACS bias rules away.
+const NO_HOOKS: &str = "{'precondition_header' : 'none', 'fallback_header' : 'none'}";
+
 fn quoted(text: &str) -> String {
     format!("'{text}'")
 }
@@ -50,7 +53,14 @@ fn imap(dir: &Path, name: &str, parent: &str, instrument: &str, entries: &[(&str
 }
 
 /// One rmap over DETECTOR and the date: `(detector, [(date, file)])`.
-fn rmap(dir: &Path, name: &str, parent: &str, kind: (&str, &str), extra: &[(&str, &str)], cases: &[(&str, &[(&str, &str)])]) {
+fn rmap(
+    dir: &Path,
+    name: &str,
+    parent: &str,
+    kind: (&str, &str),
+    extra: &[(&str, &str)],
+    cases: &[(&str, &[(&str, &str)])],
+) {
     let mut header = vec![
         ("derived_from", quoted(parent)),
         ("filekind", quoted(kind.1)),
@@ -89,27 +99,48 @@ fn dict(entries: &[(&str, &str)]) -> String {
 
 /// Every mapping of the small observatory, sorted.
 pub const MAPPINGS: [&str; 13] = [
-    "hst_0001.pmap", "hst_0002.pmap", "hst_0003.pmap", "hst_acs_0001.imap", "hst_acs_0002.imap", "hst_acs_0003.imap",
-    "hst_acs_biasfile_0001.rmap", "hst_acs_darkfile_0001.rmap", "hst_acs_darkfile_0002.rmap", "hst_cos_0001.imap",
-    "hst_cos_deadtab_0001.rmap", "hst_cos_hvtab_0001.rmap", "hst_stis_0001.imap",
+    "hst_0001.pmap",
+    "hst_0002.pmap",
+    "hst_0003.pmap",
+    "hst_acs_0001.imap",
+    "hst_acs_0002.imap",
+    "hst_acs_0003.imap",
+    "hst_acs_biasfile_0001.rmap",
+    "hst_acs_darkfile_0001.rmap",
+    "hst_acs_darkfile_0002.rmap",
+    "hst_cos_0001.imap",
+    "hst_cos_deadtab_0001.rmap",
+    "hst_cos_hvtab_0001.rmap",
+    "hst_stis_0001.imap",
 ];
 
 /// Mappings below hst_0001.pmap, itself among them, sorted.
 pub const CLOSURE_1: [&str; 8] = [
-    "hst_0001.pmap", "hst_acs_0001.imap", "hst_acs_biasfile_0001.rmap", "hst_acs_darkfile_0001.rmap",
-    "hst_cos_0001.imap", "hst_cos_deadtab_0001.rmap", "hst_cos_hvtab_0001.rmap", "hst_stis_0001.imap",
+    "hst_0001.pmap",
+    "hst_acs_0001.imap",
+    "hst_acs_biasfile_0001.rmap",
+    "hst_acs_darkfile_0001.rmap",
+    "hst_cos_0001.imap",
+    "hst_cos_deadtab_0001.rmap",
+    "hst_cos_hvtab_0001.rmap",
+    "hst_stis_0001.imap",
 ];
 
 /// Mappings below hst_0002.pmap, itself among them, sorted.
 pub const CLOSURE_2: [&str; 8] = [
-    "hst_0002.pmap", "hst_acs_0002.imap", "hst_acs_biasfile_0001.rmap", "hst_acs_darkfile_0002.rmap",
-    "hst_cos_0001.imap", "hst_cos_deadtab_0001.rmap", "hst_cos_hvtab_0001.rmap", "hst_stis_0001.imap",
+    "hst_0002.pmap",
+    "hst_acs_0002.imap",
+    "hst_acs_biasfile_0001.rmap",
+    "hst_acs_darkfile_0002.rmap",
+    "hst_cos_0001.imap",
+    "hst_cos_deadtab_0001.rmap",
+    "hst_cos_hvtab_0001.rmap",
+    "hst_stis_0001.imap",
 ];
 
 /// References below hst_0001.pmap, sorted.
-pub const REFERENCES_1: [&str; 6] = [
-    "abc_bia.fits", "abc_drk.fits", "abd_drk.fits", "l1_dead.fits", "l1_hv.fits", "l2_dead.fits",
-];
+pub const REFERENCES_1: [&str; 6] =
+    ["abc_bia.fits", "abc_drk.fits", "abd_drk.fits", "l1_dead.fits", "l1_hv.fits", "l2_dead.fits"];
 
 /// Writes the mappings into a client cache.
 pub fn cache(root: &Path) -> PathBuf {
@@ -135,29 +166,59 @@ pub fn cache(root: &Path) -> PathBuf {
     );
     imap(&dir, "hst_stis_0001.imap", "none", "stis", &[]);
     let dark = ("acs", "darkfile");
-    rmap(&dir, "hst_acs_biasfile_0001.rmap", "none", ("acs", "biasfile"), &[("extra_keys", "('XCORNER', 'YCORNER')")], &[
-        ("WFC", &[("2009-01-01 00:00:00", "abc_bia.fits")]),
-    ]);
-    rmap(&dir, "hst_acs_darkfile_0001.rmap", "none", dark, &[], &[
-        ("HRC", &[("2002-03-01 00:00:00", "abc_drk.fits")]),
-        ("WFC", &[("2009-01-01 00:00:00", "abc_drk.fits"), ("2010-01-01 00:00:00", "abd_drk.fits")]),
-    ]);
-    rmap(&dir, "hst_acs_darkfile_0002.rmap", "hst_acs_darkfile_0001.rmap", dark, &[], &[
-        ("HRC", &[("2002-03-01 00:00:00", "abc_drk.fits")]),
-        ("WFC", &[
-            ("2009-01-01 00:00:00", "abc_drk.fits"),
-            ("2010-01-01 00:00:00", "abe_drk.fits"),
-            ("2014-01-01 00:00:00", "abf_drk.fits"),
-        ]),
-    ]);
-    rmap(&dir, "hst_cos_deadtab_0001.rmap", "none", ("cos", "deadtab"), &[], &[
-        ("FUV", &[("1996-10-01 00:00:00", "l1_dead.fits")]),
-        ("NUV", &[("1996-10-01 00:00:00", "l2_dead.fits")]),
-    ]);
-    rmap(&dir, "hst_cos_hvtab_0001.rmap", "none", ("cos", "hvtab"), &[("reffile_switch", "'flatcorr'")], &[
-        ("FUV", &[("1996-10-01 00:00:00", "l1_hv.fits")]),
-        ("NUV", &[("1996-10-01 00:00:00", "N/A")]),
-    ]);
+    rmap(
+        &dir,
+        "hst_acs_biasfile_0001.rmap",
+        "none",
+        ("acs", "biasfile"),
+        &[("extra_keys", "('XCORNER', 'YCORNER')"), ("hooks", NO_HOOKS)],
+        &[("WFC", &[("2009-01-01 00:00:00", "abc_bia.fits")])],
+    );
+    rmap(
+        &dir,
+        "hst_acs_darkfile_0001.rmap",
+        "none",
+        dark,
+        &[],
+        &[
+            ("HRC", &[("2002-03-01 00:00:00", "abc_drk.fits")]),
+            ("WFC", &[("2009-01-01 00:00:00", "abc_drk.fits"), ("2010-01-01 00:00:00", "abd_drk.fits")]),
+        ],
+    );
+    rmap(
+        &dir,
+        "hst_acs_darkfile_0002.rmap",
+        "hst_acs_darkfile_0001.rmap",
+        dark,
+        &[],
+        &[
+            ("HRC", &[("2002-03-01 00:00:00", "abc_drk.fits")]),
+            (
+                "WFC",
+                &[
+                    ("2009-01-01 00:00:00", "abc_drk.fits"),
+                    ("2010-01-01 00:00:00", "abe_drk.fits"),
+                    ("2014-01-01 00:00:00", "abf_drk.fits"),
+                ],
+            ),
+        ],
+    );
+    rmap(
+        &dir,
+        "hst_cos_deadtab_0001.rmap",
+        "none",
+        ("cos", "deadtab"),
+        &[],
+        &[("FUV", &[("1996-10-01 00:00:00", "l1_dead.fits")]), ("NUV", &[("1996-10-01 00:00:00", "l2_dead.fits")])],
+    );
+    rmap(
+        &dir,
+        "hst_cos_hvtab_0001.rmap",
+        "none",
+        ("cos", "hvtab"),
+        &[("reffile_switch", "'flatcorr'")],
+        &[("FUV", &[("1996-10-01 00:00:00", "l1_hv.fits")]), ("NUV", &[("1996-10-01 00:00:00", "N/A")])],
+    );
     root.to_owned()
 }
 
@@ -204,8 +265,21 @@ impl Load {
     /// The same with a catalogue whose rows differ from the ordinary ones: `(name, [(column, value)])`.
     pub fn rows(self, differing: &[(&str, &[(&str, &str)])]) -> Self {
         let columns = [
-            "name", "state", "rejected", "blacklisted", "sha1sum", "size", "description", "activation_date",
-            "useafter_date", "catalog_link", "derived_from", "instrument", "filekind", "uploaded_as", "delivery_date",
+            "name",
+            "state",
+            "rejected",
+            "blacklisted",
+            "sha1sum",
+            "size",
+            "description",
+            "activation_date",
+            "useafter_date",
+            "catalog_link",
+            "derived_from",
+            "instrument",
+            "filekind",
+            "uploaded_as",
+            "delivery_date",
         ];
         let mut tables = [columns.join("\t") + "\n", columns.join("\t") + "\n"];
         let mut names: Vec<&str> = MAPPINGS.to_vec();

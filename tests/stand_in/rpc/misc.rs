@@ -19,9 +19,21 @@ fn remote_contexts() {
     score.same("1.7", "what was pushed last", get(), json!("hst_0002.pmap"));
     for (params, wanted, what) in [
         (json!(["hst", "operational", "k_1", "hst_0001.pmap"]), Value::Null, "a push answers null"),
-        (json!(["hst", "operational", "other", "hst_0001.pmap"]), json!("OtherError: RemoteContextModel matching query does not exist."), "an unregistered key"),
-        (json!(["hst", "operational", "k_1", "hst_acs_0001.imap"]), json!("OtherError: Pushed context is not a valid .pmap name."), "an imap"),
-        (json!(["hst", "operational", "k_1", "hst_9999.pmap"]), json!("UnknownFile: File 'hst_9999.pmap' is not known to CRDS."), "an unknown context"),
+        (
+            json!(["hst", "operational", "other", "hst_0001.pmap"]),
+            json!("OtherError: RemoteContextModel matching query does not exist."),
+            "an unregistered key",
+        ),
+        (
+            json!(["hst", "operational", "k_1", "hst_acs_0001.imap"]),
+            json!("OtherError: Pushed context is not a valid .pmap name."),
+            "an imap",
+        ),
+        (
+            json!(["hst", "operational", "k_1", "hst_9999.pmap"]),
+            json!("UnknownFile: File 'hst_9999.pmap' is not known to CRDS."),
+            "an unknown context",
+        ),
         (json!(["hst", "operational", "k_1", "hst-edit"]), Value::Null, "a symbol is resolved"),
     ] {
         score.same("1.7", what, bench.said("push_remote_context", params), wanted);
@@ -30,10 +42,25 @@ fn remote_contexts() {
     bench.said("push_remote_context", json!(["hst", "operational", "k_1", "2013-06-02"]));
     score.same("1.7", "so is a date's", get(), json!("hst_0002.pmap"));
     let info = bench.said("get_submission_info", json!(["hst", "jdoe"]));
-    score.same("1.7", "kinds of submissions", info["submission_kinds"].clone(), json!(["batch", "mapping", "reference", "add", "delete"]));
-    score.step("1.7", "host, ingest directory, user", info["ingest_dir"].as_str().is_some_and(|d| d.starts_with("plhstcrdsv1:/") && d.ends_with("/ingest/jdoe")));
+    score.same(
+        "1.7",
+        "kinds of submissions",
+        info["submission_kinds"].clone(),
+        json!(["batch", "mapping", "reference", "add", "delete"]),
+    );
+    score.step(
+        "1.7",
+        "host, ingest directory, user",
+        info["ingest_dir"].as_str().is_some_and(|d| d.starts_with("plhstcrdsv1:/") && d.ends_with("/ingest/jdoe")),
+    );
     score.step("1.7", "nothing is looked up on disk", !bench.data("ingest/jdoe").exists());
-    score.step("1.7", "* is everybody", bench.said("get_submission_info", json!(["hst", "*"]))["ingest_dir"].as_str().is_some_and(|d| d.ends_with("/*")));
+    score.step(
+        "1.7",
+        "* is everybody",
+        bench.said("get_submission_info", json!(["hst", "*"]))["ingest_dir"]
+            .as_str()
+            .is_some_and(|d| d.ends_with("/*")),
+    );
     score.finish("rpc remote contexts and submission info", 11);
 }
 
@@ -54,11 +81,33 @@ fn channels() {
     ] {
         score.same("1.7", &format!("since {since}"), pull(good.clone(), since), json!(format!("OtherError: {text}")));
     }
-    for key in ["", "x", "12345678-1234-1234-1234-1234567890a", "12345678-1234-1234-1234-1234567890abc", "12345678_1234-1234-1234-1234567890ab", "JPOLL-KEY-2014"] {
-        score.same("1.7", &format!("key {key:?}"), pull(json!(key), json!("0")), json!(format!("OtherError: Badly formatted jpoll_key '{key}'")));
+    for key in [
+        "",
+        "x",
+        "12345678-1234-1234-1234-1234567890a",
+        "12345678-1234-1234-1234-1234567890abc",
+        "12345678_1234-1234-1234-1234567890ab",
+        "JPOLL-KEY-2014",
+    ] {
+        score.same(
+            "1.7",
+            &format!("key {key:?}"),
+            pull(json!(key), json!("0")),
+            json!(format!("OtherError: Badly formatted jpoll_key '{key}'")),
+        );
     }
-    score.same("1.7", "since is looked at before the key", pull(json!("x"), json!("x")), json!("OtherError: invalid literal for int() with base 10: 'x'"));
-    score.same("3.9", "an unknown channel", pull(good.clone(), json!("0")), json!("OtherError: Channel key '12345678-1234-1234-1234-1234567890ab' not found."));
+    score.same(
+        "1.7",
+        "since is looked at before the key",
+        pull(json!("x"), json!("x")),
+        json!("OtherError: invalid literal for int() with base 10: 'x'"),
+    );
+    score.same(
+        "3.9",
+        "an unknown channel",
+        pull(good.clone(), json!("0")),
+        json!("OtherError: Channel key '12345678-1234-1234-1234-1234567890ab' not found."),
+    );
     let mut session = bench.server.start_session(Some("jdoe")).expect("session");
     let key = bench.server.open_channel(&mut session).expect("channel");
     for since in [json!("0"), json!(" -1 "), json!(0), json!(-1), json!(true), json!(1.9), json!("1_0")] {
@@ -67,11 +116,21 @@ fn channels() {
     bench.server.push_status(&key, "Processing 'x' & <y>").expect("push");
     bench.server.push_done(&key, 0, "http://server//display_result/1").expect("done");
     let all = pull(json!(key), json!("-1"));
-    score.same("3.9", "a log message is HTML-escaped", all[0]["data"].clone(), json!("Processing &#39;x&#39; &amp; &lt;y&gt;"));
+    score.same(
+        "3.9",
+        "a log message is HTML-escaped",
+        all[0]["data"].clone(),
+        json!("Processing &#39;x&#39; &amp; &lt;y&gt;"),
+    );
     score.same("3.9", "its type", all[0]["type"].clone(), json!("log_message"));
     score.same("3.9", "its channel", all[0]["channel"].clone(), json!(key));
     score.same("3.9", "done", all[1]["type"].clone(), json!("done"));
-    score.same("3.9", "done's data", all[1]["data"].clone(), json!({"status": 0, "result": "http://server//display_result/1"}));
+    score.same(
+        "3.9",
+        "done's data",
+        all[1]["data"].clone(),
+        json!({"status": 0, "result": "http://server//display_result/1"}),
+    );
     score.step("3.9", "ids increase", all[1]["id"].as_i64() > all[0]["id"].as_i64());
     score.same("3.9", "2019 filters id > since", pull(json!(key), all[0]["id"].clone()), json!([all[1]]));
     let other = bench.server.open_channel(&mut session).expect("channel");
@@ -90,7 +149,10 @@ fn deliveries() {
         2014-03-01 00:00:00\tjdoe\tsubmit file\topus_2_i.cat\thst\t\t\tsecond\tx\n\
         2014-04-01 00:00:00\tjdoe\tsubmit file\topus_3_i.cat\thst\t\t\tthird\tx\n";
     let load = Load::ordinary()
-        .rows(&[("abc_bia.fits", &[("rejected", "1")]), ("hst_0003.pmap", &[("state", "delivered"), ("catalog_link", "opus_2_i.cat")])])
+        .rows(&[
+            ("abc_bia.fits", &[("rejected", "1")]),
+            ("hst_0003.pmap", &[("state", "delivered"), ("catalog_link", "opus_2_i.cat")]),
+        ])
         .file("actions.tsv", actions)
         .file("catalogs/opus_1_i.cat", "hst_0001.pmap\nabc_bia.fits\n")
         .file("catalogs/opus_2_i.cat", "hst_0003.pmap\n")
@@ -98,12 +160,23 @@ fn deliveries() {
     let bench = Bench::new(&load);
     let mut score = Score::default();
     let seen = bench.said("get_delivery_status", json!([null]));
-    score.same("1.7", "newest first, .cat rows only", seen.as_array().map(|rows| rows.iter().map(|r| r["catalog"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()), Some(vec!["opus_3_i.cat".to_owned(), "opus_2_i.cat".to_owned(), "opus_1_i.cat".to_owned()]));
+    score.same(
+        "1.7",
+        "newest first, .cat rows only",
+        seen.as_array()
+            .map(|rows| rows.iter().map(|r| r["catalog"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()),
+        Some(vec!["opus_3_i.cat".to_owned(), "opus_2_i.cat".to_owned(), "opus_1_i.cat".to_owned()]),
+    );
     score.same("1.7", "a catalogue that cannot be read", seen[0]["status"].clone(), json!("delivery corrupt"));
     score.same("1.7", "a stage of the archive", seen[1]["status"].clone(), json!("submitted"));
     score.same("1.7", "the displayed status of the first file", seen[2]["status"].clone(), json!("bad"));
     score.same("1.7", "files sorted", seen[2]["files"].clone(), json!(["abc_bia.fits", "hst_0001.pmap"]));
-    score.same("1.7", "action and why", (seen[2]["action"].clone(), seen[2]["description"].clone()), (json!("batch submit"), json!("first")));
+    score.same(
+        "1.7",
+        "action and why",
+        (seen[2]["action"].clone(), seen[2]["description"].clone()),
+        (json!("batch submit"), json!("first")),
+    );
     score.same("1.7", "the date as stored", seen[2]["date"].clone(), json!("2014-01-01 00:00:00.000001"));
     let since = |date: &str| bench.said("get_delivery_status", json!([date])).as_array().map_or(0, Vec::len);
     score.same("1.7", "since, as text", since("2014-03-01 00:00:00"), 2);
@@ -114,7 +187,11 @@ fn deliveries() {
 
 #[test]
 fn sqlite_database() {
-    let bench = Bench::new(&Load::ordinary().rows(&[]).with("users", json!([{"username": "jdoe", "password": "secret1", "email": "jdoe@x"}])));
+    let bench = Bench::new(
+        &Load::ordinary()
+            .rows(&[])
+            .with("users", json!([{"username": "jdoe", "password": "secret1", "email": "jdoe@x"}])),
+    );
     let mut score = Score::default();
     let text = bench.said("get_sqlite_db", json!(["hst"])).as_str().unwrap_or_default().to_owned();
     let packed = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, &text).unwrap_or_default();
@@ -152,21 +229,49 @@ fn locks_and_sessions() {
     let expired = server.lock_status("mary").expect("status").expect("lock");
     score.same("3.4", "an expired lock is still there", (expired.is_expired, expired.name.as_str()), (true, "cos"));
     score.same("3.4", "it counts as no lock", server.live_lock("mary").expect("live"), None);
-    score.same("3.3", "held by somebody else", server.take_lock("mary", "acs").map(drop).map_err(|r| r.text), Err("User 'jdoe' has already locked instrument 'acs'.".to_owned()));
-    score.step("3.3", "the server waits up to 2 s", bench.clock.now() >= "2014-09-16T16:00:02Z".parse().expect("moment"));
-    score.same("3.4", "anybody may take an expired one over", server.take_lock("jdoe", "cos").map(|l| l.name).ok(), Some("cos".to_owned()));
+    score.same(
+        "3.3",
+        "held by somebody else",
+        server.take_lock("mary", "acs").map(drop).map_err(|r| r.text),
+        Err("User 'jdoe' has already locked instrument 'acs'.".to_owned()),
+    );
+    score.step(
+        "3.3",
+        "the server waits up to 2 s",
+        bench.clock.now() >= "2014-09-16T16:00:02Z".parse().expect("moment"),
+    );
+    score.same(
+        "3.4",
+        "anybody may take an expired one over",
+        server.take_lock("jdoe", "cos").map(|l| l.name).ok(),
+        Some("cos".to_owned()),
+    );
     score.same("3.3", "another lock is released first", server.lock_owner("acs").expect("owner"), None);
     let first = server.take_lock("jdoe", "cos").expect("again");
-    score.same("3.3", "2019 keeps the same lock", server.take_lock("jdoe", "cos").map(|l| l.id()).ok(), Some(first.id()));
+    score.same(
+        "3.3",
+        "2019 keeps the same lock",
+        server.take_lock("jdoe", "cos").map(|l| l.id()).ok(),
+        Some(first.id()),
+    );
     bench.clock.sleep(std::time::Duration::from_secs(3600));
     server.refresh_lock("jdoe").expect("refresh");
-    score.same("3.4", "pushed forward by a request", server.lock_status("jdoe").expect("s").map(|l| l.time_remaining()), Some("4:00:00".to_owned()));
+    score.same(
+        "3.4",
+        "pushed forward by a request",
+        server.lock_status("jdoe").expect("s").map(|l| l.time_remaining()),
+        Some("4:00:00".to_owned()),
+    );
     score.same("3.4", "with the same id", server.lock_status("jdoe").expect("s").map(|l| l.id()), Some(first.id()));
     server.release_locks("jdoe").expect("release");
     score.same("3.4", "released", server.lock_status("jdoe").expect("s"), None);
     score.step("3.3", "a right password", server.authenticate("jdoe", "secret1").expect("auth").is_some());
     for (user, password) in [("jdoe", "secret2"), ("jdoe", ""), ("", ""), ("nobody", "secret1"), ("JDOE", "secret1")] {
-        score.step("3.3", &format!("{user:?} with {password:?} is refused"), server.authenticate(user, password).expect("auth").is_none());
+        score.step(
+            "3.3",
+            &format!("{user:?} with {password:?} is refused"),
+            server.authenticate(user, password).expect("auth").is_none(),
+        );
     }
     let session = server.start_session(Some("jdoe")).expect("session");
     bench.clock.sleep(std::time::Duration::from_secs(18 * 3600 - 1));

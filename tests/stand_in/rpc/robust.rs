@@ -10,7 +10,8 @@ use super::{bench::Bench, mini::Load};
 fn hostile_bodies() {
     let bench = Bench::new(&Load::ordinary());
     let deep = |open: &str, close: &str, n: usize| open.repeat(n) + &close.repeat(n);
-    let call = |params: &str| format!("{{\"jsonrpc\":\"1.0\",\"method\":\"get_file_info_map\",\"params\":{params},\"id\":1}}");
+    let call =
+        |params: &str| format!("{{\"jsonrpc\":\"1.0\",\"method\":\"get_file_info_map\",\"params\":{params},\"id\":1}}");
     let bodies: Vec<Vec<u8>> = vec![
         vec![0xff; 4096],
         vec![0; 4096],
@@ -21,7 +22,8 @@ fn hostile_bodies() {
         call(&format!("[\"hst\",[{}],null]", vec!["\"a\""; 200_000].join(","))).into_bytes(),
         call(&format!("[\"hst\",[\"{}\"],null]", "a".repeat(2_000_000))).into_bytes(),
         format!("[{}]", vec!["5"; 200_000].join(",")).into_bytes(),
-        format!("{{{}\"method\":\"x\"}}", (0..50_000).map(|n| format!("\"k{n}\":{n},")).collect::<String>()).into_bytes(),
+        format!("{{{}\"method\":\"x\"}}", (0..50_000).map(|n| format!("\"k{n}\":{n},")).collect::<String>())
+            .into_bytes(),
         b"9".repeat(100_000),
         call("[\"hst\",[\"\\u0000\"],[\"\\ud800\"]]").into_bytes(),
         call("[\"hst\",[\"'; drop table crds_hst_catalog; --\"],null]").into_bytes(),
@@ -43,9 +45,20 @@ fn value() -> impl Strategy<Value = Value> {
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         prop_oneof![
-            Just("hst"), Just("hst_0001.pmap"), Just("hst-edit"), Just("hst_acs_0001.imap"), Just("hst_cos_hvtab_0001.rmap"),
-            Just("2014-01-01"), Just("hst-acs-darkfile-edit"), Just("acs"), Just("*"), Just("abc_drk.fits"), Just("LAAAA0010"),
-            Just("12345678-1234-1234-1234-1234567890ab"), Just("operational"), Just("0")
+            Just("hst"),
+            Just("hst_0001.pmap"),
+            Just("hst-edit"),
+            Just("hst_acs_0001.imap"),
+            Just("hst_cos_hvtab_0001.rmap"),
+            Just("2014-01-01"),
+            Just("hst-acs-darkfile-edit"),
+            Just("acs"),
+            Just("*"),
+            Just("abc_drk.fits"),
+            Just("LAAAA0010"),
+            Just("12345678-1234-1234-1234-1234567890ab"),
+            Just("operational"),
+            Just("0")
         ]
         .prop_map(Value::from),
         any::<String>().prop_map(Value::from),
@@ -60,23 +73,51 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn method() -> impl Strategy<Value = String> {
-    let known = [
-        "list_mappings", "list_references", "get_best_references", "get_best_references_by_ids", "get_aui_best_references",
-        "get_best_references_by_header_map", "get_mapping_names", "get_reference_names", "get_url", "get_file_info",
-        "get_file_info_map", "get_dataset_headers_by_id", "get_dataset_ids", "file_exists", "get_default_context",
-        "get_context_by_date", "get_server_info", "get_required_parkeys", "get_sqlite_db", "get_mapping_url",
-        "get_reference_url", "get_affected_datasets", "get_context_history", "push_remote_context", "get_remote_context",
-        "get_submission_info", "jpoll_pull_messages", "jpoll_abort", "get_system_versions", "get_delivery_status",
+    const KNOWN: &[&str] = &[
+        "list_mappings",
+        "list_references",
+        "get_best_references",
+        "get_best_references_by_ids",
+        "get_aui_best_references",
+        "get_best_references_by_header_map",
+        "get_mapping_names",
+        "get_reference_names",
+        "get_url",
+        "get_file_info",
+        "get_file_info_map",
+        "get_dataset_headers_by_id",
+        "get_dataset_ids",
+        "file_exists",
+        "get_default_context",
+        "get_context_by_date",
+        "get_server_info",
+        "get_required_parkeys",
+        "get_sqlite_db",
+        "get_mapping_url",
+        "get_reference_url",
+        "get_affected_datasets",
+        "get_context_history",
+        "push_remote_context",
+        "get_remote_context",
+        "get_submission_info",
+        "jpoll_pull_messages",
+        "jpoll_abort",
+        "get_system_versions",
+        "get_delivery_status",
         "system.describe",
     ];
-    prop_oneof![9 => prop::sample::select(&known[..]).prop_map(str::to_owned), 1 => any::<String>()]
+    prop_oneof![9 => prop::sample::select(KNOWN).prop_map(str::to_owned), 1 => any::<String>()]
 }
 
 #[test]
 fn random_calls_are_answered() {
     let bench = Bench::new(&Load::ordinary());
     let cases = std::env::var("CRDS_FUZZ_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(600);
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     let calls = (method(), prop::collection::vec(value(), 0..5), value());
     runner
         .run(&calls, |(method, params, id)| {
@@ -86,7 +127,8 @@ fn random_calls_are_answered() {
             if answer.status == 200 {
                 let text = answer.text();
                 prop_assert!(text.is_ascii());
-                let reply: Value = serde_json::from_str(&text).map_err(|e| TestCaseError::fail(format!("{e}: {text}")))?;
+                let reply: Value =
+                    serde_json::from_str(&text).map_err(|e| TestCaseError::fail(format!("{e}: {text}")))?;
                 prop_assert!(reply.get("error").is_some() && reply.get("result").is_some());
             }
             Ok(())
@@ -99,14 +141,40 @@ fn random_calls_are_answered() {
 fn random_requests_are_answered() {
     let bench = Bench::new(&Load::ordinary());
     let cases = std::env::var("CRDS_FUZZ_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(600);
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     let verbs = prop::sample::select(&["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "BREW"][..]);
     let pages = prop::sample::select(
         &[
-            "/", "/json/", "/json", "/get/", "/unchecked_get/", "/unchecked_get/mappings/hst/", "/login/", "/logout/",
-            "/browse/", "/uses/", "/context_table/", "/upload/new/", "/upload/delete/", "/submit_confirm/", "/mark_bad/",
-            "/set_default_context/", "/lock_status/", "/display_result/", "/jpoll/pull_messages/", "/difference/", "/admin/",
-            "/recent_activity_query/", "/browse_db/", "/certify/", "/edit_context_history/", "/batch_submit_references/",
+            "/",
+            "/json/",
+            "/json",
+            "/get/",
+            "/unchecked_get/",
+            "/unchecked_get/mappings/hst/",
+            "/login/",
+            "/logout/",
+            "/browse/",
+            "/uses/",
+            "/context_table/",
+            "/upload/new/",
+            "/upload/delete/",
+            "/submit_confirm/",
+            "/mark_bad/",
+            "/set_default_context/",
+            "/lock_status/",
+            "/display_result/",
+            "/jpoll/pull_messages/",
+            "/difference/",
+            "/admin/",
+            "/recent_activity_query/",
+            "/browse_db/",
+            "/certify/",
+            "/edit_context_history/",
+            "/batch_submit_references/",
         ][..],
     );
     let tails = prop_oneof![Just(String::new()), "[a-z0-9_./%-]{0,20}", any::<String>()];

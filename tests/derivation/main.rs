@@ -2,5 +2,6 @@
 
 mod cases;
 mod fixture_story;
+mod hostile;
 mod inputs;
 mod truth;

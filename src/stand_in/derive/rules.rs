@@ -93,10 +93,17 @@ impl Rules {
             pairs.sort_by(|a, b| compare(&a.0, &b.0, KeyOrder::Numeric));
         }
         let mut required = vec!["mapping", "parkey", "name", "derived_from", "observatory"];
-        if matches!(rules.lower("mapping").as_deref(), Some("instrument" | "reference")) {
+        // The extension tells the kind, other files are asked themselves.
+        let kind = match file.rsplit('.').next() {
+            Some("pmap") => "pipeline".to_owned(),
+            Some("imap") => "instrument".to_owned(),
+            Some("rmap") => "reference".to_owned(),
+            _ => rules.name_of("mapping"),
+        };
+        if kind != "pipeline" {
             required.push("instrument");
         }
-        if matches!(rules.body, Body::Tree(_)) {
+        if kind == "reference" {
             required.push("filekind");
         }
         if let Some(missing) = required.iter().find(|key| rules.get(key).is_none()) {
@@ -313,6 +320,13 @@ impl Node {
 
     /// What the client checks when a selector is made: no key twice, keys of the right length.
     fn check(&self, generation: Generation) -> Result<(), DeriveError> {
+        if self.class == Selector::VersionAfter {
+            if let Some((key, _)) =
+                self.entries.iter().find(|(key, _)| !key.as_str().is_some_and(super::insert::is_version))
+            {
+                return Err(DeriveError::new("AssertionError", format!("Invalid version string {}", key.repr())));
+            }
+        }
         if self.class != Selector::Match {
             return Ok(());
         }

@@ -88,7 +88,7 @@ impl Run<'_> {
         }
         if !matches!(observatory.as_str(), "hst" | "jwst" | "roman" | "tobs") {
             let why = format!(
-                "Error importing 'from crds.{observatory} import {instrument}' : No module named 'crds.{observatory}'"
+                "Error importing 'from crds import {observatory}' : cannot import name '{observatory}' from 'crds' ($SITE_PACKAGES/crds/__init__.py)"
             );
             return Err(DeriveError::new("ImportError", why));
         }

@@ -2,6 +2,8 @@
 
 mod rpc;
 mod web_browser;
+mod web_eras;
 mod web_rules;
 mod web_score;
 mod web_story;
+mod web_submissions;

@@ -28,16 +28,6 @@ impl Score {
         self.step(section, &statement, held);
     }
 
-    /// Takes another story's steps in.
-    pub fn join(&mut self, other: Self) {
-        for (section, (good, all)) in other.sections {
-            let entry = self.sections.entry(section).or_default();
-            entry.0 += good;
-            entry.1 += all;
-        }
-        self.failures.extend(other.failures);
-    }
-
     /// Steps seen.
     pub fn steps(&self) -> usize {
         self.sections.values().map(|(_, all)| all).sum()

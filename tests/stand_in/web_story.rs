@@ -9,6 +9,7 @@ use serde_json::json;
 use super::web_browser::{Browser, PASSWORD, Site};
 use super::web_rules::{OLDER, OPERATIONAL};
 use super::web_score::Score;
+use super::{web_eras, web_submissions};
 
 type Scene = fn(&mut Score, &Site);
 
@@ -27,10 +28,31 @@ fn web_story_of_2019() {
     for scene in LOOKING.iter().rev() {
         scene(&mut score, &other);
     }
+    for scene in web_submissions::SCENES {
+        scene(&mut score, &Site::open(Era::Y2019));
+    }
     for scene in [tokens, logins, locks, uploads, channels, passwords, fields, contexts, bad_files, history_texts, escaping] {
         scene(&mut score, &Site::open(Era::Y2019));
     }
     score.finish("2019", 300);
+}
+
+#[test]
+fn web_story_of_2014() {
+    let mut score = Score::default();
+    for scene in web_eras::OF_2014 {
+        scene(&mut score, &Site::open(Era::Y2014));
+    }
+    score.finish("2014", 60);
+}
+
+#[test]
+fn web_story_of_now() {
+    let mut score = Score::default();
+    for scene in web_eras::OF_NOW {
+        scene(&mut score, &Site::open(Era::Now));
+    }
+    score.finish("now", 15);
 }
 
 /// WP 3.1: unknown addresses, missing slashes, HEAD and other verbs.
@@ -413,6 +435,7 @@ fn forms_2019(score: &mut Score, site: &Site) {
     score.same("WP 3.10", "login fields", page.fields("/login/"), ["csrfmiddlewaretoken", "username", "instrument", "password", "next"].map(str::to_owned).to_vec());
     score.same("WP 3.10", "none comes last", page.attributes("select[name=instrument] option", "value").last().cloned(), Some("none".to_owned()));
     score.same("WP 3.10", "its heading", page.h2(), vec!["Login".to_owned()]);
+    ann.get("/logout/");
 }
 
 /// WP 3.11, difference.

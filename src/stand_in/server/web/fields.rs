@@ -40,6 +40,8 @@ pub enum Rule {
     Glob,
     /// Any form of date (RS 10), or `*`.
     Date,
+    /// Whatever there is, nothing included.
+    Free,
     /// A dataset id, perhaps compound.
     Dataset,
     /// A file name: its first character is legal.
@@ -188,6 +190,7 @@ fn judge(facts: &dyn Facts, rule: Rule, value: &str) -> Verdict {
             good_if(value.chars().next().is_some_and(|ch| ch.is_ascii_alphanumeric() || ch == '_'))
         }
         Rule::Anything => good_if(!value.is_empty()),
+        Rule::Free => Verdict::Good,
         Rule::Word => good_if(WORD.is_match(value)),
         Rule::Glob => good_if(GLOB.is_match(value)),
         Rule::Date => good_if(value == "*" || super::dates::parse(value).is_some()),

@@ -37,11 +37,6 @@ impl Fields {
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-
-    /// Every pair, in order.
-    pub fn pairs(&self) -> &[(String, String)] {
-        &self.pairs
-    }
 }
 
 /// A body taken apart: named values and files.

@@ -67,8 +67,6 @@ pub enum Box {
 pub enum Field {
     /// The context selector; true if the operational context is its first choice.
     Context { operational: bool },
-    /// A hidden value.
-    Hidden(&'static str, &'static str),
     /// The hidden observatory.
     Observatory,
     /// A line of text with its first value.

@@ -18,6 +18,8 @@ pub struct Frame {
     pub locked: Option<String>,
     /// Path with query, for the link to the login page.
     pub current_path: String,
+    /// The script is escaped and so does nothing, as after a change of the template library (a fault knob).
+    pub script_escaped: bool,
 }
 
 const SCRIPT: &str = include_str!("assets/site.js");
@@ -40,6 +42,7 @@ impl Frame {
         } else {
             format!(" <span class=\"label label-sm label-success\">{}</span>", esc(&use_case))
         };
+        let script = if self.script_escaped { esc(SCRIPT) } else { SCRIPT.to_owned() };
         let session = match &self.user {
             Some(user) => {
                 let locked = match &self.locked {
@@ -52,7 +55,7 @@ impl Frame {
         };
         format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n\
-             <style>{STYLE}</style>\n<script>{SCRIPT}</script>\n</head>\n<body>\n\
+             <style>{STYLE}</style>\n<script>{script}</script>\n</head>\n<body>\n\
              <div id=\"page_header\"><h1>{title}{badge}</h1></div>\n\
              <div id=\"header_menu\"><a href=\"/\">home</a> {session}</div>\n\
              <div id=\"contents\">\n{body}\n</div>\n</body>\n</html>\n"

@@ -85,9 +85,6 @@ pub fn upload_form(setting: &Setting) -> String {
 fn field(item: &Field, setting: &Setting, facts: &dyn Facts, out: &mut String) {
     match *item {
         Field::Context { operational } => context_selector(operational, setting, out),
-        Field::Hidden(name, value) => {
-            let _ = writeln!(out, "<input type=\"hidden\" name=\"{name}\" value=\"{}\">", esc(value));
-        }
         Field::Observatory => {
             let _ =
                 writeln!(out, "<input type=\"hidden\" name=\"observatory\" value=\"{}\">", esc(&setting.observatory));

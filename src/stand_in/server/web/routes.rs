@@ -160,6 +160,9 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         hard(route("/uses/<file>", since_2019, open, views::browse::uses, Base)),
         route("/get/<file>/?", all, open, views::browse::get, Base),
         route("/context_table/<file>(?:/([0-9]+))?", all, open, views::table::table, Base),
+        route("/bestrefs/", all, open, views::bestrefs::dataset, Form(views::bestrefs::dataset_form)),
+        route("/bestrefs_explore/", all, open, views::bestrefs::explore, Form(views::bestrefs::explore_form)),
+        route("/bestrefs_explore_compute/", all, open, views::bestrefs::compute, Base),
         route("/difference/", all, open, views::difference::difference, Base),
         route("/difference/(?:.+)", since_2019, open, views::difference::difference, Base),
     ]

@@ -125,11 +125,6 @@ impl<'a> Visit<'a> {
         self.server.config.era == Era::Y2014
     }
 
-    /// True for the dialect of today's client.
-    pub fn is_now(&self) -> bool {
-        self.server.config.era == Era::Now
-    }
-
     /// True for what the site treats as a GET.
     pub fn is_get(&self) -> bool {
         self.request.method == "GET"
@@ -258,6 +253,7 @@ impl<'a> Visit<'a> {
             locked: user.is_some().then(|| self.locked_instrument().ok().flatten()).flatten(),
             user,
             current_path: self.full_path(),
+            script_escaped: self.server.faulty("escaped_upload_script"),
         }
     }
 

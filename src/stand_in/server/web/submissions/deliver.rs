@@ -57,6 +57,7 @@ pub fn carry_out(job: &Job<'_>, delivery: &Delivery<'_>) -> Result<Delivered, Re
         server.with_all_contexts(|| {
             server.config.log.message(Level::Info, &format!("Creating contexts {}", repr_list(delivery.context_rmaps)));
             let base = match mode {
+                _ if server.faulty("stale_base") => then.to_owned(),
                 "pmap_edit" => server.catalogue.context("edit")?.unwrap_or_default(),
                 "pmap_operational" => server.catalogue.context("operational")?.unwrap_or_default(),
                 _ => then.to_owned(),
@@ -132,6 +133,9 @@ fn make_contexts(
 
 /// The highest-named new pmap becomes the edit context, with a row in the history (WP 4.3).
 fn move_edit_context(server: &Server, files: &[String]) -> Result<(), Refusal> {
+    if server.faulty("edit_stays") {
+        return Ok(());
+    }
     let Some(pmap) = files.iter().filter(|name| name.ends_with(".pmap")).max() else { return Ok(()) };
     let observatory = repr(&server.config.observatory);
     let text = format!("Setting {observatory} default 'edit' context to {}", repr(pmap));
@@ -172,6 +176,12 @@ fn link_all(server: &Server, files: &[String], catalogue: &str) -> Result<(), Re
         fs::hard_link(from, to)?;
         if at == 0 {
             server.reached("confirm.first_link")?;
+        }
+    }
+    // A change of mode through a delivery link changes the cache copy too: it is one file (SO 3.3).
+    if let Some(mode) = server.fault("link_mode").and_then(|text| u32::from_str_radix(text.trim(), 8).ok()) {
+        for (_, to) in &places {
+            fs::set_permissions(to, fs::Permissions::from_mode(mode & 0o7777))?;
         }
     }
     Ok(())

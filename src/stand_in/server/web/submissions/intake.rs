@@ -144,6 +144,7 @@ fn take_mapping(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refusa
     job.say(&format!("Copying {}", repr(name)))?;
     job.server.config.log.message(Level::Info, &format!("Copying '{name}' --> '{new}'"));
     job.say_since_2019(&format!("Adding file {} to database.", repr(name)))?;
+    job.server.reached("submit.named")?;
     let text = derive::record(&text, &new, job.terms.auto_rename, job.generation()).map_err(|error| derived(&error))?;
     let row = FileRow { uploaded_as: name.to_owned(), creator_name: job.terms.creator.clone(), ..FileRow::default() };
     record_mapping(job, &new, &text, row)?;
@@ -178,6 +179,7 @@ pub fn record_mapping(job: &Job<'_>, new: &str, text: &str, row: FileRow) -> Res
     refuse_identical(job, if row.uploaded_as.is_empty() { new } else { &row.uploaded_as }, text.as_bytes())?;
     write_once(&place, text.as_bytes())?;
     job.added.borrow_mut().push(new.to_owned());
+    job.server.reached("submit.copied")?;
     let (instrument, filekind) = mapping_kind(text, new);
     let mapping = crate::rules::syntax::parse(text.as_bytes(), new).ok();
     let parent = mapping.as_ref().and_then(|mapping| mapping.header_str("derived_from")).unwrap_or("none").to_lowercase();
@@ -244,7 +246,7 @@ fn catalogue(job: &Job<'_>, new: &str, bytes: &[u8], place: &Path, row: FileRow)
         job.server.catalogue.raise_counter(&counter, serial as i64)?;
     }
     job.server.drop_cached();
-    Ok(())
+    job.server.reached("submit.catalogued")
 }
 
 /// The next name of a kind: one more than the last, names that are there passed over (RD 6.2).
@@ -286,6 +288,7 @@ fn take_reference(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refu
         true => next_name(job, &instrument, &filekind, extension)?,
     };
     announce(job, name, &new)?;
+    job.server.reached("submit.named")?;
     let bytes = fs::read(path)?;
     let rewritten = if job.terms.auto_rename && timed {
         let today = clock::local(job.server.config.clock.now(), &job.server.config.zone).date();
@@ -303,6 +306,7 @@ fn take_reference(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refu
     }
     bring(job, name, &new, path, &place, rewritten.as_deref())?;
     job.added.borrow_mut().push(new.clone());
+    job.server.reached("submit.copied")?;
     job.say_since_2019(&format!("Adding file {} to database.", repr(name)))?;
     let cards = hdus.as_ref().and_then(|hdus| hdus.first()).map(|hdu| hdu.cards.as_slice()).unwrap_or_default();
     let row = FileRow {
@@ -327,7 +331,7 @@ fn bring(job: &Job<'_>, name: &str, new: &str, path: &Path, place: &Path, bytes:
         log("Linking");
         return write_once(place, bytes);
     }
-    if fs::hard_link(path, place).is_ok() {
+    if !job.server.faulty("cross_device") && fs::hard_link(path, place).is_ok() {
         if !job.is_2014() {
             job.say(&format!("Linking {name} --> {new}"))?;
         }

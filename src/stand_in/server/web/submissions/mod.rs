@@ -105,6 +105,9 @@ impl<'a> Job<'a> {
     /// Removes what this submission had brought in; numbers already drawn stay used (WP 3.6).
     fn destroy(&self) -> Result<(), Refusal> {
         let added = self.added.take();
+        if self.server.faulty("failed_submission_stays") {
+            return Ok(());
+        }
         if !added.is_empty() {
             self.server.config.log.message(Level::Info, "Cleanup failed submission");
         }
@@ -140,13 +143,17 @@ fn carry_out(
         if !disposition.is_empty() {
             job.destroy()?;
         }
-        store(job.server, &job.who.user, submission.action(), &stored, disposition)
+        let row = store(job.server, &job.who.user, submission.action(), &stored, disposition)?;
+        job.server.reached("submit.stored")?;
+        Ok(row)
     });
     match outcome {
         Ok(row) => {
             finish(job.server, job.who, &row)?;
             Ok(row)
         }
+        // A request that dies leaves everything as it is.
+        Err(refusal) if is_crash(&refusal) => Err(refusal),
         Err(refusal) => {
             job.destroy()?;
             if let Some(channel) = job.who.channel.as_deref().filter(|_| !job.is_2014()) {
@@ -155,6 +162,11 @@ fn carry_out(
             Err(refusal)
         }
     }
+}
+
+/// Whether a request died at a crash point of the fault knobs.
+fn is_crash(refusal: &Refusal) -> bool {
+    refusal.unexpected && refusal.text.starts_with("crash at ")
 }
 
 /// Stores a result page.

@@ -155,9 +155,10 @@ pub fn generate(job: &Job<'_>, groups: &[Group], change: Change, creator: &str) 
                 FileRow { uploaded_as: new.clone(), creator_name: creator.to_owned(), ..FileRow::default() };
             record_mapping(job, &new, &text, row)
         });
-        made.map_err(|error| Refusal { text: format!("Generation of new rmaps failed: {}", error.text), ..error })?;
+        made.map_err(|error| if super::is_crash(&error) { error } else { Refusal { text: format!("Generation of new rmaps failed: {}", error.text), ..error } })?;
         out.push((group.rmap.clone(), new));
     }
+    job.server.reached("submit.rmaps_made")?;
     Ok(out)
 }
 

@@ -30,13 +30,16 @@ pub enum Button {
 pub fn settle(server: &Server, who: &Who, row: &ResultRow, ready: &Ready, button: &Button) -> Result<ResultRow, Refusal> {
     let modern = server.dialect().uuid_results;
     let working = if modern { "finalizing" } else { "" };
-    if !server.catalogue.change_disposition(&row.name, "", if modern { working } else { "settling" })? {
+    let again = server.faulty("confirm_twice");
+    if !again && !server.catalogue.change_disposition(&row.name, "", if modern { working } else { "settling" })? {
         return Err(Refusal::says("This submission was already confirmed or cancelled."));
     }
     server.drop_cached();
     let outcome = settled(server, who, row, ready, button);
     match &outcome {
         Ok(page) => finish(server, who, page)?,
+        // A request that dies says nothing more.
+        Err(refusal) if super::is_crash(refusal) => {}
         Err(refusal) if modern => {
             if let Some(channel) = &who.channel {
                 server.push_done(channel, 1, &escape(&refusal.text))?;
@@ -73,7 +76,9 @@ fn settled(server: &Server, who: &Who, row: &ResultRow, ready: &Ready, button: &
         }
     };
     let from = if server.dialect().uuid_results { "finalizing" } else { "settling" };
-    server.catalogue.change_disposition(&row.name, from, disposition)?;
+    if !server.faulty("confirm_twice") {
+        server.catalogue.change_disposition(&row.name, from, disposition)?;
+    }
     store(server, &who.user, ready.submission.action(), &stored, "")
 }
 

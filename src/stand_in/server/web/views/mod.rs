@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod activity;
+pub mod bestrefs;
 pub mod browse;
 pub mod browse_db;
 pub mod certify;

@@ -89,6 +89,22 @@ fn rmap_table(visit: &Visit, loaded: &Loaded) -> Result<Json, Stop> {
     Ok(json!({"aoColumns": columns, "aaData": rows}))
 }
 
+/// Values that an rmap's cases name for each of its parameters, alternatives apart.
+pub fn parameter_values(loaded: &Loaded) -> Vec<(String, std::collections::BTreeSet<String>)> {
+    let mut entries = Vec::new();
+    if let Value::Call(call) = &loaded.mapping.selector {
+        walk(call.name, &call.dict, &[], None, &mut entries);
+    }
+    let mut out: Vec<(String, std::collections::BTreeSet<String>)> =
+        match_parameters(loaded).into_iter().map(|name| (name, Default::default())).collect();
+    for entry in entries {
+        for ((_, values), value) in out.iter_mut().zip(&entry.values) {
+            values.extend(value.split(", ").map(str::to_owned));
+        }
+    }
+    out
+}
+
 /// Parameters of all levels but the date's.
 fn match_parameters(loaded: &Loaded) -> Vec<String> {
     let mut out = Vec::new();

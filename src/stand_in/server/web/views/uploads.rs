@@ -131,6 +131,9 @@ fn store(visit: &Visit, name: &str, bytes: &[u8]) -> Result<PathBuf, Stop> {
     if name == "." || name == ".." || name.contains(['/', '\0']) || name.len() > 255 {
         return Err(Stop::failed(format!("OSError no file can be named {}", repr(name))));
     }
+    if visit.server.faulty("uploads_full") {
+        return Err(Stop::failed("OSError [Errno 28] No space left on device"));
+    }
     let path = dir.join(name);
     remove(&path, name);
     let temporary = visit.server.config.dirs.uploads.join(format!("tmp{}.upload", uuid::Uuid::new_v4().simple()));

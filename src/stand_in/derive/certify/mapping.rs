@@ -196,6 +196,9 @@ impl Run<'_> {
     }
 
     fn compare_with_context(&self, rules: &Rules, lines: &mut Vec<LogLine>) -> Result<(), DeriveError> {
+        if self.context.is_empty() {
+            return Ok(());
+        }
         let Some(old) = self.counterpart(rules, lines)? else {
             lines.push(LogLine::info(format!(
                 "No predecessor for {} relative to context {}",

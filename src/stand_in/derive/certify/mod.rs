@@ -34,7 +34,9 @@ impl Certification {
 /// The first line: what is certified, which of how many, as what, against which context.
 fn opening(path: &str, kind: &str, context: &str, (n, of): (usize, usize), generation: Generation) -> LogLine {
     let kind = if generation == Generation::Now { kind.to_uppercase() } else { kind.to_lowercase() };
-    LogLine::info(format!("Certifying '{path}' ({n}/{of}) as '{kind}' relative to context '{context}'"))
+    // An empty context is none: nothing is compared.
+    let context = if context.is_empty() { "None".to_owned() } else { format!("'{context}'") };
+    LogLine::info(format!("Certifying '{path}' ({n}/{of}) as '{kind}' relative to context {context}"))
 }
 
 /// An error of the trap around a whole file.

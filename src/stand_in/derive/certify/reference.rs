@@ -83,7 +83,9 @@ impl Run<'_> {
         let parkeys = rules.as_ref().map(Rules::required_parkeys).unwrap_or_default();
         let rows = required_rows(facts_rows(observatory, instrument, filekind, self.generation), &parkeys);
         if self.generation == Generation::Y2014 {
-            if let Err(error) = &rules {
+            if let Err(error) = &rules
+                && !self.context.is_empty()
+            {
                 lines.push(LogLine::error(format!(
                     "Error finding governing rmap for '{}' under '{}' : {error}",
                     self.path, self.context
@@ -108,7 +110,7 @@ impl Run<'_> {
         self.show_provenance(&hdus, &keywords, &rows, &parkeys, lines);
         // A type that the context lacks is found out by the very last step.
         match (rules, self.generation) {
-            (Err(error), Generation::Now) => Err(error),
+            (Err(error), Generation::Now) if !self.context.is_empty() => Err(error),
             _ => Ok(()),
         }
     }

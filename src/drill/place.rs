@@ -129,18 +129,28 @@ pub fn furnish(tree: &Path) -> Result<PathBuf, DrillError> {
     Ok(root)
 }
 
-/// Copies a tree as it is: hard links, owners, times.
+/// The stand-in's own program in a fleet's tree: shared by all copies, it is only ever read.
+const PROGRAM: &str = "bin/crds-stand-in";
+
+/// Copies a saved fleet as it is: hard links, owners, times.
 ///
 /// # Errors
 ///
-/// If `cp` fails.
+/// If `rsync` fails.
 pub fn copy(from: &Path, to: &Path) -> Result<(), DrillError> {
-    let done = Command::new("cp").args(["-a", "--reflink=auto", "--"]).args([from, to]).status();
-    if done.is_ok_and(|status| status.success()) {
-        return Ok(());
+    fs::create_dir_all(to).map_err(DrillError::file("create", to))?;
+    let mut source = from.as_os_str().to_owned();
+    source.push("/");
+    let done = Command::new("rsync").args(["-aHX", "--exclude", &format!("/{PROGRAM}")]).arg(source).arg(to).status();
+    if !done.is_ok_and(|status| status.success()) {
+        return Err(DrillError::new(
+            format!("failed to copy `{}` to `{}`", from.display(), to.display()),
+            "see that the disk has room; CRDS_UPGRADE_STATES names another place",
+        ));
     }
-    Err(DrillError::new(
-        format!("failed to copy `{}` to `{}`", from.display(), to.display()),
-        "see that the disk has room; CRDS_UPGRADE_STATES names another place",
-    ))
+    let (ours, theirs) = (from.join(PROGRAM), to.join(PROGRAM));
+    if fs::hard_link(&ours, &theirs).is_err() {
+        fs::copy(&ours, &theirs).map_err(DrillError::file("copy", &theirs))?;
+    }
+    Ok(())
 }

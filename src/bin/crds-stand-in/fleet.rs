@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
-use crds_upgrade::stand_in::fleet::{FleetError, keeper, spec, start, up};
+use crds_upgrade::stand_in::fleet::{FleetError, keeper, saved, spec, start, up};
 
 /// What to do with the fleet.
 #[derive(Debug, clap::Args)]
@@ -22,6 +22,24 @@ enum Action {
         /// Directory of the fleet
         #[arg(long)]
         root: PathBuf,
+    },
+    /// Copy a fleet that goes on running
+    Save {
+        /// Directory of the fleet
+        #[arg(long)]
+        root: PathBuf,
+        /// Where the copy goes: must not exist
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Go on with a saved fleet, at the path where it was, in a mount and network namespace of its own
+    Resume {
+        /// Directory of the fleet
+        #[arg(long)]
+        root: PathBuf,
+        /// Take the fleet down when this process ends
+        #[arg(long)]
+        until_pid: Option<i32>,
     },
     /// Be the keeper of a fleet: cron, archive, proxies, clock (started by `up`)
     #[command(hide = true)]
@@ -96,6 +114,8 @@ pub fn run(args: Args) -> ExitCode {
     let done = match args.action {
         Action::Up(up) => bring_up(up),
         Action::Down { root } => start::down(&root),
+        Action::Save { root, out } => saved::save(&root, &out),
+        Action::Resume { root, until_pid } => saved::resume(&root, until_pid),
         Action::Keep { root, until_pid } => keeper::keep(&root, until_pid),
     };
     super::report(done)

@@ -11,6 +11,7 @@ pub mod mail;
 pub mod order;
 pub mod processes;
 pub mod queue;
+pub mod saved;
 pub mod site;
 pub mod spec;
 pub mod start;

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compare::{Change, Comparer, Comparison};
-use super::dataset;
 use super::context_diff::{ContextDiff, context_diff};
+use super::dataset;
 use super::error::RulesError;
 use super::input::json::Entry;
 use super::load::Context;
 use super::lookup::DatasetError;
 use super::since::{MIN_DATE, Since, auto_dates, dataset_time};
+
+pub use super::explain::{Class, Explained, explain};
+pub use super::run::{AffectedError, Options, compute_source};
 
 /// How affected datasets are worked out.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +47,11 @@ impl Mode {
         }
     }
 
+    /// Whether nothing but differences between answers can matter, so that an instrument without any can be skipped.
+    pub(super) fn is_lean(&self) -> bool {
+        !self.comparison.every_type && !self.comparison.keep_ties && !self.diffs_only && self.since == SinceMode::Ever
+    }
+
     /// Everything: every type of every dataset, no cut, no blind spot, ties kept.
     pub fn complete() -> Self {
         let comparison = Comparison { every_type: true, keep_ties: true, ..Comparison::default() };
@@ -66,7 +74,12 @@ impl Plan {
     /// # Errors
     ///
     /// Rules that cannot be loaded.
-    pub fn new(mode: &Mode, old: &Context, new: &Context, difference: Option<&ContextDiff>) -> Result<Self, RulesError> {
+    pub fn new(
+        mode: &Mode,
+        old: &Context,
+        new: &Context,
+        difference: Option<&ContextDiff>,
+    ) -> Result<Self, RulesError> {
         let worked_out;
         let mut comparison = mode.comparison.clone();
         let mut all_dates = false;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::answer::Best;
 use super::dataset::{self, Conditioned, Header};
-use super::engine::{Kid, Outcome, Session, SideId, TypeRef};
+use super::engine::{Kid, Outcome, Session, SideId, TypeRef, Why};
 use super::load::Context;
 use super::lookup::{DatasetError, exposure};
 use super::python::repr;
@@ -85,6 +85,14 @@ enum Side {
     Tuple,
 }
 
+/// What one side says when asked for a type.
+enum Asked {
+    /// It does not know the type.
+    Unknown,
+    /// Its answer.
+    Answer(Outcome),
+}
+
 /// One type of an instrument under two contexts.
 struct PairType {
     name: String,
@@ -112,12 +120,20 @@ pub struct Comparer {
     mode: Comparison,
     pub(super) session: Session,
     pairs: HashMap<String, Result<Arc<Pair>, DatasetError>>,
+    instrument_kids: Vec<Kid>,
 }
 
 impl Comparer {
     /// A comparer of two contexts of one observatory.
     pub fn new(old: &Context, new: &Context, mode: Comparison) -> Self {
-        Self { old: old.clone(), new: new.clone(), mode, session: Session::new(), pairs: HashMap::new() }
+        Self {
+            old: old.clone(),
+            new: new.clone(),
+            mode,
+            session: Session::new(),
+            pairs: HashMap::new(),
+            instrument_kids: Vec::new(),
+        }
     }
 
     /// Compares the answers for one dataset; nothing where its instrument is left out.
@@ -130,6 +146,9 @@ impl Comparer {
         let conditioned = Conditioned::new(header, self.new.observatory(), &instrument);
         let rules = super::lookup::rules_instrument(&self.new, &conditioned, &instrument);
         let pair = self.pair(&rules)?;
+        for context in [&self.new, &self.old] {
+            super::lookup::still_named(context, &conditioned, &rules)?;
+        }
         let wanted = if self.new.observatory() == "jwst" && !self.mode.all_types && self.mode.types.is_none() {
             exposure(header, self.mode.calibration_version.as_deref()).types()
         } else {
@@ -175,6 +194,9 @@ impl Comparer {
             return pair.clone();
         }
         let pair = self.plan(instrument).map(Arc::new);
+        let names = self.session.keywords().iter().zip(0..);
+        let named = names.filter(|(name, _)| matches!(name.as_str(), "INSTRUME" | "META.INSTRUMENT.NAME"));
+        self.instrument_kids = named.map(|(_, at)| Kid(at)).collect();
         self.pairs.insert(instrument.to_owned(), pair.clone());
         pair
     }
@@ -217,16 +239,59 @@ impl Comparer {
         Ok(Pair { old, new, instrument: instrument.to_owned(), types, first, rest })
     }
 
-    fn outcome(&mut self, side: SideId, name: &str, plan: Option<usize>) -> Option<Best> {
-        let outcome = match plan {
-            Some(plan) => self.session.lookup(side, plan),
-            None => match self.session.type_ref(side, name) {
-                None => return Some(Best::Failed(format!("Unknown reference type {}", repr(name)))),
-                Some(TypeRef::Omit) => Outcome::Omit,
-                Some(_) => Outcome::NotApplicable,
+    /// Asks one side for a type; `listed` where the type is asked for by name.
+    fn outcome(&mut self, side: SideId, kind: &PairType, plan: Option<usize>, listed: bool) -> Asked {
+        match plan {
+            Some(plan) => Asked::Answer(self.session.lookup(side, plan)),
+            None => match self.session.type_ref(side, &kind.name) {
+                None if listed => Asked::Unknown,
+                None | Some(TypeRef::Omit) => Asked::Answer(Outcome::Omit),
+                Some(_) => Asked::Answer(Outcome::NotApplicable),
             },
-        };
-        self.session.answer(&outcome)
+        }
+    }
+
+    fn best(&self, kind: &PairType, asked: Asked) -> Option<Best> {
+        match asked {
+            Asked::Unknown => Some(Best::Failed(format!("Unknown reference type {}", repr(&kind.name)))),
+            Asked::Answer(outcome) => self.session.answer(&outcome),
+        }
+    }
+
+    /// The common cases without any text: the same file, or no reference on both sides.
+    fn clearly_equal(&self, old: &Asked, new: &Asked) -> bool {
+        let (Asked::Answer(old), Asked::Answer(new)) = (old, new) else { return false };
+        match (old, new) {
+            (Outcome::One(..), Outcome::One(..)) => match (self.session.file(old), self.session.file(new)) {
+                (Some(a), Some(b)) => a == b && plain(a),
+                _ => false,
+            },
+            (Outcome::NotApplicable, Outcome::NotApplicable) => true,
+            _ => {
+                let none = |outcome: &Outcome| {
+                    matches!(outcome, Outcome::NotApplicable | Outcome::Omit | Outcome::Failed(Why::NoMatch))
+                };
+                !self.mode.undefined_matters && none(old) && none(new)
+            }
+        }
+    }
+
+    /// The types to compare where nothing but the exposure limits them.
+    pub(super) fn wanted_fast(&self, exposure: Option<&[String]>) -> Option<Vec<String>> {
+        if let Some(types) = &self.mode.types {
+            return Some(types.clone());
+        }
+        exposure.filter(|types| !types.is_empty() && !self.mode.all_types).map(<[String]>::to_vec)
+    }
+
+    /// The calibration version of headers that name none.
+    pub(super) fn calibration_version(&self) -> Option<&str> {
+        self.mode.calibration_version.as_deref()
+    }
+
+    /// The keywords that stand for the instrument and are set whatever the header says.
+    pub(super) fn instrument_kids(&self) -> &[Kid] {
+        &self.instrument_kids
     }
 
     /// Judges the header at hand; `rest` is called once before the first type that does not differ is looked at.
@@ -241,13 +306,17 @@ impl Comparer {
             wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|own| own == name))
                 && !mode.skip_types.iter().any(|own| own == name)
         };
+        let everything = wanted.is_none() && self.mode.skip_types.is_empty();
+        // Without a list the client asks each context for its own types only.
+        let listed = wanted.is_some();
         for kind in pair.types.iter().filter(|kind| !kind.same) {
-            if applies(&kind.name, &self.mode) {
-                // Without a list the client asks each context for its own types only.
-                let listed = wanted.is_some();
-                let old = self.known_or_listed(pair.old, kind, kind.old, listed);
-                let new = self.known_or_listed(pair.new, kind, kind.new, listed);
-                self.one(&mut change, pair, &kind.name, old, new)?;
+            if everything || applies(&kind.name, &self.mode) {
+                let old = self.outcome(pair.old, kind, kind.old, listed);
+                let new = self.outcome(pair.new, kind, kind.new, listed);
+                if !self.clearly_equal(&old, &new) {
+                    let (old, new) = (self.best(kind, old), self.best(kind, new));
+                    self.one(&mut change, pair, &kind.name, old, new)?;
+                }
             }
         }
         // Types that neither context knows: asked for by the exposure, they fail on both sides.
@@ -266,7 +335,11 @@ impl Comparer {
         rest(self);
         for kind in pair.types.iter().filter(|kind| kind.same) {
             if applies(&kind.name, &self.mode) {
-                let new = self.outcome(pair.new, &kind.name, kind.new);
+                let new = self.outcome(pair.new, kind, kind.new, true);
+                if matches!(&new, Asked::Answer(Outcome::NotApplicable)) {
+                    continue;
+                }
+                let new = self.best(kind, new);
                 let new = self.untied(&mut change, &kind.name, true, new);
                 match self.normal(new) {
                     Side::Tuple => return Err(self.tuple(pair, &kind.name)),
@@ -278,13 +351,6 @@ impl Comparer {
         change.updates.sort_by(|a, b| a.filekind.cmp(&b.filekind));
         change.killed.sort_by(|a, b| a.filekind.cmp(&b.filekind));
         Ok(change)
-    }
-
-    fn known_or_listed(&mut self, side: SideId, kind: &PairType, plan: Option<usize>, listed: bool) -> Option<Best> {
-        if !listed && self.session.type_ref(side, &kind.name).is_none() {
-            return None;
-        }
-        self.outcome(side, &kind.name, plan)
     }
 
     fn tuple(&self, pair: &Pair, name: &str) -> DatasetError {

@@ -64,6 +64,15 @@ pub fn reformat(date: &str) -> Result<DateText, String> {
     if three_letters(date) { alphabetical(date) } else { numerical(date) }
 }
 
+/// A date text in any form the client takes, as `YYYY-MM-DD HH:MM:SS[.ffffff]`.
+///
+/// # Errors
+///
+/// As [`reformat`].
+pub fn reformat_text(date: &str) -> Result<String, String> {
+    reformat(date).map(|date| date.as_str().to_owned())
+}
+
 /// Seconds from the year 0 of a text that [`reformat`] gave.
 pub fn seconds(date: &str) -> f64 {
     let number = |from: usize, to: usize| date.get(from..to).and_then(|n| n.parse::<i64>().ok()).unwrap_or(0);

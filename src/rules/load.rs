@@ -93,12 +93,7 @@ impl Library {
 
     /// The same, with the choice not to look at checksums.
     pub fn with_checksums(directory: impl Into<PathBuf>, check_sums: bool) -> Arc<Self> {
-        Arc::new(Self {
-            directory: directory.into(),
-            check_sums,
-            rmaps: Mutex::default(),
-            imaps: Mutex::default(),
-        })
+        Arc::new(Self { directory: directory.into(), check_sums, rmaps: Mutex::default(), imaps: Mutex::default() })
     }
 
     /// Where a mapping of that name lies: names without directory in the cache, others relative to the working directory.
@@ -198,10 +193,16 @@ impl Library {
     /// Rmaps come first and flat: filling one cell never waits for another, which a work-stealing pool would turn into
     /// waiting for oneself.
     pub fn preload<'a>(&self, contexts: impl IntoIterator<Item = &'a Context>) {
+        self.preload_some(contexts, |_| true);
+    }
+
+    /// The same for some instruments (lower case).
+    pub fn preload_some<'a>(&self, contexts: impl IntoIterator<Item = &'a Context>, wanted: impl Fn(&str) -> bool) {
         let mut imaps: Vec<(&str, &Arc<Loaded<Imap>>)> = contexts
             .into_iter()
-            .flat_map(|context| context.inner.instruments.values())
-            .filter_map(|entry| match entry {
+            .flat_map(|context| &context.inner.instruments)
+            .filter(|(name, _)| wanted(name))
+            .filter_map(|(_, entry)| match entry {
                 InstrumentEntry::Imap(name, cell) if cell.get().is_none() => Some((name.as_str(), cell)),
                 _ => None,
             })
@@ -246,8 +247,11 @@ impl Library {
         if own_kind != kind {
             return Err(RulesError::Kind { name: name.to_owned(), expected });
         }
-        let built = build(base, &mapping)
-            .map_err(|why| RulesError::Meaning { line: line_of(&text, &why), file: file.clone(), why })?;
+        let built = build(base, &mapping).map_err(|why| RulesError::Meaning {
+            line: line_of(&text, &why),
+            file: file.clone(),
+            why,
+        })?;
         if self.check_sums {
             verify(&mapping, &text, base, &file)?;
         }

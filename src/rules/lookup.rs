@@ -31,6 +31,12 @@ pub enum DatasetError {
         /// The pmap.
         context: String,
     },
+    /// The context asks for the instrument by a keyword that the header lacks.
+    #[error("Missing {} keyword in header for determining instrument.", repr(keyword))]
+    InstrumentLost {
+        /// The keyword.
+        keyword: String,
+    },
     /// The context has a special value where an imap should be.
     #[error("'str' object has no attribute 'get_required_parkeys': instrument {instrument} is `{value}` in {context}")]
     SpecialInstrument {
@@ -103,7 +109,9 @@ impl Lookup {
             Some(types) => types.iter().map(|name| name.to_lowercase()).collect(),
             None => self.exposure_types(context, header).iter().map(|name| (*name).to_owned()).collect(),
         };
-        let side = side(&mut self.session, context, &rules_instrument(context, &conditioned, &instrument))?;
+        let rules = rules_instrument(context, &conditioned, &instrument);
+        let side = side(&mut self.session, context, &rules)?;
+        still_named(context, &conditioned, &rules)?;
         self.fill(side, &conditioned);
         let wanted = if wanted.is_empty() {
             self.session.types(side).map(|(name, _)| name.to_owned()).collect()
@@ -176,6 +184,20 @@ pub(super) fn rules_instrument(context: &Context, header: &Conditioned, instrume
     let named = names.filter_map(|key| header.get(key)).find(|value| value.to_uppercase() != "UNDEFINED");
     let instrument = named.unwrap_or(instrument).to_lowercase();
     if instrument == "wfii" { "wfpc2".to_owned() } else { instrument }
+}
+
+/// Checks that the header still names its instrument when it is reduced to what the rules ask for: all other keywords
+/// that may name it are dropped there (RS 6, step 5).
+pub(super) fn still_named(context: &Context, header: &Conditioned, instrument: &str) -> Result<(), DatasetError> {
+    let own = context.instrument_key();
+    let Some(Ok(imap)) = context.imap(instrument) else { return Ok(()) };
+    let kept = |key: &str| key == own || imap.keys.iter().any(|name| name == key);
+    let lower = own.to_lowercase();
+    let mut names = [own, lower.as_str()].into_iter().chain(dataset::INSTRUMENT_KEYWORDS).filter(|key| kept(key));
+    if names.any(|key| header.get(key).is_some_and(|value| value.to_uppercase() != "UNDEFINED")) {
+        return Ok(());
+    }
+    Err(DatasetError::InstrumentLost { keyword: own.to_owned() })
 }
 
 /// Plans an instrument of a context.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crds_upgrade::rules::affected::{self, Mode};
-use crds_upgrade::rules::input::json::{Entry, Reader};
 use crds_upgrade::rules::context_diff::{EntryKind, context_diff};
+use crds_upgrade::rules::input::json::{Entry, Reader};
 use crds_upgrade::rules::{Context, Header, Lookup, since};
 
 use crate::data;
 
-fn headers(text: &str) -> BTreeMap<String, Header> {
+pub fn headers(text: &str) -> BTreeMap<String, Header> {
     let mut headers = BTreeMap::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         let mut reader = Reader::new(line.as_bytes());

@@ -1,4 +1,5 @@
 //! The rules engine against the real rules and the real client's answers.
 
+mod conform;
 mod data;
 mod golden;

@@ -3,7 +3,9 @@
 //! Exit codes: 0 pass, 1 fail, 2 unknown, 64 usage, 70 internal.
 
 mod abandon;
+mod affected;
 mod approve;
+mod bestrefs;
 mod check;
 mod drill;
 mod kills;
@@ -54,6 +56,10 @@ enum Command {
     /// One kill, inside its namespace
     #[command(hide = true)]
     KillInside(kills::InsideArgs),
+    /// Best references of datasets under one context
+    Bestrefs(bestrefs::Args),
+    /// Datasets whose best references change between two contexts
+    Affected(affected::Args),
     /// Open or resume the run of a nextest invocation (its setup script)
     #[command(hide = true)]
     OpenRun(open_run::Args),
@@ -96,6 +102,8 @@ fn main() -> ExitCode {
         Command::DrillRecord(args) => drill::record(args),
         Command::Kills(args) => kills::run(args),
         Command::KillInside(args) => kills::inside(args),
+        Command::Bestrefs(args) => bestrefs::run(args),
+        Command::Affected(args) => affected::run(args),
         Command::OpenRun(args) => open_run::run(args),
         Command::OnlySteps => open_run::only_steps(),
     }

@@ -60,6 +60,7 @@ pub struct Column {
     values: Vec<Box<str>>,
     by_value: ShortMap<Box<str>, u32>,
     by_raw: ShortMap<Box<[u8]>, u32>,
+    by_bare: ShortMap<Box<[u8]>, u32>,
     /// Values are not kept beyond the dataset: dates and times, which hardly repeat.
     volatile: bool,
     pinned: bool,
@@ -104,10 +105,22 @@ pub struct State {
     columns: Vec<Column>,
     cells: Vec<u32>,
     changes: Vec<(Kid, u32)>,
-    dates: Vec<(Vec<Kid>, Vec<u32>, Result<Date, Fail>)>,
+    dates: Vec<KnownDate>,
     kept: usize,
     buffer: String,
     pub(super) scratch: Vec<(u32, u32)>,
+}
+
+/// Date parkeys of one table; HST and JWST have two, Roman one.
+const MOST_DATE_KEYS: usize = 4;
+
+/// A date worked out for the dataset at hand.
+#[derive(Debug)]
+struct KnownDate {
+    count: usize,
+    kids: [Kid; MOST_DATE_KEYS],
+    numbers: [u32; MOST_DATE_KEYS],
+    date: Result<Date, Fail>,
 }
 
 /// A date ready to be searched for.
@@ -184,10 +197,22 @@ impl State {
         self.kept += column.values.len() - before;
     }
 
+    /// Makes a keyword undefined.
+    #[inline]
+    pub fn put_undefined(&mut self, kid: Kid) {
+        self.cells[kid.0 as usize] = UNDEFINED;
+    }
+
     /// Sets a keyword from the raw bytes of its value; `decode` gives the value's text where the bytes are new.
     ///
-    /// The same bytes must always mean the same text.
-    pub fn put_raw<'t>(&mut self, kid: Kid, raw: &[u8], decode: impl FnOnce() -> std::borrow::Cow<'t, str>) {
+    /// The same bytes with the same `bare` (not a text but a number or word) must always mean the same text.
+    pub fn put_raw<'t>(
+        &mut self,
+        kid: Kid,
+        raw: &[u8],
+        bare: bool,
+        decode: impl FnOnce() -> std::borrow::Cow<'t, str>,
+    ) {
         let column = &mut self.columns[kid.0 as usize];
         if column.volatile {
             let text = decode();
@@ -195,7 +220,8 @@ impl State {
             self.put(kid, &value);
             return;
         }
-        if let Some(number) = column.by_raw.get(raw) {
+        let known = if bare { &column.by_bare } else { &column.by_raw };
+        if let Some(number) = known.get(raw) {
             self.cells[kid.0 as usize] = *number;
             return;
         }
@@ -203,7 +229,9 @@ impl State {
         let value = condition_value(&text);
         self.put(kid, &value);
         let number = self.cells[kid.0 as usize];
-        self.columns[kid.0 as usize].by_raw.insert(raw.into(), number);
+        let column = &mut self.columns[kid.0 as usize];
+        let known = if bare { &mut column.by_bare } else { &mut column.by_raw };
+        known.insert(raw.into(), number);
         self.kept += 1;
     }
 
@@ -238,16 +266,31 @@ impl State {
 
     /// The date that a `UseAfter` over these keywords looks for (RS 9.6).
     pub fn date(&mut self, kids: &[Kid], names: &dyn Fn(usize) -> String) -> Result<Date, Fail> {
+        if kids.len() > MOST_DATE_KEYS {
+            return self.new_date(kids, names);
+        }
         let cells = &self.cells;
-        let same = |(known, numbers, _): &&(Vec<Kid>, Vec<u32>, _)| {
-            known == kids && kids.iter().zip(numbers).all(|(kid, number)| cells[kid.0 as usize] == *number)
+        let number = |kid: &Kid| cells[kid.0 as usize];
+        let same = |known: &&KnownDate| {
+            known.count == kids.len()
+                && known.kids[..known.count] == *kids
+                && kids.iter().zip(known.numbers).all(|(kid, known)| number(kid) == known)
         };
-        if let Some((_, _, date)) = self.dates.iter().find(same) {
-            return date.clone();
+        if let Some(known) = self.dates.iter().find(same) {
+            return known.date.clone();
         }
         let date = self.new_date(kids, names);
-        let numbers = kids.iter().map(|kid| self.number(*kid)).collect();
-        self.dates.push((kids.to_vec(), numbers, date.clone()));
+        let mut known = KnownDate {
+            count: kids.len(),
+            kids: [Kid(0); MOST_DATE_KEYS],
+            numbers: [0; MOST_DATE_KEYS],
+            date: date.clone(),
+        };
+        for (at, kid) in kids.iter().enumerate() {
+            known.kids[at] = *kid;
+            known.numbers[at] = self.number(*kid);
+        }
+        self.dates.push(known);
         date
     }
 

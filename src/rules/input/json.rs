@@ -97,6 +97,54 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads the members of an object without its braces, up to the end of the text.
+    ///
+    /// # Errors
+    ///
+    /// Text that is not a list of members.
+    pub fn members(&mut self, member: &mut dyn FnMut(String, Entry)) -> Result<(), JsonError> {
+        while !self.at_end() {
+            let id = self.string()?;
+            self.colon()?;
+            let entry = self.entry()?;
+            member(id, entry);
+            if self.at_end() {
+                break;
+            }
+            self.expect(b',')?;
+            if self.at_end() {
+                return self.error("expected another dataset");
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one member `"id": header`.
+    ///
+    /// # Errors
+    ///
+    /// Text that is not a member.
+    pub fn member(&mut self) -> Result<(String, Entry), JsonError> {
+        let id = self.string()?;
+        self.colon()?;
+        Ok((id, self.entry()?))
+    }
+
+    /// Checks that nothing else stands on the line.
+    ///
+    /// # Errors
+    ///
+    /// Something else.
+    pub fn end_of_line(&mut self) -> Result<(), JsonError> {
+        while matches!(self.bytes.get(self.at), Some(b' ' | b'\t' | b'\r')) {
+            self.at += 1;
+        }
+        match self.bytes.get(self.at) {
+            None | Some(b'\n') => Ok(()),
+            Some(_) => self.error("text after the end of the object"),
+        }
+    }
+
     fn colon(&mut self) -> Result<(), JsonError> {
         self.skip();
         self.expect(b':')?;

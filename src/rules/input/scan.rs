@@ -1,0 +1,331 @@
+//! A fast look at one dataset of a dump: finds the few keywords that rules ask for and skips the rest.
+//!
+//! Whatever is out of the ordinary (escapes where they matter, keywords in lower case or given twice, nested values,
+//! anything that is not JSON) is left to the general reader, which then decides what it means.
+
+use super::json::Reader;
+
+/// Where a value lies in the text.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Span {
+    generation: u32,
+    /// First byte: of a text, behind the quote.
+    pub start: u32,
+    /// Behind the last byte.
+    pub end: u32,
+    /// Not a text but a number or word.
+    pub bare: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    first: u64,
+    last: u64,
+    len: u32,
+    field: u16,
+}
+
+/// A keyword that makes a dataset out of the ordinary.
+pub const ODD: u16 = u16::MAX;
+const EMPTY: u16 = u16::MAX - 1;
+
+/// The keywords looked for, by hash.
+#[derive(Debug, Default)]
+pub struct Keys {
+    slots: Vec<Slot>,
+    names: Vec<Box<[u8]>>,
+    shift: u32,
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..at + 8) {
+        Some(eight) => {
+            u64::from_le_bytes([eight[0], eight[1], eight[2], eight[3], eight[4], eight[5], eight[6], eight[7]])
+        }
+        None => {
+            let rest = &bytes[at.min(bytes.len())..];
+            let mut eight = [0; 8];
+            eight[..rest.len()].copy_from_slice(rest);
+            u64::from_le_bytes(eight)
+        }
+    }
+}
+
+/// The first eight bytes of a key and its last eight (of a shorter key: the same, padded with zeros).
+#[inline]
+fn ends(bytes: &[u8], start: usize, len: usize) -> (u64, u64) {
+    if len >= 8 {
+        (word(bytes, start), word(bytes, start + len - 8))
+    } else {
+        let first = word(bytes, start) & ((1 << (8 * len)) - 1);
+        (first, first)
+    }
+}
+
+fn hash(first: u64, last: u64, len: u32) -> u64 {
+    (first ^ last.rotate_left(23) ^ u64::from(len)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Keys {
+    /// A table of keywords (upper case) and the numbers of their fields; [`ODD`] marks those to stay away from.
+    pub fn new<'k>(keys: impl IntoIterator<Item = (&'k str, u16)>) -> Self {
+        let keys: Vec<(&str, u16)> = keys.into_iter().collect();
+        let bits = (keys.len().max(8) * 4).next_power_of_two().trailing_zeros();
+        let empty = Slot { first: 0, last: 0, len: 0, field: EMPTY };
+        let mut table =
+            Self { slots: vec![empty; 1 << bits], names: vec![Box::default(); 1 << bits], shift: 64 - bits };
+        for (key, field) in keys {
+            let (first, last) = ends(key.as_bytes(), 0, key.len());
+            let len = key.len() as u32;
+            let mut at = (hash(first, last, len) >> table.shift) as usize;
+            while table.slots[at].field != EMPTY && *table.names[at] != *key.as_bytes() {
+                at = (at + 1) & (table.slots.len() - 1);
+            }
+            table.slots[at] = Slot { first, last, len, field };
+            table.names[at] = key.as_bytes().into();
+        }
+        table
+    }
+
+    #[inline]
+    fn find(&self, bytes: &[u8], start: usize, len: usize) -> Option<u16> {
+        let (first, last) = ends(bytes, start, len);
+        let mut at = (hash(first, last, len as u32) >> self.shift) as usize;
+        loop {
+            let slot = &self.slots[at];
+            if slot.field == EMPTY {
+                return None;
+            }
+            if slot.first == first
+                && slot.last == last
+                && slot.len == len as u32
+                && (len <= 16 || *self.names[at] == bytes[start..start + len])
+            {
+                return Some(slot.field);
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// Whether a key that is not plain upper case stands for one looked for.
+    #[cold]
+    fn finds_otherwise(&self, key: &[u8]) -> bool {
+        let upper = String::from_utf8_lossy(key).to_uppercase();
+        self.find(upper.as_bytes(), 0, upper.len()).is_some()
+    }
+}
+
+/// The values found in the dataset at hand.
+#[derive(Debug, Default)]
+pub struct Found {
+    generation: u32,
+    spans: Vec<Span>,
+}
+
+impl Found {
+    /// Room for that many fields.
+    pub fn new(fields: usize) -> Self {
+        Self { generation: 0, spans: vec![Span::default(); fields] }
+    }
+
+    fn begin(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        if self.generation == 0 {
+            self.spans.fill(Span::default());
+            self.generation = 1;
+        }
+    }
+
+    /// Where the value of a field lies, if the dataset has it.
+    #[inline]
+    pub fn get(&self, field: u16) -> Option<Span> {
+        let span = self.spans[usize::from(field)];
+        (span.generation == self.generation).then_some(span)
+    }
+}
+
+/// The next quote, backslash or control character.
+#[inline]
+fn special(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(eight) = bytes.get(at..at + 8) {
+        let word = u64::from_le_bytes([eight[0], eight[1], eight[2], eight[3], eight[4], eight[5], eight[6], eight[7]]);
+        let quote = word ^ (ONES * b'"' as u64);
+        let slash = word ^ (ONES * b'\\' as u64);
+        // Each term may be wrong only above its own first hit, so the lowest bit of all is right.
+        let hits = (quote.wrapping_sub(ONES) & !quote)
+            | (slash.wrapping_sub(ONES) & !slash)
+            | (word.wrapping_sub(ONES * 0x20) & !word);
+        let hits = hits & HIGHS;
+        if hits != 0 {
+            return at + (hits.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(byte) = bytes.get(at) {
+        if matches!(byte, b'"' | b'\\' | 0..=0x1f) {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+#[inline]
+fn blanks(bytes: &[u8], mut at: usize) -> usize {
+    while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\t' | b'\r')) {
+        at += 1;
+    }
+    at
+}
+
+/// A dataset found: where its id lies and where the text goes on behind it.
+#[derive(Debug, Clone, Copy)]
+pub struct Member {
+    /// First byte of the id.
+    pub id_start: usize,
+    /// Behind the last byte of the id.
+    pub id_end: usize,
+    /// Behind the dataset.
+    pub end: usize,
+}
+
+/// Scans `"id": {...}` from the quote at `at`; nothing where the general reader must look.
+pub fn member(bytes: &[u8], at: usize, keys: &Keys, found: &mut Found) -> Option<Member> {
+    found.begin();
+    let id_start = at + 1;
+    let id_end = special(bytes, id_start);
+    if bytes.get(at) != Some(&b'"') || bytes.get(id_end) != Some(&b'"') {
+        return None;
+    }
+    let mut at = colon(bytes, id_end + 1)?;
+    if bytes.get(at) != Some(&b'{') {
+        return None;
+    }
+    at = blanks(bytes, at + 1);
+    if bytes.get(at) == Some(&b'}') {
+        return Some(Member { id_start, id_end, end: at + 1 });
+    }
+    loop {
+        if bytes.get(at) != Some(&b'"') {
+            return None;
+        }
+        let start = at + 1;
+        let end = special(bytes, start);
+        if bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        let len = end - start;
+        let field = keys.find(bytes, start, len);
+        if field.is_none() && otherwise(bytes, start, len) && keys.finds_otherwise(&bytes[start..end]) {
+            return None;
+        }
+        at = colon(bytes, end + 1)?;
+        let (value_start, value_end, bare);
+        if bytes.get(at) == Some(&b'"') {
+            value_start = at + 1;
+            let mut end = special(bytes, value_start);
+            if bytes.get(end) == Some(&b'\\') {
+                // Escapes matter only where the value does.
+                if field.is_some() {
+                    return None;
+                }
+                let mut reader = Reader::new(&bytes[at..]);
+                reader.string().ok()?;
+                end = at + reader.offset() - 1;
+            }
+            if bytes.get(end) != Some(&b'"') {
+                return None;
+            }
+            (value_end, bare) = (end, false);
+            at = end + 1;
+        } else {
+            if matches!(bytes.get(at), None | Some(b'{' | b'[')) {
+                return None;
+            }
+            let mut reader = Reader::new(&bytes[at..]);
+            reader.value().ok()?;
+            value_start = at;
+            at += reader.offset();
+            (value_end, bare) = (at, true);
+        }
+        if let Some(field) = field {
+            if field == ODD || found.get(field).is_some() {
+                return None;
+            }
+            found.spans[usize::from(field)] =
+                Span { generation: found.generation, start: value_start as u32, end: value_end as u32, bare };
+        }
+        at = blanks(bytes, at);
+        match bytes.get(at) {
+            Some(b',') => at = blanks(bytes, at + 1),
+            Some(b'}') => return Some(Member { id_start, id_end, end: at + 1 }),
+            _ => return None,
+        }
+    }
+}
+
+/// Whether a key has lower-case letters or anything beyond ASCII.
+#[inline]
+fn otherwise(bytes: &[u8], start: usize, len: usize) -> bool {
+    let lower = |word: u64| {
+        let letters = word & (word << 1) & (ONES * 0x40);
+        letters | (word & HIGHS)
+    };
+    let (first, last) = ends(bytes, start, len);
+    if lower(first) | lower(last) != 0 {
+        return true;
+    }
+    len > 16 && bytes[start..start + len].iter().any(|b| b.is_ascii_lowercase() || *b >= 0x80)
+}
+
+#[inline]
+fn colon(bytes: &[u8], at: usize) -> Option<usize> {
+    let at = blanks(bytes, at);
+    (bytes.get(at) == Some(&b':')).then(|| blanks(bytes, at + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan(text: &str) -> Option<Vec<Option<&str>>> {
+        let keys = Keys::new([("A", 0), ("META.INSTRUMENT.NAME", 1), ("DETECTOR", 2), ("INSTRUMENT", ODD)]);
+        let mut found = Found::new(3);
+        let member = member(text.as_bytes(), 0, &keys, &mut found)?;
+        assert_eq!(member.end, text.trim_end().len());
+        let text = |span: Span| &text[span.start as usize..span.end as usize];
+        Some((0..3).map(|field| found.get(field).map(text)).collect())
+    }
+
+    #[test]
+    fn wanted_values_are_found_and_others_skipped() {
+        assert_eq!(
+            scan(r#""X": {"A": "1", "B": "\"\\", "DETECTOR": 5.0, "C": null}"#).unwrap(),
+            [Some("1"), None, Some("5.0")]
+        );
+        assert_eq!(scan(r#""X":{"META.INSTRUMENT.NAME":"MIRI","b":"lower"}"#).unwrap(), [None, Some("MIRI"), None]);
+        assert_eq!(scan(r#""X": {}"#).unwrap(), [None, None, None]);
+    }
+
+    #[test]
+    fn what_is_out_of_the_ordinary_is_left_alone() {
+        for text in [
+            r#""X": {"a": "1"}"#,
+            r#""X": {"A": "1", "A": "2"}"#,
+            r#""X": {"A": "\u0041"}"#,
+            r#""X": {"A": [1]}"#,
+            r#""X": {"B": {}}"#,
+            r#""X": {"INSTRUMENT": "ACS"}"#,
+            r#""X": {"A": tru}"#,
+            r#""X": {"A": "1""#,
+            r#""X": "message""#,
+            r#""X\n": {}"#,
+            r#""X": {"meta.instrument.name": "x"}"#,
+        ] {
+            assert!(scan(text).is_none(), "{text}");
+        }
+    }
+}

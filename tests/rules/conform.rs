@@ -1,0 +1,144 @@
+//! Fresh headers, answered by the real client and by us, lookup by lookup and print by print.
+//!
+//! The short form (a few thousand lookups) belongs to every test run; `CRDS_UPGRADE_CONFORM=full` compares more than
+//! 200,000. The client comes from `ci/client-venv` (from the Python package index, once).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crds_upgrade::rules::affected::{self, Mode};
+use crds_upgrade::rules::input::json::Entry;
+use crds_upgrade::rules::{Context, Lookup};
+use serde_json::Value;
+
+use crate::data;
+use crate::golden::headers;
+
+/// Observatory, contexts, seed, share of dirty headers, share of JWST headers that name a calibration version.
+const PAIRS: [(&str, &str, &str, u32, &str, &str); 9] = [
+    ("hst", "0250", "0310", 101, "0.25", "0"),
+    ("hst", "0300", "0350", 102, "0.4", "0"),
+    ("hst", "0260", "0400", 103, "0.25", "0"),
+    ("hst", "0254", "0280", 104, "0.4", "0"),
+    ("hst", "0390", "0400", 105, "0.4", "0"),
+    ("jwst", "0100", "0250", 106, "0.4", "0.7"),
+    ("jwst", "0200", "0300", 107, "0.25", "0"),
+    ("jwst", "0290", "0300", 108, "0.4", "0.5"),
+    ("jwst", "0000", "0150", 109, "0.25", "0.7"),
+];
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed:\n{errors}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Runs the client over fresh headers; the folder with what it said.
+fn record(venv: &str, cache: &Path, generator: &Path, at: usize, count: usize, out: &Path) -> PathBuf {
+    let (observatory, old, new, seed, dirty, versions) = PAIRS[at];
+    let (old, new) = (format!("{observatory}_{old}.pmap"), format!("{observatory}_{new}.pmap"));
+    let folder = out.join(format!("{observatory}_{at}"));
+    std::fs::create_dir_all(&folder).expect("writable");
+    let headers = folder.join("headers.json");
+    run(Command::new("python3")
+        .arg(generator)
+        .arg("--mappings")
+        .arg(cache.join("mappings"))
+        .args(["--obs", observatory, "--contexts", &format!("{old},{new}"), "--count", &count.to_string()])
+        .args(["--seed", &seed.to_string(), "--dirty", dirty, "--cal-ver", versions])
+        .arg("--out")
+        .arg(&headers));
+    let root = std::env::var("CARGO_MANIFEST_DIR").expect("run under cargo or nextest");
+    run(Command::new(Path::new(venv).join("bin/python"))
+        .arg(Path::new(&root).join("tests/rules/client/record.py"))
+        .args(["--old", &old, "--new", &new, "--headers"])
+        .arg(&headers)
+        .arg("--out")
+        .arg(&folder)
+        .env("CRDS_PATH", cache)
+        .env("CRDS_SERVER_URL", "https://crds-serverless-mode.stsci.edu")
+        .env("CRDS_READONLY_CACHE", "1")
+        .env_remove("CRDS_CONTEXT"));
+    folder
+}
+
+/// Compares what the client said with what we say; the number of lookups compared.
+fn compare(cache: &Path, at: usize, folder: &Path) -> usize {
+    let (observatory, old, new, ..) = PAIRS[at];
+    let context = |n: &str| Context::load(cache, &format!("{observatory}_{n}.pmap")).expect("a context of the cache");
+    let contexts = [("old", context(old)), ("new", context(new))];
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("the client's word");
+    let headers = headers(&read("headers.json"));
+    let mut lookup = Lookup::new();
+    let (mut compared, mut different) = (0, Vec::new());
+    for line in read("lookups.jsonl").lines() {
+        let record: Value = serde_json::from_str(line).expect("JSON");
+        let id = record["id"].as_str().expect("an id");
+        for (side, context) in &contexts {
+            let ours = lookup.best_references(context, &headers[id], None);
+            let theirs = record.get(*side);
+            match (&ours, theirs) {
+                (Ok(ours), Some(theirs)) => {
+                    let theirs = theirs.as_object().expect("a map");
+                    compared += theirs.len().max(ours.len());
+                    for name in ours.keys().chain(theirs.keys()) {
+                        let own = ours.get(name).map(crds_upgrade::rules::Best::to_json);
+                        if own.as_ref() != theirs.get(name) {
+                            different.push(format!("{id} {side} {name}: ours {own:?}, theirs {:?}", theirs.get(name)));
+                        }
+                    }
+                }
+                (Err(_), None) => {}
+                // The client asks the old context only when the new one has answered.
+                (Ok(_), None) if *side == "old" && record.get("new_error").is_some() => {}
+                _ => different.push(format!("{id} {side}: ours {ours:?}, theirs {theirs:?}")),
+            }
+        }
+    }
+    let datasets = headers.into_iter().map(|(id, header)| (id, Entry::Header(header)));
+    let ours = affected::compute(&contexts[0].1, &contexts[1].1, datasets, &Mode::default()).expect("loads");
+    let lines = |lines: Vec<String>| lines.into_iter().map(|line| line + "\n").collect::<String>();
+    let prints = [
+        ("affected", lines(ours.products().into_iter().collect())),
+        ("details", lines(ours.details().collect())),
+        ("newrefs", lines(ours.new_references().collect())),
+    ];
+    for (name, print) in prints {
+        assert_eq!(print, read(&format!("{name}.txt")), "{observatory} {old} -> {new}: --print of {name}");
+    }
+    let shown = different[..different.len().min(10)].join("\n");
+    assert!(
+        different.is_empty(),
+        "{observatory} {old} -> {new}: {} of {compared} differ, such as\n{shown}",
+        different.len()
+    );
+    println!(
+        "{observatory}_{old} -> {observatory}_{new}: {compared} lookups compared, 0 differences; three prints equal"
+    );
+    compared
+}
+
+#[test]
+fn the_real_client_says_the_same() {
+    let (Some(cache), Some(folder)) = (data::cache(), data::folder("rules-data")) else { return };
+    let root = std::env::var("CARGO_MANIFEST_DIR").expect("run under cargo or nextest");
+    let venv = run(&mut Command::new(Path::new(&root).join("ci/client-venv")));
+    let venv = venv.lines().last().expect("a path").to_owned();
+    let full = std::env::var("CRDS_UPGRADE_CONFORM").is_ok_and(|form| form == "full");
+    let out = tempfile::tempdir().expect("a temporary directory");
+    let generator = folder.join("gen_headers.py");
+    let mut compared = 0;
+    for at in 0..PAIRS.len() {
+        let jwst = PAIRS[at].0 == "jwst";
+        let count = match (full, jwst) {
+            (true, true) => 700,
+            (true, false) => 900,
+            (false, _) => 40,
+        };
+        let folder = record(&venv, cache, &generator, at, count, out.path());
+        compared += compare(cache, at, &folder);
+    }
+    println!("{compared} lookups compared, 0 differences");
+    assert!(compared >= if full { 200_000 } else { 5_000 }, "too few lookups: {compared}");
+}

@@ -137,12 +137,12 @@ fn backups_are_whole_or_silently_are_not() {
     fs::write(backups.join("crds_hst-2014-08-01-030700.mysql"), "-- old\n").expect("written");
     let mode = PermissionsExt::from_mode(0o666);
     fs::set_permissions(backups.join("crds_hst-2014-08-01-030700.mysql"), mode).expect("ours");
-    let said = fleet.on("ops", "cd $CRDS/CRDS_server\ntools/backup_server\necho status $status\n");
+    let said = fleet.on("ops", "sleep 5\ncd $CRDS/CRDS_server\ntools/backup_server\necho status $status\n");
     assert!(said.has("Error running: ['mysqldump'") && said.has("wrong-password") && said.has("status 0"), "{}", said.text);
     assert_eq!(read(&shared.join("backup.hst.ops.mysql")), "-- old\n");
 
     // Nothing there at all.
-    let said = fleet.on("ops", "cd $CRDS/CRDS_server\ntools/backup_server\necho status $status\n");
+    let said = fleet.on("ops", "sleep 5\ncd $CRDS/CRDS_server\ntools/backup_server\necho status $status\n");
     assert!(said.has("No match") && said.has("missing destination file operand"), "{}", said.text);
     assert!(said.has("status 0"), "{}", said.text);
     let last = backups.join(names(&backups).last().expect("sets"));
@@ -204,7 +204,7 @@ fn what_is_not_installed_does_not_run() {
 fn a_mirror_destroys_before_it_reads() {
     let fleet = Fleet::up("test,ops");
     let site = read(&fleet.root.join("site.toml"));
-    let ops = site.split("[hosts.ops").nth(1).unwrap_or("");
+    let ops = site.split("[hosts.ops.identity]").nth(1).unwrap_or("");
     let url = ops.split("direct_url = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("the URL of OPS").to_owned();
     let table = |role: &str| {
         let sql = "select count(*), max(id), sum(size) from crds_hst_catalog; select context from crds_hst_contexts;";
@@ -241,11 +241,14 @@ fn the_nightly_of_ops_runs_whole() {
     let said = fleet.on("ops", "crontab < /dev/null\nsource $HOME/cronenv.csh\nnightly.crds.job\necho; crontab -l | wc -l\n");
     let rule = "=".repeat(59);
     let lines: Vec<&str> = said.text.lines().collect();
-    let titles: Vec<&str> = lines
-        .windows(3)
-        .filter(|window| window[0] == rule && window[2] == rule)
-        .map(|window| window[1])
-        .collect();
+    // What stands between two rules is a title, unless the first of them closed the title before.
+    let mut titles: Vec<&str> = Vec::new();
+    let mut at = 0;
+    while let [first, title, last, ..] = lines.get(at..).unwrap_or_default() {
+        let found = *first == rule && *last == rule;
+        titles.extend(found.then_some(*title));
+        at += if found { 3 } else { 1 };
+    }
     let expected = [
         "CRDS config",
         "CRDS subversion status",

@@ -207,13 +207,22 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn summarise_all(&self, names: &[&str]) -> Result<BTreeMap<String, TableSummary>, CrdsError> {
+        Ok(self.contents(names)?.iter().map(|(name, table)| (name.clone(), summary(table))).collect())
+    }
+
+    /// All rows of several of [`TABLES`], by real name; tables that the server does not have are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn contents(&self, names: &[&str]) -> Result<BTreeMap<String, Table>, CrdsError> {
         let have = self.ask("show tables")?;
         let have: Vec<&str> = have.rows.iter().filter_map(|row| row.first()?.as_deref()).collect();
         let names: Vec<String> =
             names.iter().map(|name| self.table(name)).filter(|name| have.contains(&name.as_str())).collect();
         let questions: Vec<String> = names.iter().map(|name| format!("select * from {name} order by 1")).collect();
         let answers = self.ask_all(&questions)?;
-        Ok(names.into_iter().zip(answers.iter().map(summary)).collect())
+        Ok(names.into_iter().zip(answers).collect())
     }
 
     /// Number of rows, highest id and digest of one of [`TABLES`].

@@ -145,7 +145,8 @@ impl Remote {
     pub fn list(&self, path: &str, depth: Option<u32>) -> Result<Vec<Entry>, HostError> {
         let path = self.absolute(path)?;
         let depth = depth.unwrap_or(1000).to_string();
-        let argv = ["find", path, "-mindepth", "1", "-maxdepth", &depth, "-printf", FORMAT];
+        // The start itself may be a link (a shared home); what lies below is never followed.
+        let argv = ["find", "-H", path, "-mindepth", "1", "-maxdepth", &depth, "-printf", FORMAT];
         let limit = Limit { output: 512 << 20, ..Limit::WALK };
         let ran = self.call_as(CallKind::Read, &argv, limit)?;
         let ran = self.zero(&format!("find {path}"), ran)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Fields, State, Surface};
-use crate::crds::{CrdsError, Door, Server, TABLES};
+use crate::crds::{CrdsError, Door, Row, Server, TABLES};
 use crate::host::{Algorithm, Entry, EntryKind};
 
 /// Why a state could not be taken whole. A state is whole or there is none.
@@ -71,7 +71,6 @@ const AREAS: [Area; 18] = [
 pub struct Scope {
     areas: Vec<&'static str>,
     database: bool,
-    catalogue: bool,
     cron: bool,
     ports: bool,
     svn: bool,
@@ -90,7 +89,7 @@ impl Scope {
     /// What users' data is: database, catalogue, contexts, cache, deliveries, catalogues, ingest, reprocessing history.
     pub fn data() -> Self {
         let areas = vec!["mappings", "references", "config", "deliveries", "catalogs", "ingest", "uploads", "monitor"];
-        Self { areas, database: true, catalogue: true, contexts: true, ..Self::default() }
+        Self { areas, database: true, contexts: true, ..Self::default() }
     }
 
     /// Everything that needs no running server.
@@ -126,7 +125,7 @@ impl Scope {
     /// Also (or not) the database's tables, catalogue and contexts. Without an installed server they cannot be had.
     #[must_use]
     pub fn database(mut self, wanted: bool) -> Self {
-        (self.database, self.catalogue, self.contexts) = (wanted, wanted, wanted);
+        (self.database, self.contexts) = (wanted, wanted);
         self
     }
 
@@ -172,12 +171,9 @@ pub fn capture(server: &Server, scope: &Scope) -> Result<State, CaptureError> {
         put(&format!("files:{}", area.name), files(server, area))?;
     }
     if scope.database {
-        put("database", database(server))?;
-    }
-    if scope.catalogue {
-        put("catalogue", catalogue(server))?;
-        put("counters", counters(server))?;
-        put("history", history(server))?;
+        for (name, surface) in database(server).map_err(fail("database"))? {
+            put(name, Ok(surface))?;
+        }
     }
     if scope.contexts {
         put("contexts", contexts(server, scope.door))?;
@@ -255,35 +251,44 @@ fn file(entry: &Entry, hash: Option<&String>) -> Fields {
     fields
 }
 
-fn database(server: &Server) -> Result<Surface, CrdsError> {
-    let summaries = server.summarise_all(&TABLES)?;
-    let row = |summary: crate::crds::TableSummary| {
+/// Columns of the catalogue that make a file's state; the rest is covered by the table's digest.
+const CATALOGUE: [&str; 11] = [
+    "state",
+    "blacklisted",
+    "rejected",
+    "type",
+    "sha1sum",
+    "size",
+    "derived_from",
+    "catalog_link",
+    "deliverer_user",
+    "delivery_date",
+    "activation_date",
+];
+
+/// Every surface that the database gives, from one reading of it.
+fn database(server: &Server) -> Result<Vec<(&'static str, Surface)>, CrdsError> {
+    let tables = server.contents(&TABLES)?;
+    let summary = |table: &crate::crds::Table| {
+        let summary = table.summary();
         fields(&[("rows", json!(summary.rows)), ("max_id", json!(summary.max_id)), ("digest", json!(summary.digest))])
     };
-    Ok(summaries.into_iter().map(|(name, summary)| (name, row(summary))).collect())
-}
-
-fn catalogue(server: &Server) -> Result<Surface, CrdsError> {
-    let rows = server.catalogue()?;
-    let row = |row: crate::crds::Row| row.into_iter().map(|(column, value)| (column, json!(value))).collect();
-    Ok(rows.into_iter().map(|(name, fields)| (name, row(fields))).collect())
-}
-
-fn counters(server: &Server) -> Result<Surface, CrdsError> {
-    let rows = server.counters()?;
-    Ok(rows.into_iter().map(|row| (row.name, fields(&[("counter", json!(row.counter))]))).collect())
-}
-
-fn history(server: &Server) -> Result<Surface, CrdsError> {
-    let row = |row: &crate::crds::HistoryRow| {
-        fields(&[
-            ("start_date", json!(row.start_date)),
-            ("context", json!(row.context)),
-            ("state", json!(row.state)),
-            ("description", json!(row.description)),
-        ])
+    let summaries = tables.iter().map(|(name, table)| (name.clone(), summary(table))).collect();
+    let rows = |table: &str, key: fn(&Row) -> Option<String>, columns: &[&str]| -> Surface {
+        let rows = tables.get(&server.table(table)).map(crate::crds::Table::by_name).unwrap_or_default();
+        let field = |row: &Row, column: &str| row.get(column).map(|value| (column.to_owned(), json!(value)));
+        rows.iter()
+            .filter_map(|row| Some((key(row)?, columns.iter().filter_map(|column| field(row, column)).collect())))
+            .collect()
     };
-    Ok(server.history()?.iter().map(|entry| (format!("{:06}", entry.id), row(entry))).collect())
+    let name = |row: &Row| row.get("name").cloned().flatten();
+    let id = |row: &Row| Some(format!("{:0>6}", row.get("id")?.as_deref()?));
+    Ok(vec![
+        ("database", summaries),
+        ("catalogue", rows("*catalog", name, &CATALOGUE)),
+        ("counters", rows("*counters", name, &["counter"])),
+        ("history", rows("*context_history", id, &["start_date", "context", "state", "description"])),
+    ])
 }
 
 fn contexts(server: &Server, door: Option<Door>) -> Result<Surface, CrdsError> {

@@ -142,4 +142,42 @@ impl Server {
         self.remote.must_look(&["sleep", &count], Limit { time, output: 1 << 16 })?;
         Ok(())
     }
+
+    /// The host's clock in its own time zone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::now`], or the site's time zone is unknown.
+    pub fn local_now(&self) -> Result<jiff::Zoned, CrdsError> {
+        self.local(self.now()?)
+    }
+
+    /// A time of the host, in seconds since 1970, in its own time zone.
+    ///
+    /// # Errors
+    ///
+    /// The time or the site's time zone is unusable.
+    pub fn local(&self, seconds: f64) -> Result<jiff::Zoned, CrdsError> {
+        #[expect(clippy::cast_possible_truncation, reason = "checked by jiff against its own range")]
+        let stamp = jiff::Timestamp::from_millisecond((seconds * 1000.0) as i64);
+        let stamp = stamp.map_err(|error| self.shape("a time", &error.to_string()))?;
+        stamp.in_tz(&self.time_zone).map_err(|error| self.shape("the time zone", &error.to_string()))
+    }
+
+    /// Free kilobytes and used per cent of the file system that holds `path`.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked or `df` prints something else.
+    pub fn disk(&self, path: &str) -> Result<(u64, u8), CrdsError> {
+        let text = self.remote.must_look(&["df", "-Pk", path], Limit::QUICK)?.text();
+        let line = text.lines().nth(1).unwrap_or("");
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let read = (|| {
+            let free = fields.get(3)?.parse().ok()?;
+            let used = fields.get(4)?.strip_suffix('%')?.parse().ok()?;
+            Some((free, used))
+        })();
+        read.ok_or_else(|| self.shape("`df`", &text))
+    }
 }

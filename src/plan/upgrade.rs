@@ -308,8 +308,8 @@ pub struct AffectedLimits {
 pub struct TestBaseline {
     /// Least number of tests run.
     pub at_least: u64,
-    /// File with one test name a line (`class.method`), resolved against the plan's directory; its names must all have run.
-    pub names: Option<PathBuf>,
+    /// Names of tests (`Class.method`) that must all have run; empty = only their number counts.
+    pub names: Vec<String>,
     /// Tests that were skipped when the baseline was taken; others may not be.
     pub skipped: Vec<String>,
     /// Longest duration, in seconds.

@@ -382,7 +382,7 @@ fn tests(r: &Reader<'_>) -> BTreeMap<Role, TestBaseline> {
         }
         let baseline = entry.table(|r| TestBaseline {
             at_least: r.number("at_least", 1..=100_000, 1),
-            names: r.opt_path("names"),
+            names: r.shaped_texts("names", is_test, "a name such as \"Hst.test_index\""),
             skipped: r.texts("skipped"),
             longest_s: r.has("longest").then(|| r.duration("longest", 3600)),
         });
@@ -443,6 +443,11 @@ fn is_branch(text: &str) -> bool {
         && !text.starts_with(['/', '-'])
         && !text.ends_with('/')
         && text.split('/').all(|part| is_word(part) && !part.starts_with('.'))
+}
+
+/// `Class.method`.
+fn is_test(text: &str) -> bool {
+    text.split_once('.').is_some_and(|(class, method)| is_word(class) && is_word(method))
 }
 
 /// A path below a directory: relative, without `.` and `..`.

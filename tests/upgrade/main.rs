@@ -4,6 +4,9 @@ mod common;
 
 mod s110_review_test_regressions;
 mod s120_review_ops_regressions;
+mod s130_stop_ops_cron;
+mod s140_stop_ops_server;
+mod s150_verify_nightly_backup;
 mod s220_backup_ops_rules;
 mod s230_commit_rules_to_branch;
 mod s280_point_of_no_return;

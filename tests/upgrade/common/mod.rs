@@ -1,6 +1,8 @@
 //! What several steps share.
 
 pub mod affected;
+pub mod backup_set;
+pub mod before;
 pub mod claims;
 pub mod deliver;
 pub mod install;

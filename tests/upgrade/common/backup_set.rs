@@ -1,0 +1,272 @@
+//! Fetching a set of backups and saying what is wrong with it: SO 11's list of eight, used for last night's set, for
+//! the sets of s210 and for the inputs of the mirrors.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crds_upgrade::backup::{Dump, SetFacts, members, tag_time, unpack};
+use crds_upgrade::crds::{BackupSet, Server, SetFile};
+use crds_upgrade::run::{Evidence, Step, StepError};
+use jiff::civil::DateTime;
+
+/// Largest file of a set that is read.
+const MOST: usize = 2 << 30;
+
+/// Tables without which a dump is none (SO 11).
+const NEEDED: [&str; 3] = ["*catalog", "*contexts", "*context_history"];
+
+/// A set whose files were fetched.
+pub struct Fetched {
+    /// What `stat` says of its files.
+    pub listed: Vec<SetFile>,
+    /// Bytes by part: `backup`, `catalogs`, ...
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What they say.
+    pub facts: SetFacts,
+    /// The dump, if it can be read whole.
+    pub dump: Result<Dump, String>,
+    /// What was read, as evidence.
+    pub evidence: Evidence,
+}
+
+/// Fetches a dated set.
+pub fn dated(s: &Step, server: &Server, set: &BackupSet) -> Result<Fetched, StepError> {
+    fetch(s, server, &set.path, &set.tag, set.files.clone())
+}
+
+/// Fetches the shared set.
+pub fn shared(s: &Step, server: &Server) -> Result<Fetched, StepError> {
+    let base = server.paths().shared_backups.clone();
+    fetch(s, server, &base, "shared", server.shared_set()?)
+}
+
+fn fetch(s: &Step, server: &Server, base: &str, name: &str, listed: Vec<SetFile>) -> Result<Fetched, StepError> {
+    let marker = format!(".{}.", server.tail());
+    let mut files = BTreeMap::new();
+    for file in &listed {
+        let Some((part, _)) = file.name.split_once(&marker) else { continue };
+        s.progress(&format!("fetching {}", file.name), 0, file.entry.size, "bytes");
+        files.insert(part.to_owned(), server.remote().read_file(&format!("{base}/{}", file.name), MOST)?);
+    }
+    let facts = SetFacts::of(&files);
+    let text = files
+        .get("backup")
+        .map(|bytes| if bytes.starts_with(&[0x1f, 0x8b]) { unpack(bytes) } else { Ok(bytes.clone()) });
+    let dump = match text {
+        None => Err("there is no dump".to_owned()),
+        Some(Err(error)) => Err(error.to_string()),
+        Some(Ok(bytes)) => Dump::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| error.to_string()),
+    };
+    let account = serde_json::json!({ "set": name, "host": server.name(), "files": listed, "facts": facts });
+    let evidence = s.evidence(&format!("backup set {name} of {}", server.role()), account.to_string())?;
+    Ok(Fetched { listed, files, facts, dump, evidence })
+}
+
+impl Fetched {
+    /// Files that are missing, empty, or whose mode or owner is wrong.
+    pub fn incomplete(&self, server: &Server, names: &[String]) -> Vec<String> {
+        let account = &server.expected().account;
+        let mut faults = Vec::new();
+        for name in names {
+            let Some(file) = self.listed.iter().find(|file| file.name == *name) else {
+                faults.push(format!("{name} is missing"));
+                continue;
+            };
+            // The list of deliveries is empty when nothing is pending; everything else never is.
+            if file.entry.size == 0 && !name.starts_with("deliveries.") {
+                faults.push(format!("{name} is empty"));
+            }
+            if file.entry.owner != *account {
+                faults.push(format!("{name} belongs to {}", file.entry.owner));
+            }
+            if name.starts_with("backup.") && file.entry.mode & 0o7777 != 0o600 {
+                faults.push(format!("{name} has mode {:04o}, not 0600", file.entry.mode));
+            }
+        }
+        faults
+    }
+
+    /// Archives that do not unpack, hold nothing or the wrong directory.
+    pub fn unreadable(&self) -> Vec<String> {
+        let mut faults: Vec<String> = self.facts.broken.iter().map(|(part, why)| format!("{part}: {why}")).collect();
+        for (part, names) in &self.facts.misplaced {
+            faults.push(format!("{part} holds {}", names.join(", ")));
+        }
+        for (part, count) in &self.facts.members {
+            if *count == 0 && part != "catalogs" {
+                faults.push(format!("{part} holds no file"));
+            }
+        }
+        faults
+    }
+
+    /// What is wrong with the dump itself: head, tables, closing line, statements.
+    pub fn bad_dump(&self, server: &Server) -> Vec<String> {
+        let mut faults = Vec::new();
+        if let Some(facts) = &self.facts.dump {
+            let wanted = &server.expected().database;
+            if facts.database != *wanted {
+                faults.push(format!("the dump is of database `{}`, not `{wanted}`", facts.database));
+            }
+            if !facts.closed {
+                faults.push("the dump has no closing line: it was cut short".to_owned());
+            }
+            let needed: Vec<String> = NEEDED.iter().map(|table| server.table(table)).collect();
+            faults.extend(
+                facts.lacks(needed.iter().map(String::as_str)).iter().map(|table| format!("no table `{table}`")),
+            );
+        }
+        match &self.dump {
+            Err(why) => faults.push(format!("the dump cannot be read: {why}")),
+            Ok(dump) => {
+                let catalogue = server.table("*catalog");
+                if dump.tables.get(&catalogue).is_none_or(|table| table.rows.is_empty()) {
+                    faults.push(format!("`{catalogue}` has no rows"));
+                }
+            }
+        }
+        faults
+    }
+
+    /// Whether the dump reaches the newest rows that the live database had when it was made, and no further.
+    pub fn stale_rows(&self, server: &Server) -> Result<Vec<String>, StepError> {
+        let Ok(dump) = &self.dump else { return Ok(vec!["the dump cannot be read".into()]) };
+        let completed = dump.facts.completed.clone();
+        let mut faults = Vec::new();
+        for (table, date) in [("*context_history", "start_date"), ("*actions", "date"), ("*catalog", "delivery_date")] {
+            let name = server.table(table);
+            let live = server.ask(&format!("select id, {date} from {name} order by id"))?;
+            let newest = live.rows.iter().filter_map(|row| {
+                let (id, when) = (row.first()?.as_deref()?, row.get(1)?.as_deref()?);
+                (when.get(..19)? <= completed.as_str()).then(|| id.parse::<u64>().ok()).flatten()
+            });
+            let newest = newest.max().unwrap_or(0);
+            let dumped = dump.summaries().get(&name).map_or(0, |summary| summary.max_id);
+            if dumped < newest {
+                faults.push(format!("the dump is older than its rows should be: {name} ends at id {dumped}, the server had {newest} then"));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// What is wrong with the archives when compared with the live directories: names that the server does not have,
+    /// and live files older than the set that it lacks.
+    pub fn against_live(&self, server: &Server, made: f64) -> Result<Vec<String>, StepError> {
+        let mut faults = Vec::new();
+        let places = [
+            ("catalogs", server.paths().catalogs(), "catalogs".to_owned()),
+            ("mappings", server.paths().mappings(server.observatory()), format!("mappings/{}", server.observatory())),
+        ];
+        for (part, path, prefix) in places {
+            let Some(bytes) = self.files.get(part) else { continue };
+            let Ok(names) = members(bytes) else { continue };
+            let prefix = format!("{prefix}/");
+            let archived: BTreeSet<&str> =
+                names.iter().filter_map(|name| name.strip_prefix(&prefix)).filter(|name| !name.is_empty()).collect();
+            let live = server.remote().list(&path, Some(1))?;
+            let missing: Vec<&str> = live
+                .iter()
+                .filter(|entry| entry.mtime < made && !archived.contains(entry.path.as_str()))
+                .map(|entry| entry.path.as_str())
+                .collect();
+            if !missing.is_empty() {
+                faults.push(format!("{part} lacks {} file(s) that were there: {}", missing.len(), some(&missing)));
+            }
+            let gone: Vec<&str> =
+                archived.iter().copied().filter(|name| !live.iter().any(|entry| entry.path == *name)).collect();
+            if !gone.is_empty() {
+                faults.push(format!(
+                    "{part} has {} file(s) that the server does not have: {}",
+                    gone.len(),
+                    some(&gone)
+                ));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// Odd names in the list of deliveries, and links that are older than the set but not in it.
+    pub fn bad_deliveries(&self, server: &Server, made: f64) -> Result<Vec<String>, StepError> {
+        let Some(list) = &self.facts.deliveries else { return Ok(vec!["there is no list of deliveries".into()]) };
+        let mut faults: Vec<String> = list.odd.iter().map(|line| format!("odd name `{line}` in the list")).collect();
+        for link in server.deliveries()? {
+            let stem = |name: &str| name.split(".cat").next().unwrap_or(name).to_owned();
+            let listed = list.names.iter().any(|name| stem(name) == stem(&link.name));
+            if link.entry.mtime < made && !listed {
+                faults.push(format!("the list lacks `{}`", link.name));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// In what `shared` is not this set.
+    pub fn unlike(&self, shared: &Self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let newest = self.listed.iter().map(|file| file.entry.mtime).fold(f64::NEG_INFINITY, f64::max);
+        for file in &shared.listed {
+            let apart = (file.entry.mtime - newest).abs();
+            if apart > 1800.0 {
+                faults.push(format!("shared {} is {} min apart from the dated set", file.name, (apart / 60.0).round()));
+            }
+        }
+        if self.facts.dump_hash != shared.facts.dump_hash {
+            faults.push("the shared dump is not the dated one".to_owned());
+        }
+        for part in ["catalogs", "mappings", "config", "monitor_reprocessing"] {
+            match (self.files.get(part), shared.files.get(part)) {
+                (Some(a), Some(b)) => {
+                    // The two are made by two runs of tar; config and monitor files may be rewritten in between.
+                    let same = match part {
+                        "catalogs" | "mappings" => unpack(a).ok() == unpack(b).ok(),
+                        _ => members(a).ok() == members(b).ok(),
+                    };
+                    if !same {
+                        faults.push(format!("the shared {part} is not the dated one"));
+                    }
+                }
+                (Some(_), None) => faults.push(format!("there is no shared {part}")),
+                _ => {}
+            }
+        }
+        if self.facts.deliveries.as_ref().map(|list| &list.names)
+            != shared.facts.deliveries.as_ref().map(|list| &list.names)
+        {
+            faults.push("the shared list of deliveries is not the dated one".to_owned());
+        }
+        faults
+    }
+
+    /// Whether its dump was closed between two local times.
+    pub fn dump_time(&self) -> Option<DateTime> {
+        self.facts.dump.as_ref()?.completed.replacen(' ', "T", 1).parse().ok()
+    }
+}
+
+/// The first few of a list.
+pub fn some(names: &[&str]) -> String {
+    let shown: Vec<&str> = names.iter().take(4).copied().collect();
+    if names.len() > 4 { format!("{} ...", shown.join(", ")) } else { shown.join(", ") }
+}
+
+/// When last night's nightly ran: from 03:05 of today, or of yesterday if it is earlier than that now, for `hours`.
+pub fn last_night(now: &jiff::Zoned, hours: u8) -> (DateTime, DateTime) {
+    let civil = now.datetime();
+    let mut from = civil.date().at(3, 5, 0, 0);
+    if civil < from {
+        from = from.saturating_sub(jiff::Span::new().days(1));
+    }
+    let to = from.saturating_add(jiff::Span::new().hours(i64::from(hours)));
+    (from, to)
+}
+
+/// The newest dated set, and the one of the night before.
+pub fn newest(sets: &[BackupSet]) -> (Option<&BackupSet>, Option<&BackupSet>) {
+    let newest = sets.last();
+    let day = |set: &BackupSet| tag_time(&set.tag).map(|time| time.date());
+    let before = sets.iter().rev().find(|set| newest.is_some_and(|newest| day(set) < day(newest)));
+    (newest, before)
+}
+
+/// The evidence word for a list of faults.
+pub fn said(faults: &[String], good: impl Into<String>) -> String {
+    if faults.is_empty() { good.into() } else { super::tally::shorten(faults) }
+}

@@ -34,7 +34,6 @@ pub(crate) struct Rules {
     pub(crate) header: Vec<(String, Py)>,
     pub(crate) comment: Option<String>,
     pub(crate) body: Body,
-    order: KeyOrder,
 }
 
 #[derive(Clone, Debug)]
@@ -88,7 +87,7 @@ impl Rules {
                 return Err(augment(DeriveError::new("MappingFormatError", why)));
             }
         };
-        let mut rules = Self { file: file.to_owned(), header, comment: mapping.comment, body, order };
+        let mut rules = Self { file: file.to_owned(), header, comment: mapping.comment, body };
         if let Body::Table(pairs) = &mut rules.body {
             pairs.sort_by(|a, b| compare(&a.0, &b.0, KeyOrder::Numeric));
         }
@@ -226,7 +225,7 @@ impl Rules {
         out.push_str("selector = ");
         match &self.body {
             Body::Table(pairs) => put_dict(pairs, 0, &mut out),
-            Body::Tree(node) => node.put(0, self.order, &mut out),
+            Body::Tree(node) => node.put(0, &mut out),
         }
         out.push('\n');
         out
@@ -353,7 +352,7 @@ impl Node {
         self.entries.sort_by(|a, b| compare(&a.0, &b.0, order));
     }
 
-    fn put(&self, indent: usize, order: KeyOrder, out: &mut String) {
+    fn put(&self, indent: usize, out: &mut String) {
         out.push_str(self.class.as_str());
         out.push_str("({\n");
         for (key, choice) in &self.entries {
@@ -361,7 +360,7 @@ impl Node {
             out.push_str(&key.repr());
             out.push_str(" : ");
             match choice {
-                Choice::Node(node) => node.put(indent + 1, order, out),
+                Choice::Node(node) => node.put(indent + 1, out),
                 Choice::Value(value) => out.push_str(&value.repr()),
             }
             out.push_str(",\n");

@@ -87,23 +87,23 @@ pub(crate) fn check_value(
     if condition::is_esoteric(value) || matches!(value, "*" | "ANY" | "N/A") {
         return Ok(());
     }
-    if let [one] = allowed {
-        if let Some((low, high)) = one.split_once(':') {
-            let number = |text: &str| super::dates::float(text);
-            let (low, high, given) = (number(low)?, number(high)?, number(value)?);
-            if low <= given && given <= high {
-                return Ok(());
-            }
-            let text = |x: f64| crate::stand_in::fits::python_float(x);
-            let why = format!(
-                " parameter={} value ={} is not in range [{} .. {}]",
-                repr(name),
-                repr(value),
-                text(low),
-                text(high)
-            );
-            return Err(DeriveError::new("ValidationError", why));
+    if let [one] = allowed
+        && let Some((low, high)) = one.split_once(':')
+    {
+        let number = |text: &str| super::dates::float(text);
+        let (low, high, given) = (number(low)?, number(high)?, number(value)?);
+        if low <= given && given <= high {
+            return Ok(());
         }
+        let text = |x: f64| crate::stand_in::fits::python_float(x);
+        let why = format!(
+            " parameter={} value ={} is not in range [{} .. {}]",
+            repr(name),
+            repr(value),
+            text(low),
+            text(high)
+        );
+        return Err(DeriveError::new("ValidationError", why));
     }
     let replaced = substitutions.get(name).and_then(|t| t.iter().find(|(old, _)| old.as_str() == Some(value)));
     match replaced {

@@ -125,12 +125,11 @@ fn derivation(case: &Value, store: &dyn Store, generation: Generation) -> Option
         Err(error) => return Some(refusal(&error, &log)),
     };
     let mut result = json!({"ok": true, "sha1": sha1_hex(text.as_bytes()), "log": shown(&log, Level::Warning)});
-    if order == KeyOrder::Text {
-        if let (Ok(numeric), _) = carry_out(KeyOrder::Numeric) {
-            if numeric != text {
-                result["numeric_order"] = json!({"sha1": sha1_hex(numeric.as_bytes())});
-            }
-        }
+    if order == KeyOrder::Text
+        && let (Ok(numeric), _) = carry_out(KeyOrder::Numeric)
+        && numeric != text
+    {
+        result["numeric_order"] = json!({"sha1": sha1_hex(numeric.as_bytes())});
     }
     Some(result)
 }
@@ -168,11 +167,10 @@ fn roundtrip(case: &Value, store: &dyn Store, generation: Generation) -> Option<
             let sha1 = sha1_hex(new.as_bytes());
             let input = sha1_hex(text.as_bytes());
             let mut result = json!({"ok": true, "unchanged": new == text, "sha1": sha1, "sha1_input": input});
-            if let Ok(numeric) = written(KeyOrder::Numeric) {
-                if numeric != new {
-                    result["numeric_order"] =
-                        json!({"unchanged": numeric == text, "sha1": sha1_hex(numeric.as_bytes())});
-                }
+            if let Ok(numeric) = written(KeyOrder::Numeric)
+                && numeric != new
+            {
+                result["numeric_order"] = json!({"unchanged": numeric == text, "sha1": sha1_hex(numeric.as_bytes())});
             }
             result
         }

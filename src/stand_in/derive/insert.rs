@@ -274,10 +274,10 @@ impl Insertion<'_> {
             if key != other && is_superset(&other, &key) && !different_weight(&key, &other) {
                 let shown = |key: &[String], choice: Option<&Choice>| {
                     let mut text = repr_texts(key);
-                    if let Some(Choice::Node(nested)) = choice {
-                        if let Some((date, Choice::Value(name))) = nested.entries.first() {
-                            text += &format!(" : UseAfter({{\n    {} : {}", repr(&date.text()), name.text());
-                        }
+                    if let Some(Choice::Node(nested)) = choice
+                        && let Some((date, Choice::Value(name))) = nested.entries.first()
+                    {
+                        text += &format!(" : UseAfter({{\n    {} : {}", repr(&date.text()), name.text());
                     }
                     text
                 };

@@ -198,10 +198,11 @@ fn cross_strap(keywords: &mut Keywords) {
         return;
     }
     let strap = |keywords: &mut Keywords, from: &str, to: &str| {
-        if from != to && defined(keywords, to).is_none() {
-            if let Some(value) = defined(keywords, from) {
-                keywords.insert(to.to_owned(), value);
-            }
+        if from != to
+            && defined(keywords, to).is_none()
+            && let Some(value) = defined(keywords, from)
+        {
+            keywords.insert(to.to_owned(), value);
         }
     };
     for (master, others) in SYNONYMS {

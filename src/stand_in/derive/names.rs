@@ -318,17 +318,19 @@ fn classify(name: &str, log: &mut Vec<LogLine>) -> NameClass {
         range.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
     };
     let shape = name.split_once('_').and_then(|(root, rest)| rest.split_once('.').map(|(s, e)| (root, s, e)));
-    if let Some((root, suffix, extension)) = shape {
-        if word(root, 9..=9) && word(suffix, 1..=8) && word(extension, 1..=6) {
-            let digit = root.starts_with(|c: char| c.is_ascii_digit());
-            let synphot = root.ends_with('m') && matches!(suffix, "tmc" | "tmg" | "tmt");
-            return match (synphot, digit) {
-                (true, true) => NameClass::NewSynphot,
-                (true, false) => NameClass::OldSynphot,
-                (false, true) => NameClass::NewTime,
-                (false, false) => NameClass::OldTime,
-            };
-        }
+    if let Some((root, suffix, extension)) = shape
+        && word(root, 9..=9)
+        && word(suffix, 1..=8)
+        && word(extension, 1..=6)
+    {
+        let digit = root.starts_with(|c: char| c.is_ascii_digit());
+        let synphot = root.ends_with('m') && matches!(suffix, "tmc" | "tmg" | "tmt");
+        return match (synphot, digit) {
+            (true, true) => NameClass::NewSynphot,
+            (true, false) => NameClass::OldSynphot,
+            (false, true) => NameClass::NewTime,
+            (false, false) => NameClass::OldTime,
+        };
     }
     log.push(LogLine::warning(format!("Failed to classify name {} for determining time order.", repr(name))));
     NameClass::OldTime

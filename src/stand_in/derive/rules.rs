@@ -319,12 +319,11 @@ impl Node {
 
     /// What the client checks when a selector is made: no key twice, keys of the right length.
     fn check(&self, generation: Generation) -> Result<(), DeriveError> {
-        if self.class == Selector::VersionAfter {
-            if let Some((key, _)) =
+        if self.class == Selector::VersionAfter
+            && let Some((key, _)) =
                 self.entries.iter().find(|(key, _)| !key.as_str().is_some_and(super::insert::is_version))
-            {
-                return Err(DeriveError::new("AssertionError", format!("Invalid version string {}", key.repr())));
-            }
+        {
+            return Err(DeriveError::new("AssertionError", format!("Invalid version string {}", key.repr())));
         }
         if self.class != Selector::Match {
             return Ok(());

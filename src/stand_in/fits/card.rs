@@ -101,24 +101,25 @@ pub(super) fn parse_cards(raw: &[[u8; super::CARD]]) -> Result<Vec<Card>, FitsEr
     for bytes in raw {
         let line: String = bytes.iter().map(|&b| if (0x20..0x7f).contains(&b) { b as char } else { '?' }).collect();
         let keyword = line[..8].trim_end().to_ascii_uppercase();
-        if keyword == "CONTINUE" && open_string {
-            if let (Some(previous), Some((text, comment))) = (cards.last_mut(), quoted(line[8..].trim_start())) {
-                if let CardValue::Text(sofar) = &mut previous.value {
-                    sofar.pop();
-                    sofar.push_str(&text);
-                    open_string = text.ends_with('&');
-                    if !open_string {
-                        *sofar = sofar.trim_end().to_owned();
-                    }
+        if keyword == "CONTINUE"
+            && open_string
+            && let (Some(previous), Some((text, comment))) = (cards.last_mut(), quoted(line[8..].trim_start()))
+        {
+            if let CardValue::Text(sofar) = &mut previous.value {
+                sofar.pop();
+                sofar.push_str(&text);
+                open_string = text.ends_with('&');
+                if !open_string {
+                    *sofar = sofar.trim_end().to_owned();
                 }
-                if !comment.is_empty() {
-                    if !previous.comment.is_empty() {
-                        previous.comment.push(' ');
-                    }
-                    previous.comment.push_str(&comment);
-                }
-                continue;
             }
+            if !comment.is_empty() {
+                if !previous.comment.is_empty() {
+                    previous.comment.push(' ');
+                }
+                previous.comment.push_str(&comment);
+            }
+            continue;
         }
         open_string = false;
         let card = if keyword == "HIERARCH" && line.contains('=') {

@@ -2,6 +2,7 @@
 
 mod rpc;
 mod web_browser;
+mod web_chromium;
 mod web_eras;
 mod web_rules;
 mod web_score;

@@ -98,12 +98,8 @@ impl Site {
         config.clock = Arc::clone(&clock) as Arc<dyn Clock>;
         config.public_url = "https://hst-crds.example/".to_owned();
         set(&mut config);
-        let from = Start {
-            cache: Some(&cache),
-            operational: Some(web_rules::OPERATIONAL),
-            edit: None,
-            load: Some(&start),
-        };
+        let from =
+            Start { cache: Some(&cache), operational: Some(web_rules::OPERATIONAL), edit: None, load: Some(&start) };
         let server = load::open(config, &data, &from).expect("an ordinary state");
         Self { server, clock, data, _holder: holder }
     }
@@ -222,7 +218,9 @@ impl Browser {
         let mut all = vec![("csrfmiddlewaretoken", token.as_str())];
         all.extend_from_slice(fields);
         for (name, value) in all {
-            body.extend(format!("--Bound\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes());
+            body.extend(
+                format!("--Bound\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").bytes(),
+            );
         }
         for (field, name, bytes) in files {
             let name = name.replace('"', "\\\"");
@@ -305,7 +303,10 @@ impl Page {
     /// Texts of the elements that a selector picks, blanks folded.
     pub fn picks(&self, pick: &str) -> Vec<String> {
         let pick = Selector::parse(pick).expect("the tests' selectors are fixed");
-        Html::parse_document(&self.text()).select(&pick).map(|found| folded(&found.text().collect::<String>())).collect()
+        Html::parse_document(&self.text())
+            .select(&pick)
+            .map(|found| folded(&found.text().collect::<String>()))
+            .collect()
     }
 
     /// An attribute of the elements that a selector picks.
@@ -342,8 +343,7 @@ impl Page {
     pub fn says(&self, text: &str) -> bool {
         let pick = Selector::parse("body").expect("a fixed selector");
         let page = Html::parse_document(&self.text());
-        let spaced: String =
-            page.select(&pick).flat_map(|body| body.text()).collect::<Vec<_>>().join(" ");
+        let spaced: String = page.select(&pick).flat_map(|body| body.text()).collect::<Vec<_>>().join(" ");
         let close: String = page.select(&pick).flat_map(|body| body.text()).collect();
         folded(&spaced).contains(&folded(text)) || folded(&close).contains(&folded(text))
     }

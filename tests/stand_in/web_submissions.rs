@@ -10,17 +10,33 @@ use super::web_rules::{OLDER, OPERATIONAL, npolfile};
 use super::web_score::Score;
 
 /// The scenes, each on a server of its own.
-pub const SCENES: &[fn(&mut Score, &Site)] =
-    &[mapping, mapping_cancelled, batch, deletion, refusals, second_thoughts, certification, contexts, stages, dead_requests];
+pub const SCENES: &[fn(&mut Score, &Site)] = &[
+    mapping,
+    mapping_cancelled,
+    batch,
+    deletion,
+    refusals,
+    second_thoughts,
+    certification,
+    contexts,
+    stages,
+    dead_requests,
+];
 
 /// Fields of a mapping's form.
 pub const MAPPING: &[(&str, &str)] = &[
-    ("pmap_mode", "pmap_edit"), ("description", "A new empty type."), ("creator", "the team"), ("change_level", "SEVERE"),
+    ("pmap_mode", "pmap_edit"),
+    ("description", "A new empty type."),
+    ("creator", "the team"),
+    ("change_level", "SEVERE"),
     ("generate_contexts", "checked"),
 ];
 /// Fields of a batch's form.
 pub const BATCH: &[(&str, &str)] = &[
-    ("pmap_mode", "pmap_edit"), ("description", "Two references."), ("creator", "the team"), ("change_level", "MODERATE"),
+    ("pmap_mode", "pmap_edit"),
+    ("description", "Two references."),
+    ("creator", "the team"),
+    ("change_level", "MODERATE"),
     ("compare_old_reference", "on"),
 ];
 /// Name of the rmap that the stories submit.
@@ -54,7 +70,11 @@ pub fn archive(site: &Site) {
 fn messages(browser: &mut Browser, key: &str) -> (Vec<String>, Value) {
     let all = browser.get(&format!("/jpoll/pull_messages/{key}/-1/")).json();
     let all = all.as_array().cloned().unwrap_or_default();
-    let texts = all.iter().filter(|one| one["type"] == "log_message").map(|one| one["data"].as_str().unwrap_or_default().replace("&#39;", "'").replace("&gt;", ">")).collect();
+    let texts = all
+        .iter()
+        .filter(|one| one["type"] == "log_message")
+        .map(|one| one["data"].as_str().unwrap_or_default().replace("&#39;", "'").replace("&gt;", ">"))
+        .collect();
     (texts, all.last().cloned().unwrap_or_default())
 }
 
@@ -63,7 +83,8 @@ fn open_channel(browser: &mut Browser) -> String {
 }
 
 fn file_info(browser: &mut Browser, name: &str) -> Value {
-    let body = json!({"jsonrpc": "1.0", "method": "get_file_info_map", "params": ["hst", [name], null], "id": "1"}).to_string();
+    let body = json!({"jsonrpc": "1.0", "method": "get_file_info_map", "params": ["hst", [name], null], "id": "1"})
+        .to_string();
     browser.send("POST", "/json/", &[], body.into_bytes()).json()["result"][name].clone()
 }
 
@@ -97,60 +118,192 @@ fn mapping(score: &mut Score, site: &Site) {
         .to_vec(),
     );
     score.same("WP 3.9", "done", (last["type"].clone(), last["data"]["status"].clone()), (json!("done"), json!(0)));
-    score.same("WP 3.9", "absolute, with a double slash", last["data"]["result"].clone(), json!(format!("https://hst-crds.example//display_result/{id}")));
+    score.same(
+        "WP 3.9",
+        "absolute, with a double slash",
+        last["data"]["result"].clone(),
+        json!(format!("https://hst-crds.example//display_result/{id}")),
+    );
     let page = ann.get(&format!("/display_result/{id}"));
-    score.same("WP 3.6", "parts of the page", parts(&page), ["Submit Mapping File", "Certify Results", "Confirm or Cancel Submission"].map(str::to_owned).to_vec());
-    score.same("WP 3.6", "title of the certification", page.picks(".accordion > h3"), vec![format!("{NPOLFILE} --> {NPOLFILE} Warnings")]);
-    score.same("WP 3.8", "the element of the file map", page.picks(&format!("[id='{NPOLFILE}']")), vec![NPOLFILE.to_owned()]);
-    score.same("WP 3.10", "buttons", page.attributes("form[action='/submit_confirm/'] input[type=submit]", "value"), ["confirm", "cancel", "force"].map(str::to_owned).to_vec());
-    score.same("WP 3.10", "hidden id", page.attributes("form[action='/submit_confirm/'] input[name=results_id]", "value"), vec![id.clone()]);
+    score.same(
+        "WP 3.6",
+        "parts of the page",
+        parts(&page),
+        ["Submit Mapping File", "Certify Results", "Confirm or Cancel Submission"].map(str::to_owned).to_vec(),
+    );
+    score.same(
+        "WP 3.6",
+        "title of the certification",
+        page.picks(".accordion > h3"),
+        vec![format!("{NPOLFILE} --> {NPOLFILE} Warnings")],
+    );
+    score.same(
+        "WP 3.8",
+        "the element of the file map",
+        page.picks(&format!("[id='{NPOLFILE}']")),
+        vec![NPOLFILE.to_owned()],
+    );
+    score.same(
+        "WP 3.10",
+        "buttons",
+        page.attributes("form[action='/submit_confirm/'] input[type=submit]", "value"),
+        ["confirm", "cancel", "force"].map(str::to_owned).to_vec(),
+    );
+    score.same(
+        "WP 3.10",
+        "hidden id",
+        page.attributes("form[action='/submit_confirm/'] input[name=results_id]", "value"),
+        vec![id.clone()],
+    );
     let mut visitor = site.visitor();
     let public = visitor.get(&format!("/display_result/{id}"));
-    score.same("WP 3.6", "the page is public, the form is not", (public.h2(), public.attributes("form[action='/submit_confirm/']", "method").len()), (vec!["Submit Mapping File".to_owned()], 0));
+    score.same(
+        "WP 3.6",
+        "the page is public, the form is not",
+        (public.h2(), public.attributes("form[action='/submit_confirm/']", "method").len()),
+        (vec!["Submit Mapping File".to_owned()], 0),
+    );
     score.same("WP 3.2", "behind login", visitor.get(&format!("/authenticated_result/{id}")).status, 302);
     let info = file_info(&mut visitor, NPOLFILE);
-    score.same("WP 1.10", "the row while it waits", ["state", "change_level", "creator_name", "deliverer_user", "uploaded_as", "type"].map(|field| info[field].clone()).to_vec(), ["uploaded", "severe", "the team", "ann", NPOLFILE, "mapping"].map(|text| json!(text)).to_vec());
-    score.same("WP 3.1", "a pmap field takes uploaded rows, browse shows them", visitor.get(&format!("/browse/{NPOLFILE}")).error(), None);
-    score.same("WP 3.11", "but they are not given out", visitor.get(&format!("/get/{NPOLFILE}")).error(), Some(format!("File '{NPOLFILE}' is not yet available for distribution.")));
+    score.same(
+        "WP 1.10",
+        "the row while it waits",
+        ["state", "change_level", "creator_name", "deliverer_user", "uploaded_as", "type"]
+            .map(|field| info[field].clone())
+            .to_vec(),
+        ["uploaded", "severe", "the team", "ann", NPOLFILE, "mapping"].map(|text| json!(text)).to_vec(),
+    );
+    score.same(
+        "WP 3.1",
+        "a pmap field takes uploaded rows, browse shows them",
+        visitor.get(&format!("/browse/{NPOLFILE}")).error(),
+        None,
+    );
+    score.same(
+        "WP 3.11",
+        "but they are not given out",
+        visitor.get(&format!("/get/{NPOLFILE}")).error(),
+        Some(format!("File '{NPOLFILE}' is not yet available for distribution.")),
+    );
     let cached = site.data.join("file_cache/mappings/hst").join(NPOLFILE);
     let meta = std::fs::metadata(&cached).expect("the mapping is in the cache");
-    score.same("SO 3.5", "444 from the moment it is catalogued, copied", (meta.mode() & 0o777, meta.nlink()), (0o444, 1));
+    score.same(
+        "SO 3.5",
+        "444 from the moment it is catalogued, copied",
+        (meta.mode() & 0o777, meta.nlink()),
+        (0o444, 1),
+    );
     let page = press(&mut ann, &id, "confirm");
     score.same("WP 3.6", "confirmed: 302", page.status, 302);
     score.step("WP 3.1", "a processed confirm drops the session", page.drops("sessionid"));
-    score.same("WP 3.6", "the lock is dropped", visitor.get("/lock_status/ann/").json()["status"].clone(), json!("error"));
+    score.same(
+        "WP 3.6",
+        "the lock is dropped",
+        visitor.get("/lock_status/ann/").json()["status"].clone(),
+        json!("error"),
+    );
     let confirmed = visitor.get(&page.header("location"));
     score.same("WP 3.6", "success", confirmed.picks("p.success"), vec!["Submission Confirmed.".to_owned()]);
-    score.same("WP 3.6", "parts", parts(&confirmed), ["Starting Context", "Uploaded Files", "Generated Files"].map(str::to_owned).to_vec());
+    score.same(
+        "WP 3.6",
+        "parts",
+        parts(&confirmed),
+        ["Starting Context", "Uploaded Files", "Generated Files"].map(str::to_owned).to_vec(),
+    );
     score.step("WP 3.6", "starting context", confirmed.says(&format!("Starting Context {OPERATIONAL}")));
-    score.step("WP 3.6", "generated files", confirmed.says("hst_0279.pmap --> hst_0280.pmap") && confirmed.says("hst_wfc3_0261.imap --> hst_wfc3_0262.imap"));
-    score.step("WP 3.6", "link to the earlier page", confirmed.text().contains(&format!("href=\"/display_result/{id}\"")));
+    score.step(
+        "WP 3.6",
+        "generated files",
+        confirmed.says("hst_0279.pmap --> hst_0280.pmap")
+            && confirmed.says("hst_wfc3_0261.imap --> hst_wfc3_0262.imap"),
+    );
+    score.step(
+        "WP 3.6",
+        "link to the earlier page",
+        confirmed.text().contains(&format!("href=\"/display_result/{id}\"")),
+    );
     let ready = visitor.get(&format!("/display_result/{id}"));
     score.same("WP 3.6", "the earlier page", ready.picks("h2.success"), vec!["confirmed".to_owned()]);
     score.same("WP 3.10", "no hidden channel", ready.error(), None);
     let deliveries: Vec<String> = {
-        let mut names: Vec<String> = std::fs::read_dir(site.data.join("deliveries")).expect("a directory").flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = std::fs::read_dir(site.data.join("deliveries"))
+            .expect("a directory")
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     };
-    score.same("WP 3.6", "links", deliveries, ["hst_0280.pmap", "hst_wfc3_0262.imap", NPOLFILE, "opus_1_i.cat"].map(str::to_owned).to_vec());
+    score.same(
+        "WP 3.6",
+        "links",
+        deliveries,
+        ["hst_0280.pmap", "hst_wfc3_0262.imap", NPOLFILE, "opus_1_i.cat"].map(str::to_owned).to_vec(),
+    );
     let catalogue = site.data.join("catalogs/opus_1_i.cat");
-    score.same("WP 3.6", "the catalogue lists all, sorted", std::fs::read_to_string(&catalogue).unwrap_or_default(), format!("hst_0280.pmap\nhst_wfc3_0262.imap\n{NPOLFILE}\n"));
-    score.same("SO 17", "mode 444, hard links", std::fs::metadata(&catalogue).map(|meta| (meta.mode() & 0o777, meta.nlink())).ok(), Some((0o444, 2)));
-    score.same("SO 3.5", "a confirmed mapping has two links", std::fs::metadata(&cached).map(|meta| meta.nlink()).ok(), Some(2));
+    score.same(
+        "WP 3.6",
+        "the catalogue lists all, sorted",
+        std::fs::read_to_string(&catalogue).unwrap_or_default(),
+        format!("hst_0280.pmap\nhst_wfc3_0262.imap\n{NPOLFILE}\n"),
+    );
+    score.same(
+        "SO 17",
+        "mode 444, hard links",
+        std::fs::metadata(&catalogue).map(|meta| (meta.mode() & 0o777, meta.nlink())).ok(),
+        Some((0o444, 2)),
+    );
+    score.same(
+        "SO 3.5",
+        "a confirmed mapping has two links",
+        std::fs::metadata(&cached).map(|meta| meta.nlink()).ok(),
+        Some(2),
+    );
     score.step("WP 3.6", "the ingest files are removed", !site.data.join("ingest/ann").join(NPOLFILE).exists());
     let info = file_info(&mut visitor, "hst_0280.pmap");
-    score.same("WP 3.6", "generated contexts", ["state", "creator_name", "uploaded_as", "derived_from", "description", "deliverer_user"].map(|field| info[field].clone()).to_vec(), ["delivered", "crds", OPERATIONAL, OPERATIONAL, "a new empty type.", "ann"].map(|text| json!(text)).to_vec());
-    score.same("WP 4.3", "the edit context moves", visitor.get("/context_table/edit").h2(), vec!["Historical References (under context hst_0280.pmap)".to_owned()]);
+    score.same(
+        "WP 3.6",
+        "generated contexts",
+        ["state", "creator_name", "uploaded_as", "derived_from", "description", "deliverer_user"]
+            .map(|field| info[field].clone())
+            .to_vec(),
+        ["delivered", "crds", OPERATIONAL, OPERATIONAL, "a new empty type.", "ann"].map(|text| json!(text)).to_vec(),
+    );
+    score.same(
+        "WP 4.3",
+        "the edit context moves",
+        visitor.get("/context_table/edit").h2(),
+        vec!["Historical References (under context hst_0280.pmap)".to_owned()],
+    );
     let page = visitor.get("/recent_activity_query/?extension=*");
-    score.same("WP 4.4", "audit rows backwards through the sorted names", page.picks("#recent_activity_table tbody td:nth-child(3)"), [NPOLFILE, "hst_wfc3_0262.imap", "hst_0280.pmap"].map(str::to_owned).to_vec());
-    score.step("WP 4.4", "details", page.says(&format!("['opus_1_i.cat', 'hst_0280.pmap', 'hst_wfc3_0262.imap', '{NPOLFILE}']")));
+    score.same(
+        "WP 4.4",
+        "audit rows backwards through the sorted names",
+        page.picks("#recent_activity_table tbody td:nth-child(3)"),
+        [NPOLFILE, "hst_wfc3_0262.imap", "hst_0280.pmap"].map(str::to_owned).to_vec(),
+    );
+    score.step(
+        "WP 4.4",
+        "details",
+        page.says(&format!("['opus_1_i.cat', 'hst_0280.pmap', 'hst_wfc3_0262.imap', '{NPOLFILE}']")),
+    );
     let mut ann = site.login("ann", "none");
-    let page = ann.post("/set_default_context/", &[("pmap_mode", "pmap_edit"), ("context_type", "operational"), ("description", "d")]);
+    let page = ann.post(
+        "/set_default_context/",
+        &[("pmap_mode", "pmap_edit"), ("context_type", "operational"), ("description", "d")],
+    );
     score.same("WP 3.6", "not before the archive took it", page.error(), Some("File 'hst_0280.pmap' is not yet available. Files must be successfully delivered to the archive before operational use.".to_owned()));
     archive(site);
-    let page = ann.post("/set_default_context/", &[("pmap_mode", "pmap_edit"), ("context_type", "operational"), ("description", "d")]);
-    score.same("WP 3.6", "then it may be set", page.picks("h3.success"), vec![format!("Changed operational context from {OPERATIONAL} to hst_0280.pmap")]);
+    let page = ann.post(
+        "/set_default_context/",
+        &[("pmap_mode", "pmap_edit"), ("context_type", "operational"), ("description", "d")],
+    );
+    score.same(
+        "WP 3.6",
+        "then it may be set",
+        page.picks("h3.success"),
+        vec![format!("Changed operational context from {OPERATIONAL} to hst_0280.pmap")],
+    );
 }
 
 fn mapping_cancelled(score: &mut Score, site: &Site) {
@@ -161,14 +314,29 @@ fn mapping_cancelled(score: &mut Score, site: &Site) {
     let mut visitor = site.visitor();
     let cancelled = visitor.get(&page.header("location"));
     score.same("WP 3.6", "one l", cancelled.picks("p.error"), vec!["Submission Discarded: canceled".to_owned()]);
-    score.same("WP 3.6", "disposition", visitor.get(&format!("/display_result/{id}")).picks("h2.error"), vec!["canceled".to_owned()]);
+    score.same(
+        "WP 3.6",
+        "disposition",
+        visitor.get(&format!("/display_result/{id}")).picks("h2.error"),
+        vec!["canceled".to_owned()],
+    );
     score.same("WP 1.10", "gone from the catalogue", file_info(&mut visitor, NPOLFILE), json!("NOT FOUND"));
     score.step("WP 3.6", "gone from the cache", !site.data.join("file_cache/mappings/hst").join(NPOLFILE).exists());
     score.step("WP 3.6", "uploads stay", site.data.join("ingest/ann").join(NPOLFILE).exists());
-    score.same("WP 4.4", "no audit row", visitor.get("/recent_activity_query/?extension=*").picks("#recent_activity_table tbody tr").len(), 0);
+    score.same(
+        "WP 4.4",
+        "no audit row",
+        visitor.get("/recent_activity_query/?extension=*").picks("#recent_activity_table tbody tr").len(),
+        0,
+    );
     let mut ann = site.submitter("ann", "wfc3");
     let page = press(&mut ann, &id, "confirm");
-    score.same("WP 3.6", "second click", page.error(), Some("This submission was already confirmed or cancelled.".to_owned()));
+    score.same(
+        "WP 3.6",
+        "second click",
+        page.error(),
+        Some("This submission was already confirmed or cancelled.".to_owned()),
+    );
     score.step("WP 3.6", "a refusal logs nobody out", !page.drops("sessionid"));
     ann.get("/upload/delete/hst_wfc3_npolfile_0250.rmap");
     ann.upload("hst_wfc3_npolfile_0250.rmap", npolfile().as_bytes());
@@ -176,7 +344,12 @@ fn mapping_cancelled(score: &mut Score, site: &Site) {
     fields.push(("auto_rename", "on"));
     let page = ann.post("/submit/mapping/", &fields);
     let shown = ann.follow(&page);
-    score.same("WP 3.6", "numbers are not given again", shown.picks(&format!("[id='{NPOLFILE}']")), vec!["hst_wfc3_npolfile_0251.rmap".to_owned()]);
+    score.same(
+        "WP 3.6",
+        "numbers are not given again",
+        shown.picks(&format!("[id='{NPOLFILE}']")),
+        vec!["hst_wfc3_npolfile_0251.rmap".to_owned()],
+    );
 }
 
 fn uploaded(browser: &mut Browser, names: &[&str]) {
@@ -205,7 +378,11 @@ fn batch(score: &mut Score, site: &Site) {
         wanted.push(format!("Doing trial insertion of 1 references into '{old}'"));
     }
     for name in [d2i, idc] {
-        wanted.extend([format!("Processing '{name}'"), format!("Linking {name} --> {name}"), format!("Adding file '{name}' to database.")]);
+        wanted.extend([
+            format!("Processing '{name}'"),
+            format!("Linking {name} --> {name}"),
+            format!("Adding file '{name}' to database."),
+        ]);
     }
     for kind in ["d2imfile", "idctab"] {
         wanted.push(format!("Generating new rmap 'hst_wfc3_{kind}_0251.rmap' from 'hst_wfc3_{kind}_0250.rmap'."));
@@ -213,15 +390,40 @@ fn batch(score: &mut Score, site: &Site) {
     }
     wanted.extend(["d2imfile", "idctab"].map(|kind| format!("Certifying 'hst_wfc3_{kind}_0251.rmap'")));
     wanted.extend(["Checking for derivation collisions.".to_owned(), "Computing file differences.".to_owned()]);
-    wanted.extend(["d2imfile", "idctab"].map(|kind| format!("Differencing 'hst_wfc3_{kind}_0250.rmap' vs. 'hst_wfc3_{kind}_0251.rmap'")));
+    wanted.extend(
+        ["d2imfile", "idctab"]
+            .map(|kind| format!("Differencing 'hst_wfc3_{kind}_0250.rmap' vs. 'hst_wfc3_{kind}_0251.rmap'")),
+    );
     score.same("WP 3.9", "texts of a batch, in order", texts, wanted);
     score.same("WP 3.9", "done", last["data"]["status"].clone(), json!(0));
     let id = id_of(&page);
     let ready = ann.follow(&page);
-    score.same("WP 3.6", "parts", parts(&ready), ["Batch Reference Submit Results", "Starting Context", "Certify Results", "Differences", "Confirm or Cancel Submission"].map(str::to_owned).to_vec());
+    score.same(
+        "WP 3.6",
+        "parts",
+        parts(&ready),
+        [
+            "Batch Reference Submit Results",
+            "Starting Context",
+            "Certify Results",
+            "Differences",
+            "Confirm or Cancel Submission",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    );
     let titles = ready.picks("#contents > div.accordion > h3");
-    score.step("WP 3.6", "uploads, then rmaps", titles[0].starts_with("y7b1516hi_d2i.fits --> y7b1516hi_d2i.fits ") && titles[2].starts_with("hst_wfc3_d2imfile_0250.rmap --> hst_wfc3_d2imfile_0251.rmap "));
-    score.step("WP 3.6", "differences by pair", titles.contains(&"hst_wfc3_idctab_0250.rmap --> hst_wfc3_idctab_0251.rmap".to_owned()));
+    score.step(
+        "WP 3.6",
+        "uploads, then rmaps",
+        titles[0].starts_with("y7b1516hi_d2i.fits --> y7b1516hi_d2i.fits ")
+            && titles[2].starts_with("hst_wfc3_d2imfile_0250.rmap --> hst_wfc3_d2imfile_0251.rmap "),
+    );
+    score.step(
+        "WP 3.6",
+        "differences by pair",
+        titles.contains(&"hst_wfc3_idctab_0250.rmap --> hst_wfc3_idctab_0251.rmap".to_owned()),
+    );
     score.step("RD 8", "the statement", ready.says("replaced 'x5h1320ei_idc.fits' with 'y7b15172i_idc.fits'"));
     let cached = site.data.join("file_cache/references/hst").join(d2i);
     let same = |one: &std::path::Path, two: &std::path::Path| match (std::fs::metadata(one), std::fs::metadata(two)) {
@@ -230,16 +432,44 @@ fn batch(score: &mut Score, site: &Site) {
     };
     score.step("SO 3.5", "a reference is linked from the ingest directory", same(&cached, &upload));
     let info = file_info(&mut ann, d2i);
-    score.same("WP 1.10", "the row", ["state", "change_level", "type", "instrument", "filekind", "derived_from", "useafter_date"].map(|field| info[field].clone()).to_vec(), ["uploaded", "moderate", "reference", "wfc3", "d2imfile", "none", "2009-06-09 00:00:00"].map(|text| json!(text)).to_vec());
+    score.same(
+        "WP 1.10",
+        "the row",
+        ["state", "change_level", "type", "instrument", "filekind", "derived_from", "useafter_date"]
+            .map(|field| info[field].clone())
+            .to_vec(),
+        ["uploaded", "moderate", "reference", "wfc3", "d2imfile", "none", "2009-06-09 00:00:00"]
+            .map(|text| json!(text))
+            .to_vec(),
+    );
     let info = file_info(&mut ann, "hst_wfc3_d2imfile_0251.rmap");
-    score.same("WP 3.6", "a generated rmap", ["uploaded_as", "creator_name", "derived_from"].map(|field| info[field].clone()).to_vec(), ["hst_wfc3_d2imfile_0251.rmap", "the team", "hst_wfc3_d2imfile_0250.rmap"].map(|text| json!(text)).to_vec());
+    score.same(
+        "WP 3.6",
+        "a generated rmap",
+        ["uploaded_as", "creator_name", "derived_from"].map(|field| info[field].clone()).to_vec(),
+        ["hst_wfc3_d2imfile_0251.rmap", "the team", "hst_wfc3_d2imfile_0250.rmap"].map(|text| json!(text)).to_vec(),
+    );
     let page = press(&mut ann, &id, "confirm");
     let confirmed = site.visitor().get(&page.header("location"));
-    score.same("WP 3.6", "parts of the confirmed page", parts(&confirmed), ["Starting Context", "Uploaded Files", "Generated Files"].map(str::to_owned).to_vec());
-    for pair in ["hst_0279.pmap --> hst_0280.pmap", "hst_wfc3_0261.imap --> hst_wfc3_0262.imap", "hst_wfc3_idctab_0250.rmap --> hst_wfc3_idctab_0251.rmap"] {
+    score.same(
+        "WP 3.6",
+        "parts of the confirmed page",
+        parts(&confirmed),
+        ["Starting Context", "Uploaded Files", "Generated Files"].map(str::to_owned).to_vec(),
+    );
+    for pair in [
+        "hst_0279.pmap --> hst_0280.pmap",
+        "hst_wfc3_0261.imap --> hst_wfc3_0262.imap",
+        "hst_wfc3_idctab_0250.rmap --> hst_wfc3_idctab_0251.rmap",
+    ] {
         score.step("WP 3.6", pair, confirmed.says(pair));
     }
-    score.same("SO 3.5", "confirmed: cache and deliveries", std::fs::metadata(&cached).map(|meta| meta.nlink()).ok(), Some(2));
+    score.same(
+        "SO 3.5",
+        "confirmed: cache and deliveries",
+        std::fs::metadata(&cached).map(|meta| meta.nlink()).ok(),
+        Some(2),
+    );
     archive(site);
     score.same("SO 3.5", "archived: one", std::fs::metadata(&cached).map(|meta| meta.nlink()).ok(), Some(1));
     let mut sue = site.submitter("sue", "none");
@@ -255,55 +485,138 @@ fn batch(score: &mut Score, site: &Site) {
 fn deletion(score: &mut Score, site: &Site) {
     let mut bob = site.login("bob", "acs");
     let key = open_channel(&mut bob);
-    let fields = [("pmap_mode", "pmap_edit"), ("description", "Bad flats."), ("deleted_files", "m1l0942nj_pfl.fits,n4t15304j_pfl.fits")];
+    let fields = [
+        ("pmap_mode", "pmap_edit"),
+        ("description", "Bad flats."),
+        ("deleted_files", "m1l0942nj_pfl.fits,n4t15304j_pfl.fits"),
+    ];
     let page = bob.post("/delete/reference/", &fields);
     score.same("WP 3.6", "2019 goes through the confirm step", (page.status, page.error()), (302, None));
     let (texts, _) = messages(&mut bob, &key);
-    score.same("WP 3.9", "from Generating on", texts.first().cloned(), Some("Generating new rmap 'hst_acs_pfltfile_0251.rmap' from 'hst_acs_pfltfile_0250.rmap'.".to_owned()));
+    score.same(
+        "WP 3.9",
+        "from Generating on",
+        texts.first().cloned(),
+        Some("Generating new rmap 'hst_acs_pfltfile_0251.rmap' from 'hst_acs_pfltfile_0250.rmap'.".to_owned()),
+    );
     let id = id_of(&page);
     let ready = bob.follow(&page);
-    score.same("WP 3.6", "parts", parts(&ready), ["Delete References Results", "Starting Context", "Deleted Files", "Certify Results", "Differences", "Confirm or Cancel Submission"].map(str::to_owned).to_vec());
-    score.step("WP 3.6", "a deletion makes certify warn", ready.picks(".accordion > h3").first().is_some_and(|title| title.ends_with("Warnings")));
+    score.same(
+        "WP 3.6",
+        "parts",
+        parts(&ready),
+        [
+            "Delete References Results",
+            "Starting Context",
+            "Deleted Files",
+            "Certify Results",
+            "Differences",
+            "Confirm or Cancel Submission",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    );
+    score.step(
+        "WP 3.6",
+        "a deletion makes certify warn",
+        ready.picks(".accordion > h3").first().is_some_and(|title| title.ends_with("Warnings")),
+    );
     let info = file_info(&mut bob, "hst_acs_pfltfile_0251.rmap");
     score.same("WP 3.6", "creator", info["creator_name"].clone(), json!("unknown"));
     let page = press(&mut bob, &id, "confirm");
     let mut visitor = site.visitor();
     let confirmed = visitor.get(&page.header("location"));
-    score.same("WP 3.6", "parts", parts(&confirmed), ["Starting Context", "Deleted Files", "Generated Files"].map(str::to_owned).to_vec());
-    score.same("WP 3.11", "the reference is out of the edit context", visitor.get("/uses/m1l0942nj_pfl.fits").json(), json!(["hst_0279.pmap", "hst_acs_0256.imap", "hst_acs_pfltfile_0250.rmap"]));
+    score.same(
+        "WP 3.6",
+        "parts",
+        parts(&confirmed),
+        ["Starting Context", "Deleted Files", "Generated Files"].map(str::to_owned).to_vec(),
+    );
+    score.same(
+        "WP 3.11",
+        "the reference is out of the edit context",
+        visitor.get("/uses/m1l0942nj_pfl.fits").json(),
+        json!(["hst_0279.pmap", "hst_acs_0256.imap", "hst_acs_pfltfile_0250.rmap"]),
+    );
     let mut bob = site.submitter("bob", "acs");
     for (path, field, names, error) in [
-        ("/delete/reference/", "deleted_files", "m1l0942nj_pfl.fits", "File 'm1l0942nj_pfl.fits' does not appear in context 'hst_0280.pmap'"),
-        ("/add_existing/reference/", "added_files", "l2d0959cj_pfl.fits", "File 'l2d0959cj_pfl.fits' is already in context 'hst_0280.pmap'"),
-        ("/delete/reference/", "deleted_files", "x5o1555ji_d2i.fits", "Instrument Mismatch: Logged in for 'acs'. Submitted files for 'wfc3'."),
+        (
+            "/delete/reference/",
+            "deleted_files",
+            "m1l0942nj_pfl.fits",
+            "File 'm1l0942nj_pfl.fits' does not appear in context 'hst_0280.pmap'",
+        ),
+        (
+            "/add_existing/reference/",
+            "added_files",
+            "l2d0959cj_pfl.fits",
+            "File 'l2d0959cj_pfl.fits' is already in context 'hst_0280.pmap'",
+        ),
+        (
+            "/delete/reference/",
+            "deleted_files",
+            "x5o1555ji_d2i.fits",
+            "Instrument Mismatch: Logged in for 'acs'. Submitted files for 'wfc3'.",
+        ),
     ] {
         let page = bob.post(path, &[("pmap_mode", "pmap_edit"), ("description", "d"), (field, names)]);
         score.same("WP 3.6", error, page.error(), Some(error.to_owned()));
         score.step("WP 3.1", "on its own form", !page.h2().is_empty());
     }
-    let page = bob.post("/delete/reference/", &[("pmap_mode", "pmap_edit"), ("description", "d"), ("deleted_files", "")]);
+    let page =
+        bob.post("/delete/reference/", &[("pmap_mode", "pmap_edit"), ("description", "d"), ("deleted_files", "")]);
     score.same("WP 3.6", "an empty list makes a result page", page.status, 302);
     let id = id_of(&page);
     let page = press(&mut bob, &id, "confirm");
     score.same("WP 3.6", "its confirmation then fails", page.error(), Some("No files submitted.".to_owned()));
-    score.same("WP 3.6", "and stays finalizing", bob.get(&format!("/display_result/{id}")).picks("h2.error"), vec!["finalizing".to_owned()]);
+    score.same(
+        "WP 3.6",
+        "and stays finalizing",
+        bob.get(&format!("/display_result/{id}")).picks("h2.error"),
+        vec!["finalizing".to_owned()],
+    );
     let mut sue = site.login("sue", "none");
     sue.post("/mark_bad/", &[("file_known", "m1l0942nj_pfl.fits"), ("badflag", "bad"), ("why", "w")]);
     archive(site);
-    let page = sue.post("/set_default_context/", &[("pmap_mode", "pmap_edit"), ("context_type", "operational"), ("description", "d")]);
+    let page = sue.post(
+        "/set_default_context/",
+        &[("pmap_mode", "pmap_edit"), ("context_type", "operational"), ("description", "d")],
+    );
     score.same("WP 3.6", "set", page.picks("h3.success").len(), 1);
     let page = sue.post("/mark_bad/", &[("file_known", "m1l0942nj_pfl.fits"), ("badflag", "bad"), ("why", "w")]);
     score.same("design 4", "delete, set context, mark bad: then it may be marked", page.error(), None);
-    let page = bob.post("/add_existing/reference/", &[("pmap_mode", "pmap_edit"), ("description", "d"), ("added_files", "m1l0942nj_pfl.fits")]);
-    score.same("WP 3.6", "bad files cannot be added", page.error(), Some("File 'm1l0942nj_pfl.fits' is bad or contains bad files.".to_owned()));
-    let page = sue.post("/set_default_context/", &[("pmap_mode", "pmap_text"), ("pmap_text", OPERATIONAL), ("context_type", "operational"), ("description", "d")]);
+    let page = bob.post(
+        "/add_existing/reference/",
+        &[("pmap_mode", "pmap_edit"), ("description", "d"), ("added_files", "m1l0942nj_pfl.fits")],
+    );
+    score.same(
+        "WP 3.6",
+        "bad files cannot be added",
+        page.error(),
+        Some("File 'm1l0942nj_pfl.fits' is bad or contains bad files.".to_owned()),
+    );
+    let page = sue.post(
+        "/set_default_context/",
+        &[
+            ("pmap_mode", "pmap_text"),
+            ("pmap_text", OPERATIONAL),
+            ("context_type", "operational"),
+            ("description", "d"),
+        ],
+    );
     score.same("WP 3.6", "bad files inside", page.error(), Some(format!("Context '{OPERATIONAL}' contains known bad files and cannot be made the default (last 4 of 1 bad files): m1l0942nj_pfl.fits")));
 }
 
 fn refusals(score: &mut Score, site: &Site) {
     let mut ann = site.login("ann", "wfc3");
     let key = open_channel(&mut ann);
-    let refused = |ann: &mut Browser, score: &mut Score, path: &str, name: &str, bytes: &[u8], fields: &[(&str, &str)], error: &str| {
+    let refused = |ann: &mut Browser,
+                   score: &mut Score,
+                   path: &str,
+                   name: &str,
+                   bytes: &[u8],
+                   fields: &[(&str, &str)],
+                   error: &str| {
         ann.upload(name, bytes);
         let page = ann.post(path, fields);
         score.same("WP 3.6", error, page.error().map(|text| folded(&text)), Some(error.to_owned()));
@@ -311,26 +624,108 @@ fn refusals(score: &mut Score, site: &Site) {
         score.same("WP 3.9", "done with status 1", last["data"]["status"].clone(), json!(1));
         ann.get(&format!("/upload/delete/{name}"));
     };
-    refused(&mut ann, score, "/submit/mapping/", "hst_0300.pmap", b"x", MAPPING, "Only .rmaps may be submitted if Generate Contexts is selected.");
-    refused(&mut ann, score, "/submit/mapping/", "hst_wfc3_foofile_0250.rmap", npolfile().as_bytes(), MAPPING, "Invalid filekind 'foofile'");
+    refused(
+        &mut ann,
+        score,
+        "/submit/mapping/",
+        "hst_0300.pmap",
+        b"x",
+        MAPPING,
+        "Only .rmaps may be submitted if Generate Contexts is selected.",
+    );
+    refused(
+        &mut ann,
+        score,
+        "/submit/mapping/",
+        "hst_wfc3_foofile_0250.rmap",
+        npolfile().as_bytes(),
+        MAPPING,
+        "Invalid filekind 'foofile'",
+    );
     let acs = npolfile().replace("'WFC3'", "'ACS'");
     let acs = resealed(&acs);
-    refused(&mut ann, score, "/submit/mapping/", "hst_acs_npolfile_0250.rmap", acs.as_bytes(), MAPPING, "Instrument Mismatch: Logged in for 'wfc3'. Submitted files for 'acs'.");
+    refused(
+        &mut ann,
+        score,
+        "/submit/mapping/",
+        "hst_acs_npolfile_0250.rmap",
+        acs.as_bytes(),
+        MAPPING,
+        "Instrument Mismatch: Logged in for 'wfc3'. Submitted files for 'acs'.",
+    );
     let broken = npolfile().replace("generated by hand", "generated by foot");
-    refused(&mut ann, score, "/submit/mapping/", NPOLFILE, broken.as_bytes(), MAPPING, &format!("sha1sum mismatch in '{NPOLFILE}'"));
-    refused(&mut ann, score, "/submit/reference/", NPOLFILE, npolfile().as_bytes(), MAPPING, &format!("Can't submit mapping file: '{NPOLFILE}' using this page."));
-    refused(&mut ann, score, "/submit/reference/", "anything.fits", b"x", MAPPING, "Invalid reference name 'anything.fits' unless auto-renaming is used.");
-    refused(&mut ann, score, "/batch_submit_references/", NPOLFILE, npolfile().as_bytes(), BATCH, &format!("Non-reference-file's cannot be submitted in a batch submission: '{NPOLFILE}'"));
-    refused(&mut ann, score, "/batch_submit_references/", "y7b1516ii_npl.fits", b"no FITS", BATCH, "internal server error");
-    let known = std::fs::read(site.data.join("file_cache/mappings/hst/hst_wfc3_idctab_0250.rmap")).expect("a mapping of the set");
-    refused(&mut ann, score, "/submit/mapping/", "hst_wfc3_idctab_0250.rmap", &known, MAPPING, "File named 'hst_wfc3_idctab_0250.rmap' already exists.");
+    refused(
+        &mut ann,
+        score,
+        "/submit/mapping/",
+        NPOLFILE,
+        broken.as_bytes(),
+        MAPPING,
+        &format!("sha1sum mismatch in '{NPOLFILE}'"),
+    );
+    refused(
+        &mut ann,
+        score,
+        "/submit/reference/",
+        NPOLFILE,
+        npolfile().as_bytes(),
+        MAPPING,
+        &format!("Can't submit mapping file: '{NPOLFILE}' using this page."),
+    );
+    refused(
+        &mut ann,
+        score,
+        "/submit/reference/",
+        "anything.fits",
+        b"x",
+        MAPPING,
+        "Invalid reference name 'anything.fits' unless auto-renaming is used.",
+    );
+    refused(
+        &mut ann,
+        score,
+        "/batch_submit_references/",
+        NPOLFILE,
+        npolfile().as_bytes(),
+        BATCH,
+        &format!("Non-reference-file's cannot be submitted in a batch submission: '{NPOLFILE}'"),
+    );
+    refused(
+        &mut ann,
+        score,
+        "/batch_submit_references/",
+        "y7b1516ii_npl.fits",
+        b"no FITS",
+        BATCH,
+        "internal server error",
+    );
+    let known = std::fs::read(site.data.join("file_cache/mappings/hst/hst_wfc3_idctab_0250.rmap"))
+        .expect("a mapping of the set");
+    refused(
+        &mut ann,
+        score,
+        "/submit/mapping/",
+        "hst_wfc3_idctab_0250.rmap",
+        &known,
+        MAPPING,
+        "File named 'hst_wfc3_idctab_0250.rmap' already exists.",
+    );
     // What the loader says of it is its own; that it says something and that nothing breaks is the statement.
     ann.upload("hst_wfc3_idctab_0299.rmap", deep().as_bytes());
     let page = ann.post("/submit/mapping/", MAPPING);
-    score.step("issue 4", "deep nesting is refused", page.error().is_some_and(|text| text.starts_with("Can't load file /ann/hst_wfc3_idctab_0299.rmap : ")));
+    score.step(
+        "issue 4",
+        "deep nesting is refused",
+        page.error().is_some_and(|text| text.starts_with("Can't load file /ann/hst_wfc3_idctab_0299.rmap : ")),
+    );
     ann.get("/upload/delete/hst_wfc3_idctab_0299.rmap");
     let mut visitor = site.visitor();
-    score.same("WP 4.4", "no audit row", visitor.get("/recent_activity_query/?extension=*").picks("#recent_activity_table tbody tr").len(), 0);
+    score.same(
+        "WP 4.4",
+        "no audit row",
+        visitor.get("/recent_activity_query/?extension=*").picks("#recent_activity_table tbody tr").len(),
+        0,
+    );
     score.same("WP 3.6", "nothing stays in the catalogue", file_info(&mut visitor, NPOLFILE), json!("NOT FOUND"));
     // A type that the context lacks: the empty rmap must come first (RD 2.5).
     let mut ann = site.submitter("ann", "wfc3");
@@ -339,12 +734,25 @@ fn refusals(score: &mut Score, site: &Site) {
     lone.retain(|(name, _)| *name != "compare_old_reference");
     let page = ann.post("/batch_submit_references/", &lone);
     score.same("RD 2.5", "unknown type", page.error(), Some("Unknown reference type 'npolfile'".to_owned()));
-    score.step("WP 3.6", "uploads, session and lock stay", site.data.join("ingest/ann/y7b1516ii_npl.fits").exists() && ann.get("/submit/mapping/").error().is_none());
+    score.step(
+        "WP 3.6",
+        "uploads, session and lock stay",
+        site.data.join("ingest/ann/y7b1516ii_npl.fits").exists() && ann.get("/submit/mapping/").error().is_none(),
+    );
     let page = ann.post("/batch_submit_references/", BATCH);
     let shown = ann.follow(&page);
     score.same("WP 3.6", "failed certification: bad files", shown.picks("h2.error"), vec!["bad files".to_owned()]);
-    score.same("WP 3.6", "no confirmation is offered", shown.attributes("form[action='/submit_confirm/']", "method").len(), 0);
-    score.step("WP 3.6", "2019 stops before naming", shown.picks(".accordion > h3").first().is_some_and(|title| title == "y7b1516ii_npl.fits Failed."));
+    score.same(
+        "WP 3.6",
+        "no confirmation is offered",
+        shown.attributes("form[action='/submit_confirm/']", "method").len(),
+        0,
+    );
+    score.step(
+        "WP 3.6",
+        "2019 stops before naming",
+        shown.picks(".accordion > h3").first().is_some_and(|title| title == "y7b1516ii_npl.fits Failed."),
+    );
 }
 
 /// A mapping whose text was changed, with the checksum that fits.
@@ -368,10 +776,25 @@ fn second_thoughts(score: &mut Score, site: &Site) {
     score.same("WP 3.6", "then the id", page.error(), Some("Invalid value '17' for 'results_id'".to_owned()));
     let unknown = "00000000-0000-0000-0000-000000000000";
     let page = bob.post("/submit_confirm/", &[("button", "confirm"), ("results_id", unknown)]);
-    score.same("WP 3.6", "unknown id", page.error(), Some(format!("Error fetching result: {unknown} : Couldn't find RepeatableResultBlob named '{unknown}'")));
-    score.same("WP 3.6", "on the page", bob.get(&format!("/display_result/{unknown}")).error(), Some(format!("Error loading result {unknown} : Couldn't find RepeatableResultBlob named '{unknown}'")));
+    score.same(
+        "WP 3.6",
+        "unknown id",
+        page.error(),
+        Some(format!("Error fetching result: {unknown} : Couldn't find RepeatableResultBlob named '{unknown}'")),
+    );
+    score.same(
+        "WP 3.6",
+        "on the page",
+        bob.get(&format!("/display_result/{unknown}")).error(),
+        Some(format!("Error loading result {unknown} : Couldn't find RepeatableResultBlob named '{unknown}'")),
+    );
     let page = press(&mut bob, &id, "confirm");
-    score.same("WP 3.6", "another user", page.error(), Some("User mismatch: file Submitter='bob' and Confirmer='ann' don't match.".to_owned()));
+    score.same(
+        "WP 3.6",
+        "another user",
+        page.error(),
+        Some("User mismatch: file Submitter='bob' and Confirmer='ann' don't match.".to_owned()),
+    );
     score.same("WP 3.1", "on the bare base page", page.h2().len(), 0);
     let mut quiet = site.login("ann", "wfc3");
     let page = press(&mut quiet, &id, "confirm");
@@ -380,40 +803,100 @@ fn second_thoughts(score: &mut Score, site: &Site) {
     lockless.get("/logout/");
     let mut lockless = site.login("bob", "none");
     let page = press(&mut lockless, &id, "cancel");
-    score.same("WP 3.6", "a lock of any instrument is needed", page.error(), Some("You can't access this function without logging in for a particular instrument.".to_owned()));
+    score.same(
+        "WP 3.6",
+        "a lock of any instrument is needed",
+        page.error(),
+        Some("You can't access this function without logging in for a particular instrument.".to_owned()),
+    );
     ann.get("/logout/");
     let mut ann = site.submitter("ann", "wfc3");
     let page = press(&mut ann, &id, "confirm");
     let error = page.error().unwrap_or_default();
-    score.step("WP 3.6", "another lock", error.starts_with("BROKEN LOCK: Original submission lock 'instrument - wfc3 - ann - 2014-09-16T") && error.ends_with("Use 'force' to confirm anyway."));
-    score.same("WP 3.6", "the submission stays pending", ann.get(&format!("/display_result/{id}")).attributes("form[action='/submit_confirm/'] input[type=submit]", "value").len(), 3);
+    score.step(
+        "WP 3.6",
+        "another lock",
+        error.starts_with("BROKEN LOCK: Original submission lock 'instrument - wfc3 - ann - 2014-09-16T")
+            && error.ends_with("Use 'force' to confirm anyway."),
+    );
+    score.same(
+        "WP 3.6",
+        "the submission stays pending",
+        ann.get(&format!("/display_result/{id}"))
+            .attributes("form[action='/submit_confirm/'] input[type=submit]", "value")
+            .len(),
+        3,
+    );
     let mut bob = site.submitter("bob", "acs");
     bob.upload(NPOLFILE, b"bob's own");
     let page = press(&mut bob, &id, "force");
     score.same("WP 3.6", "force by anybody with any lock", (page.status, page.drops("sessionid")), (302, true));
     let mut visitor = site.visitor();
-    score.same("WP 3.6", "disposition", visitor.get(&format!("/display_result/{id}")).picks("h2.error"), vec!["forced".to_owned()]);
-    score.same("WP 3.6", "rows name the submitter", file_info(&mut visitor, "hst_0280.pmap")["deliverer_user"].clone(), json!("ann"));
-    score.step("WP 3.6", "the clicker's ingest directory is cleared, the submitter's is not", !site.data.join("ingest/bob").join(NPOLFILE).exists() && site.data.join("ingest/ann").join(NPOLFILE).exists());
-    score.same("WP 3.6", "the submitter's session and lock stay", (ann.get("/lock_status/").json()["status"].clone(), visitor.get("/lock_status/bob/").json()["status"].clone()), (json!("ok"), json!("error")));
+    score.same(
+        "WP 3.6",
+        "disposition",
+        visitor.get(&format!("/display_result/{id}")).picks("h2.error"),
+        vec!["forced".to_owned()],
+    );
+    score.same(
+        "WP 3.6",
+        "rows name the submitter",
+        file_info(&mut visitor, "hst_0280.pmap")["deliverer_user"].clone(),
+        json!("ann"),
+    );
+    score.step(
+        "WP 3.6",
+        "the clicker's ingest directory is cleared, the submitter's is not",
+        !site.data.join("ingest/bob").join(NPOLFILE).exists() && site.data.join("ingest/ann").join(NPOLFILE).exists(),
+    );
+    score.same(
+        "WP 3.6",
+        "the submitter's session and lock stay",
+        (ann.get("/lock_status/").json()["status"].clone(), visitor.get("/lock_status/bob/").json()["status"].clone()),
+        (json!("ok"), json!("error")),
+    );
     let mut bob = site.submitter("bob", "acs");
-    let page = bob.post("/delete/reference/", &[("pmap_mode", "pmap_edit"), ("description", "d"), ("deleted_files", "m1l0942nj_pfl.fits")]);
+    let page = bob.post(
+        "/delete/reference/",
+        &[("pmap_mode", "pmap_edit"), ("description", "d"), ("deleted_files", "m1l0942nj_pfl.fits")],
+    );
     let second = id_of(&page);
     press(&mut bob, &second, "confirmX");
-    score.same("WP 3.1", "confirmX cancels", visitor.get(&format!("/display_result/{second}")).picks("h2.error"), vec!["confirmXed".to_owned()]);
+    score.same(
+        "WP 3.1",
+        "confirmX cancels",
+        visitor.get(&format!("/display_result/{second}")).picks("h2.error"),
+        vec!["confirmXed".to_owned()],
+    );
     // Two pages of one mind: the prediction is wrong for the second.
     let mut ann = site.submitter("ann", "acs");
-    let page = ann.post("/delete/reference/", &[("pmap_mode", "pmap_edit"), ("description", "d"), ("deleted_files", "m1l0942nj_pfl.fits")]);
+    let page = ann.post(
+        "/delete/reference/",
+        &[("pmap_mode", "pmap_edit"), ("description", "d"), ("deleted_files", "m1l0942nj_pfl.fits")],
+    );
     let first = id_of(&page);
-    let page = ann.post("/delete/reference/", &[("pmap_mode", "pmap_edit"), ("description", "d"), ("deleted_files", "n4t15304j_pfl.fits")]);
+    let page = ann.post(
+        "/delete/reference/",
+        &[("pmap_mode", "pmap_edit"), ("description", "d"), ("deleted_files", "n4t15304j_pfl.fits")],
+    );
     let other = id_of(&page);
     let shown = ann.get(&format!("/display_result/{other}"));
-    score.step("WP 3.6", "collisions with each other row of the parent", parts(&shown).contains(&"Collisions".to_owned()) && shown.says("were both derived from hst_acs_pfltfile_0250.rmap"));
+    score.step(
+        "WP 3.6",
+        "collisions with each other row of the parent",
+        parts(&shown).contains(&"Collisions".to_owned())
+            && shown.says("were both derived from hst_acs_pfltfile_0250.rmap"),
+    );
     press(&mut ann, &first, "confirm");
     let mut ann = site.submitter("ann", "acs");
     let page = press(&mut ann, &other, "force");
     let confirmed = visitor.get(&page.header("location"));
-    score.same("WP 3.6", "predicted starting context", confirmed.picks("p.warning").first().cloned(), Some("WARNING: predicted starting context changed from hst_0280.pmap to hst_0281.pmap.".to_owned()));
+    score.same(
+        "WP 3.6",
+        "predicted starting context",
+        confirmed.picks("p.warning").first().cloned(),
+        Some("WARNING: predicted starting context changed from hst_0280.pmap to hst_0281.pmap.".to_owned()),
+    );
     let page = visitor.get("/old_results/");
     score.same("WP 3.7", "ready and confirmed pages are two", page.picks("tbody tr").len(), 8);
 }
@@ -432,30 +915,83 @@ fn certification(score: &mut Score, site: &Site) {
     let page = sue.post("/certify/", &fields);
     score.same("WP 3.11", "it stores a result", page.status, 302);
     let (texts, last) = messages(&mut sue, &key);
-    score.same("WP 3.9", "certify", (texts, last["type"].clone()), (vec!["Certifying 'y7b1516hi_d2i.fits'".to_owned()], json!("done")));
+    score.same(
+        "WP 3.9",
+        "certify",
+        (texts, last["type"].clone()),
+        (vec!["Certifying 'y7b1516hi_d2i.fits'".to_owned()], json!("done")),
+    );
     let shown = sue.follow(&page);
-    score.same("WP 3.6", "parts for super users", parts(&shown), ["Certify Files", "Certify Results", "Blacklist Checks"].map(str::to_owned).to_vec());
-    score.step("WP 3.6", "title", shown.picks(".accordion > h3").first().is_some_and(|title| title.starts_with("y7b1516hi_d2i.fits ") && !title.contains("-->")));
+    score.same(
+        "WP 3.6",
+        "parts for super users",
+        parts(&shown),
+        ["Certify Files", "Certify Results", "Blacklist Checks"].map(str::to_owned).to_vec(),
+    );
+    score.step(
+        "WP 3.6",
+        "title",
+        shown
+            .picks(".accordion > h3")
+            .first()
+            .is_some_and(|title| title.starts_with("y7b1516hi_d2i.fits ") && !title.contains("-->")),
+    );
     let mut visitor = site.visitor();
-    score.same("WP 3.7", "old results leave certifications out", visitor.get("/old_results/").picks("tbody tr").len(), 0);
-    score.same("WP 3.11", "catalogue and counters alone", file_info(&mut visitor, "y7b1516hi_d2i.fits"), json!("NOT FOUND"));
+    score.same(
+        "WP 3.7",
+        "old results leave certifications out",
+        visitor.get("/old_results/").picks("tbody tr").len(),
+        0,
+    );
+    score.same(
+        "WP 3.11",
+        "catalogue and counters alone",
+        file_info(&mut visitor, "y7b1516hi_d2i.fits"),
+        json!("NOT FOUND"),
+    );
     score.step("WP 3.11", "files alone", site.data.join("ingest/sue/y7b1516hi_d2i.fits").exists());
 }
 
 fn contexts(score: &mut Score, site: &Site) {
     let mut sue = site.login("sue", "none");
-    let fields = [("pmap_mode", "pmap_text"), ("pmap_text", OLDER), ("rmaps", "hst_acs_pfltfile_0250.rmap"), ("description", "From an old one.")];
+    let fields = [
+        ("pmap_mode", "pmap_text"),
+        ("pmap_text", OLDER),
+        ("rmaps", "hst_acs_pfltfile_0250.rmap"),
+        ("description", "From an old one."),
+    ];
     let page = sue.post("/create_contexts/", &fields);
     score.same("WP 3.6", "no confirmation step", (page.status, page.error()), (302, None));
     let shown = sue.follow(&page);
-    score.same("WP 3.6", "parts", parts(&shown)[..4].to_vec(), ["Create New Contexts", "Starting Context", "Added Existing Rmaps", "Generated Contexts"].map(str::to_owned).to_vec());
-    score.step("WP 3.6", "what was made", shown.says("hst_0278.pmap --> hst_0280.pmap") && shown.says("hst_acs_0255.imap --> hst_acs_0257.imap"));
-    score.step("WP 3.6", "collisions", shown.says("hst_0280.pmap and hst_0279.pmap were both derived from hst_0278.pmap"));
+    score.same(
+        "WP 3.6",
+        "parts",
+        parts(&shown)[..4].to_vec(),
+        ["Create New Contexts", "Starting Context", "Added Existing Rmaps", "Generated Contexts"]
+            .map(str::to_owned)
+            .to_vec(),
+    );
+    score.step(
+        "WP 3.6",
+        "what was made",
+        shown.says("hst_0278.pmap --> hst_0280.pmap") && shown.says("hst_acs_0255.imap --> hst_acs_0257.imap"),
+    );
+    score.step(
+        "WP 3.6",
+        "collisions",
+        shown.says("hst_0280.pmap and hst_0279.pmap were both derived from hst_0278.pmap"),
+    );
     let mut visitor = site.visitor();
-    score.same("WP 4.3", "the highest name becomes the edit context, also backwards in content", visitor.get("/context_table/edit").h2(), vec!["Historical References (under context hst_0280.pmap)".to_owned()]);
+    score.same(
+        "WP 4.3",
+        "the highest name becomes the edit context, also backwards in content",
+        visitor.get("/context_table/edit").h2(),
+        vec!["Historical References (under context hst_0280.pmap)".to_owned()],
+    );
     let page = visitor.get("/recent_activity_query/?extension=*&action=new+context");
     score.same("WP 4.4", "action", page.picks("#recent_activity_table tbody tr").len(), 2);
-    let page = sue.post("/create_contexts/", &[("pmap_mode", "pmap_edit"), ("rmaps", "hst_0279.pmap"), ("description", "d")]);
+    let page =
+        sue.post("/create_contexts/", &[("pmap_mode", "pmap_edit"), ("rmaps", "hst_0279.pmap"), ("description", "d")]);
     score.same("WP 3.10", "rmaps only", page.error(), Some("Invalid value 'hst_0279.pmap' for 'rmaps'".to_owned()));
     let mut ann = site.submitter("ann", "wfc3");
     submit_npolfile(&mut ann);
@@ -472,21 +1008,41 @@ fn stages(score: &mut Score, site: &Site) {
     let deliveries = site.data.join("deliveries");
     let seen = |ann: &mut Browser| {
         let page = ann.get("/delivery_status/");
-        (page.picks("#crds_delivery_table tbody td:nth-child(4)").concat(), page.picks("#crds_delivery_table tbody td:nth-child(3)").concat())
+        (
+            page.picks("#crds_delivery_table tbody td:nth-child(4)").concat(),
+            page.picks("#crds_delivery_table tbody td:nth-child(3)").concat(),
+        )
     };
     let mut name = deliveries.join("opus_1_i.cat");
-    for (suffix, state) in [("", "delivered"), ("_SUBMIT", "submitted"), ("_PROC", "archiving"), ("_ERROR", "archiving-failed"), ("_submit", "submitted"), ("_proc", "archiving")] {
+    for (suffix, state) in [
+        ("", "delivered"),
+        ("_SUBMIT", "submitted"),
+        ("_PROC", "archiving"),
+        ("_ERROR", "archiving-failed"),
+        ("_submit", "submitted"),
+        ("_proc", "archiving"),
+    ] {
         let next = deliveries.join(format!("opus_1_i.cat{suffix}"));
         std::fs::rename(&name, &next).expect("the archive may rename links");
         name = next;
         score.same("WP 3.7", &format!("link `{suffix}`"), seen(&mut ann), (state.to_owned(), "submit file".to_owned()));
-        score.same("WP 1.10", "the stored state lags", file_info(&mut ann, "hst_0280.pmap")["state"].clone(), json!("delivered"));
+        score.same(
+            "WP 1.10",
+            "the stored state lags",
+            file_info(&mut ann, "hst_0280.pmap")["state"].clone(),
+            json!("delivered"),
+        );
     }
     let page = ann.get("/set_default_context/");
     score.step("WP 3.1", "labels of the selector", page.says("*unavailable*"));
     std::fs::remove_file(&name).expect("the archive may remove links");
     score.same("WP 4.1", "link gone: archived", seen(&mut ann).0, "archived".to_owned());
-    score.same("WP 3.12", "and stored, because somebody asked", file_info(&mut ann, "hst_0280.pmap")["state"].clone(), json!("archived"));
+    score.same(
+        "WP 3.12",
+        "and stored, because somebody asked",
+        file_info(&mut ann, "hst_0280.pmap")["state"].clone(),
+        json!("archived"),
+    );
     std::fs::remove_file(site.data.join("catalogs/opus_1_i.cat")).expect("an operator may");
     score.same("WP 3.7", "the catalogue cannot be read", seen(&mut ann).0, "delivery corrupt".to_owned());
 }
@@ -501,9 +1057,18 @@ fn dead_requests(score: &mut Score, site: &Site) {
     let page = press(&mut ann, &id, "confirm");
     score.same("issue 4", "the request dies", page.error(), Some("internal server error".to_owned()));
     std::fs::remove_file(faults.join("crash_at")).expect("it was just written");
-    score.same("WP 3.6", "finalizing for ever", ann.get(&format!("/display_result/{id}")).picks("h2.error"), vec!["finalizing".to_owned()]);
+    score.same(
+        "WP 3.6",
+        "finalizing for ever",
+        ann.get(&format!("/display_result/{id}")).picks("h2.error"),
+        vec!["finalizing".to_owned()],
+    );
     score.same("WP 3.6", "files uploaded", file_info(&mut ann, "hst_0280.pmap")["state"].clone(), json!("uploaded"));
-    score.step("issue 4", "the catalogue is there, its links are not", site.data.join("catalogs/opus_1_i.cat").exists() && !site.data.join("deliveries/opus_1_i.cat").exists());
+    score.step(
+        "issue 4",
+        "the catalogue is there, its links are not",
+        site.data.join("catalogs/opus_1_i.cat").exists() && !site.data.join("deliveries/opus_1_i.cat").exists(),
+    );
     std::fs::write(faults.join("uploads_full"), "").expect("a data directory");
     let page = ann.upload("x.fits", b"x");
     score.same("issue 4", "uploads_full", page.error(), Some("internal server error".to_owned()));

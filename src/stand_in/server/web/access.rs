@@ -66,7 +66,11 @@ fn to_login(visit: &Visit) -> Stop {
 
 fn quote_next(visit: &Visit) -> String {
     let path = &visit.request.path;
-    if visit.request.query.is_empty() { path.clone() } else { format!("{path}{}", quote(&format!("?{}", visit.request.query))) }
+    if visit.request.query.is_empty() {
+        path.clone()
+    } else {
+        format!("{path}{}", quote(&format!("?{}", visit.request.query)))
+    }
 }
 
 /// 2014's library made every location absolute (WP 3.1).

@@ -85,8 +85,7 @@ fn civil(year: &str, month: &str, day: &str) -> Option<Date> {
 }
 
 fn month_number(text: &str) -> Option<i8> {
-    const MONTHS: [&str; 12] =
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+    const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let start = text.get(..3)?;
     MONTHS.iter().zip(1..).find(|(month, _)| **month == start).map(|(_, number)| number)
 }
@@ -134,7 +133,9 @@ mod tests {
             assert_eq!(parse(text), wanted, "{text}");
         }
         assert_eq!(parse("2014-09-16"), Some("2014-09-16 00:00:00".to_owned()));
-        for text in ["", "x", "2014-13-01", "2014-02-30", "2014-09-16 25:00:00", ":", "::", "é:", "Foo 1 2014", "ääääääääää"] {
+        for text in
+            ["", "x", "2014-13-01", "2014-02-30", "2014-09-16 25:00:00", ":", "::", "é:", "Foo 1 2014", "ääääääääää"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

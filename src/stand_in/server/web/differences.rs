@@ -50,8 +50,7 @@ pub fn pair_markup(pair: &Pair) -> String {
     if !pair.rows.is_empty() {
         let head: Vec<String> = pair.columns.iter().map(|column| esc(column)).collect();
         let head: Vec<&str> = head.iter().map(String::as_str).collect();
-        let rows: Vec<Vec<String>> =
-            pair.rows.iter().map(|row| row.iter().map(|cell| esc(cell)).collect()).collect();
+        let rows: Vec<Vec<String>> = pair.rows.iter().map(|row| row.iter().map(|cell| esc(cell)).collect()).collect();
         inner.push_str(&accordion(&format!("Logical Diff {title}"), &table(None, &head, &rows)));
     }
     let mut text = String::new();
@@ -100,15 +99,19 @@ fn entries(store: &dyn Store, name: &str) -> BTreeMap<String, String> {
 
 /// One pair: statements of this kind of file alone, and the text difference.
 pub fn compare(store: &dyn Store, old: &str, new: &str, generation: Generation) -> Pair {
-    let options = Options { include_header_diffs: true, hide_boring_diffs: true, ..Options::default() };
+    let options = Options { include_header_diffs: true, ..Options::default() };
     let statements = diff::mapping_diffs(store, old, new, &options, generation).unwrap_or_default();
     let mut header = Vec::new();
     let mut logical: Vec<Vec<(String, String)>> = Vec::new();
     for statement in statements.iter().filter(|statement| files_above(statement) <= 1) {
         if statement.text.starts_with("header") || statement.text.starts_with("deleted header") {
-            header.push(statement.text.clone());
+            if !BORING_KEYS.iter().any(|key| statement.text.contains(&format!("'{key}'"))) {
+                header.push(statement.text.clone());
+            }
         } else {
-            logical.push(statement.flat().into_iter().filter(|(name, _)| !FILE_PARAMETERS.contains(&name.as_str())).collect());
+            logical.push(
+                statement.flat().into_iter().filter(|(name, _)| !FILE_PARAMETERS.contains(&name.as_str())).collect(),
+            );
         }
     }
     let mut columns: Vec<String> = Vec::new();
@@ -127,6 +130,8 @@ pub fn compare(store: &dyn Store, old: &str, new: &str, generation: Generation) 
     Pair { old: old.to_owned(), new: new.to_owned(), header, columns, rows, text }
 }
 
+/// Header keys that every derivation changes (WP 3.11).
+const BORING_KEYS: [&str; 3] = ["name", "derived_from", "sha1sum"];
 const DIFFERENCE: &str = "DIFFERENCE";
 const FILE_PARAMETERS: [&str; 3] = ["PipelineContext", "InstrumentContext", "ReferenceMapping"];
 

@@ -6,8 +6,8 @@
 use regex::Regex;
 use std::sync::LazyLock;
 
-use super::html::repr;
 use super::form_data::Fields;
+use super::html::repr;
 
 /// How a value is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,8 +136,7 @@ static PMAP: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[A-Za-z0-9_]+\.pmap\
 static RMAP: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[A-Za-z0-9_]+\.rmap\z"));
 static UUID: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\A[A-Za-z0-9]{8}-[A-Za-z0-9]{4}-[A-Za-z0-9]{4}-[A-Za-z0-9]{4}-[A-Za-z0-9]{12}\z"));
-static DATASET: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r"\A[A-Za-z0-9_.+\-]{1,128}(:[A-Za-z0-9_.+\-]{1,128})?\z"));
+static DATASET: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[A-Za-z0-9_.+\-]{1,128}(:[A-Za-z0-9_.+\-]{1,128})?\z"));
 static GLOB: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[A-Za-z0-9_.*+()\-\[\]?]{1,128}\z"));
 static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A(\*|[A-Za-z0-9_.\- ]+)"));
 
@@ -186,9 +185,7 @@ fn judge(facts: &dyn Facts, rule: Rule, value: &str) -> Verdict {
             good_if(!value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()))
         }
         Rule::ResultId => good_if(is_uuid(value)),
-        Rule::UserName => {
-            good_if(value.chars().next().is_some_and(|ch| ch.is_ascii_alphanumeric() || ch == '_'))
-        }
+        Rule::UserName => good_if(value.chars().next().is_some_and(|ch| ch.is_ascii_alphanumeric() || ch == '_')),
         Rule::Anything => good_if(!value.is_empty()),
         Rule::Free => Verdict::Good,
         Rule::Word => good_if(WORD.is_match(value)),
@@ -264,7 +261,10 @@ mod tests {
     #[test]
     fn reasons_are_hidden_in_2019_and_told_in_2014() {
         assert_eq!(ask(false, Rule::Pmap, "hst_9.pmap"), Err("Invalid value 'hst_9.pmap' for 'f'".into()));
-        assert_eq!(ask(true, Rule::Pmap, "hst_9.pmap"), Err("Invalid pmap: No database entry for 'hst_9.pmap'.".into()));
+        assert_eq!(
+            ask(true, Rule::Pmap, "hst_9.pmap"),
+            Err("Invalid pmap: No database entry for 'hst_9.pmap'.".into())
+        );
         assert_eq!(ask(true, Rule::KnownFiles, "x.fits"), Err("No database entry for 'x.fits'.".into()));
         assert_eq!(ask(false, Rule::KnownFiles, " "), Ok(String::new()));
     }
@@ -281,6 +281,9 @@ mod tests {
     #[test]
     fn missing_fields_are_undefined() {
         let none = Fields::default();
-        assert_eq!(validate(&Fixed(false), &none, check("why", Rule::Description)), Err("Undefined parameter 'why'".into()));
+        assert_eq!(
+            validate(&Fixed(false), &none, check("why", Rule::Description)),
+            Err("Undefined parameter 'why'".into())
+        );
     }
 }

@@ -111,7 +111,8 @@ fn header_differences(old: &Hdu, new: &Hdu) -> String {
         for at in 0..before.len().max(after.len()) {
             match (before.get(at), after.get(at)) {
                 (Some(a), Some(b)) if a != b => {
-                    let _ = writeln!(out, "     Keyword {name:<8} has different values:\n        a> {a}\n        b> {b}");
+                    let _ =
+                        writeln!(out, "     Keyword {name:<8} has different values:\n        a> {a}\n        b> {b}");
                 }
                 (Some(a), None) => {
                     let _ = writeln!(out, "     Extra keyword {name:<8} in a: {a}");
@@ -130,7 +131,11 @@ fn table_differences(old: &Hdu, new: &Hdu) -> String {
     let (Some(before), Some(after)) = (old.table(), new.table()) else { return String::new() };
     let mut out = String::new();
     if before.rows != after.rows {
-        let _ = writeln!(out, "     Tables have different number of rows:\n      a: {}\n      b: {}", before.rows, after.rows);
+        let _ = writeln!(
+            out,
+            "     Tables have different number of rows:\n      a: {}\n      b: {}",
+            before.rows, after.rows
+        );
     }
     for column in &before.columns {
         match after.columns.iter().find(|other| other.name == column.name) {

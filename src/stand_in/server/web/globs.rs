@@ -14,8 +14,7 @@ pub fn glob(pattern: &str, name: &str) -> bool {
             '[' => match chars[at + 1..].iter().skip(1).position(|ch| *ch == ']').map(|found| at + 2 + found) {
                 Some(end) => {
                     let inner: String = chars[at + 1..end].iter().collect();
-                    let (negated, inner) =
-                        inner.strip_prefix('!').map_or((false, inner.as_str()), |rest| (true, rest));
+                    let (negated, inner) = inner.strip_prefix('!').map_or((false, inner.as_str()), |rest| (true, rest));
                     out.push_str(if negated { "[^" } else { "[" });
                     for ch in inner.chars() {
                         if matches!(ch, '\\' | '[' | ']' | '^' | '&' | '~') {

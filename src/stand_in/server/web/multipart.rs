@@ -113,7 +113,14 @@ mod tests {
 
     #[test]
     fn hostile_bodies_give_nothing_and_do_not_panic() {
-        for body in [&b""[..], b"--", b"--B", b"--B\r\n", b"--B\r\n\r\n--B--", b"--B\r\nContent-Disposition: form-data; name=\"\xff"] {
+        for body in [
+            &b""[..],
+            b"--",
+            b"--B",
+            b"--B\r\n",
+            b"--B\r\n\r\n--B--",
+            b"--B\r\nContent-Disposition: form-data; name=\"\xff",
+        ] {
             assert!(parse("multipart/form-data; boundary=B", body).files.is_empty());
         }
         assert_eq!(parse("multipart/form-data", b"--B").fields, Fields::default());

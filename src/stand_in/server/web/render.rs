@@ -193,7 +193,11 @@ fn context_selector(operational_first: bool, setting: &Setting, out: &mut String
     menu.push_str("</select>");
     out.push_str(&row("pmap_menu", "", &menu));
     let text = esc(&setting.value("pmap_text", ""));
-    out.push_str(&row("pmap_text", "", &format!("User Specified <input type=\"text\" name=\"pmap_text\" value=\"{text}\">")));
+    out.push_str(&row(
+        "pmap_text",
+        "",
+        &format!("User Specified <input type=\"text\" name=\"pmap_text\" value=\"{text}\">"),
+    ));
     out.push_str("</div>\n");
 }
 

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::html::{accordion, browse, esc, span, table};
-use super::stored::{Cancelled, Certified, CertifiedFile, Collision, Confirmed, Done, Ready, Renamed, Stored, Submission};
+use super::stored::{
+    Cancelled, Certified, CertifiedFile, Collision, Confirmed, Done, Ready, Renamed, Stored, Submission,
+};
 
 /// Who looks, and what the page cannot know itself.
 #[derive(Debug, Clone, Default)]
@@ -213,7 +215,11 @@ fn confirmed_page(confirmed: &Confirmed, look: &Look) -> String {
     collisions(&confirmed.collisions, &mut out);
     link_back(&confirmed.ready_page, look, &mut out);
     if !look.is_2014 {
-        let _ = writeln!(out, "<p><a href=\"{}\">Next Submission</a> <a href=\"/\">Home</a></p>", confirmed.submission.more());
+        let _ = writeln!(
+            out,
+            "<p><a href=\"{}\">Next Submission</a> <a href=\"/\">Home</a></p>",
+            confirmed.submission.more()
+        );
     }
     out
 }
@@ -227,8 +233,7 @@ fn renamed(title: &str, head: (&str, &str), pairs: &[Renamed], ids: bool, out: &
     let rows: Vec<Vec<String>> = pairs
         .iter()
         .map(|(old, new)| {
-            let new_cell =
-                if ids { format!("<span id=\"{}\">{}</span>", esc(old), browse(new)) } else { browse(new) };
+            let new_cell = if ids { format!("<span id=\"{}\">{}</span>", esc(old), browse(new)) } else { browse(new) };
             vec![span("gray", old), "--&gt;".to_owned(), new_cell]
         })
         .collect();
@@ -239,7 +244,11 @@ fn cancelled_page(cancelled: &Cancelled, look: &Look) -> String {
     let mut out = format!("<p class='error'>Submission Discarded: {}</p>\n", esc(&cancelled.why));
     link_back(&cancelled.ready_page, look, &mut out);
     if !look.is_2014 {
-        let _ = writeln!(out, "<p><a href=\"{}\">Next Submission</a> <a href=\"/\">Home</a></p>", cancelled.submission.more());
+        let _ = writeln!(
+            out,
+            "<p><a href=\"{}\">Next Submission</a> <a href=\"/\">Home</a></p>",
+            cancelled.submission.more()
+        );
     }
     out
 }
@@ -262,11 +271,8 @@ fn done_page(done: &Done, look: &Look) -> String {
     };
     names(named, &done.named, &mut out);
     let _ = writeln!(out, "<h3>{generated}</h3>");
-    let rows: Vec<Vec<String>> = done
-        .generated
-        .iter()
-        .map(|(old, new)| vec![span("gray", old), "--&gt;".to_owned(), browse(new)])
-        .collect();
+    let rows: Vec<Vec<String>> =
+        done.generated.iter().map(|(old, new)| vec![span("gray", old), "--&gt;".to_owned(), browse(new)]).collect();
     out.push_str(&table(None, &["Source Mapping", "", "New Mapping"], &rows));
     collisions(&done.collisions, &mut out);
     out
@@ -321,7 +327,12 @@ mod tests {
         let page = scraper::Html::parse_fragment(text);
         let pick = scraper::Selector::parse("h2, h3").expect("a fixed selector");
         page.select(&pick)
-            .filter(|found| found.parent().and_then(scraper::ElementRef::wrap).is_none_or(|up| up.value().attr("class") != Some("accordion")))
+            .filter(|found| {
+                found
+                    .parent()
+                    .and_then(scraper::ElementRef::wrap)
+                    .is_none_or(|up| up.value().attr("class") != Some("accordion"))
+            })
             .map(|found| found.text().collect())
             .collect()
     }

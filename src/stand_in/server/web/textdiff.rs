@@ -25,7 +25,8 @@ pub fn unified(old: (&str, &str), new: (&str, &str)) -> String {
         let (old_range, new_range) =
             (first.old_range().start..last.old_range().end, first.new_range().start..last.new_range().end);
         let function = old_lines[..old_range.start].iter().rev().find(|line| line.contains("UseAfter"));
-        let function: String = function.map(|line| line.chars().take(SHOWN_CHARS).collect()).unwrap_or_default();
+        let function: String =
+            function.map(|line| line.trim_start().chars().take(SHOWN_CHARS).collect()).unwrap_or_default();
         let _ = write!(out, "@@ -{} +{} @@", place(&old_range), place(&new_range));
         if function.is_empty() {
             out.push('\n');

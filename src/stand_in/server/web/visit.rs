@@ -1,6 +1,9 @@
 //! One visit: the request with who sent it, and the ways in which a view may end.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use super::fields::{self, Check, Facts, List};
 use super::form_data::{self, Fields, Upload};
@@ -14,6 +17,11 @@ use crate::stand_in::server::http::{Request, Response};
 use crate::stand_in::server::refusal::Refusal;
 use crate::stand_in::server::sessions::Session;
 use crate::stand_in::server::{Era, Server};
+
+/// Menus of contexts by catalogue: the edit context for which they were made, and their lines.
+type Menus = HashMap<PathBuf, (String, Vec<(String, String)>)>;
+
+static MENUS: LazyLock<Mutex<Menus>> = LazyLock::new(Mutex::default);
 
 /// Why a view did not come to its own answer.
 #[derive(Debug)]
@@ -368,13 +376,25 @@ impl<'a> Visit<'a> {
         };
         let edit = labelled(self.present("edit")?)?;
         let operational = labelled(self.present("operational")?)?;
+        let menu = self.context_menu(&edit.0)?;
+        Ok(Contexts { edit, operational, menu })
+    }
+
+    /// The ten newest pmaps: asked about once after each change of the edit context (WP 3.12).
+    fn context_menu(&self, edit: &str) -> Result<Vec<(String, String)>, Stop> {
+        let place = self.server.catalogue.path().to_owned();
+        let kept = MENUS.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
+        if let Some((_, menu)) = kept.filter(|(then, _)| then == edit) {
+            return Ok(menu);
+        }
         let mut menu = Vec::new();
         for row in self.server.catalogue.files_with_extension(".pmap")? {
             if row.state != "uploaded" && menu.len() < 10 {
                 menu.push((row.name.clone(), self.row_label(&row)?));
             }
         }
-        Ok(Contexts { edit, operational, menu })
+        MENUS.lock().unwrap_or_else(PoisonError::into_inner).insert(place, (edit.to_owned(), menu.clone()));
+        Ok(menu)
     }
 
     /// Cuts the server's own paths out of a page (WP 3.1).

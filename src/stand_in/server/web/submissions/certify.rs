@@ -7,11 +7,11 @@ use super::super::stored::{Certified, CertifiedFile, Stored};
 use super::{Job, Terms, Upload, Who, finish, store};
 use crate::stand_in::derive::certify::{certify_mapping, certify_reference};
 use crate::stand_in::derive::names::is_mapping;
+use crate::stand_in::server::Server;
 use crate::stand_in::server::catalog::ResultRow;
 use crate::stand_in::server::python::repr;
 use crate::stand_in::server::refusal::Refusal;
 use crate::stand_in::server::rules_store::is_special;
-use crate::stand_in::server::Server;
 
 /// Certifies one file: `shown` is its name on the page, `context` the rules that it is held against.
 pub fn one(job: &Job<'_>, shown: &str, path: &Path, context: Option<&str>, nth: (usize, usize)) -> CertifiedFile {
@@ -113,12 +113,7 @@ pub fn all(job: &Job<'_>, files: &[Upload], context: Option<&str>) -> Result<(Ve
 /// # Errors
 ///
 /// If the catalogue cannot be read or written.
-pub fn certify_uploads(
-    server: &Server,
-    who: &Who,
-    pmap: Option<&str>,
-    files: &[Upload],
-) -> Result<ResultRow, Refusal> {
+pub fn certify_uploads(server: &Server, who: &Who, pmap: Option<&str>, files: &[Upload]) -> Result<ResultRow, Refusal> {
     let terms = Terms::default();
     let job = Job::new(server, who, &terms);
     let (certified, _) = all(&job, files, pmap)?;

@@ -116,8 +116,8 @@ fn make_contexts(
         new_names.insert(old, new);
     }
     job.server.reached("confirm.names_drawn")?;
-    let made = contexts::generate(&store, base, &rmaps, &new_names, job.generation())
-        .map_err(|error| derived(&error))?;
+    let made =
+        contexts::generate(&store, base, &rmaps, &new_names, job.generation()).map_err(|error| derived(&error))?;
     let mut out = Vec::new();
     for file in made.files {
         let row = FileRow { uploaded_as: file.from.clone(), creator_name: "crds".to_owned(), ..FileRow::default() };

@@ -157,9 +157,8 @@ fn mapping_kind(text: &str, name: &str) -> (String, String) {
         return (found.instrument, found.filekind);
     }
     let mapping = crate::rules::syntax::parse(text.as_bytes(), name).ok();
-    let key = |key: &str| {
-        mapping.as_ref().and_then(|mapping| mapping.header_str(key)).unwrap_or_default().to_lowercase()
-    };
+    let key =
+        |key: &str| mapping.as_ref().and_then(|mapping| mapping.header_str(key)).unwrap_or_default().to_lowercase();
     (key("instrument"), key("filekind"))
 }
 
@@ -182,7 +181,8 @@ pub fn record_mapping(job: &Job<'_>, new: &str, text: &str, row: FileRow) -> Res
     job.server.reached("submit.copied")?;
     let (instrument, filekind) = mapping_kind(text, new);
     let mapping = crate::rules::syntax::parse(text.as_bytes(), new).ok();
-    let parent = mapping.as_ref().and_then(|mapping| mapping.header_str("derived_from")).unwrap_or("none").to_lowercase();
+    let parent =
+        mapping.as_ref().and_then(|mapping| mapping.header_str("derived_from")).unwrap_or("none").to_lowercase();
     let row = FileRow {
         instrument,
         filekind,
@@ -212,11 +212,7 @@ fn refuse_identical(job: &Job<'_>, name: &str, bytes: &[u8]) -> Result<(), Refus
         return Ok(());
     }
     let names: Vec<&str> = twins.iter().map(|row| row.name.as_str()).collect();
-    Err(Refusal::says(format!(
-        "Submitted file {} is identical to existing files: {}",
-        repr(name),
-        repr_list(&names)
-    )))
+    Err(Refusal::says(format!("Submitted file {} is identical to existing files: {}", repr(name), repr_list(&names))))
 }
 
 fn sha1(bytes: &[u8]) -> String {
@@ -348,7 +344,8 @@ fn bring(job: &Job<'_>, name: &str, new: &str, path: &Path, place: &Path, bytes:
 fn slow_fields(job: &Job<'_>, name: &str, header: Option<&Header>, cards: &[Card]) -> FileRow {
     let looks = !job.is_2014() || name.ends_with(".fits");
     let header = header.filter(|_| looks);
-    let first = |keys: &[&str]| keys.iter().find_map(|key| header.and_then(|header| header.get(key))).map(str::to_owned);
+    let first =
+        |keys: &[&str]| keys.iter().find_map(|key| header.and_then(|header| header.get(key))).map(str::to_owned);
     let conditioned = |keys: &[&str]| first(keys).map_or_else(|| "none".to_owned(), |text| text.trim().to_uppercase());
     let written = |keys: &[&str]| first(keys).unwrap_or_else(|| "none".to_owned());
     let history: Vec<String> =

@@ -98,11 +98,7 @@ pub fn references(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -
 }
 
 /// What mapping and reference submissions have in common: certify, name, take in, look for collisions.
-fn submit_files(
-    job: &Job<'_>,
-    submission: Submission,
-    files: &[Upload],
-) -> Result<(Stored, &'static str), Refusal> {
+fn submit_files(job: &Job<'_>, submission: Submission, files: &[Upload]) -> Result<(Stored, &'static str), Refusal> {
     let compared = match submission {
         Submission::Mapping => job.terms.generate_contexts,
         _ => job.terms.compare,

@@ -41,15 +41,15 @@ pub fn groups(job: &Job<'_>, files: &[Upload], open_files: bool) -> Result<Vec<G
     let mut sorted = files.to_vec();
     sorted.sort();
     for (name, path) in sorted {
-        let kind = if open_files {
-            instrument_and_type(job, &name, &path)
-        } else {
-            catalogued_kind(job, &name, &path)
-        };
+        let kind = if open_files { instrument_and_type(job, &name, &path) } else { catalogued_kind(job, &name, &path) };
         let (instrument, filekind) = kind.map_err(|error| {
             if error.unexpected {
                 let shown = format!("/{}/{name}", job.who.user);
-                Refusal::says(format!("Can't determine instrument or file type for {} at {}", repr(&name), repr(&shown)))
+                Refusal::says(format!(
+                    "Can't determine instrument or file type for {} at {}",
+                    repr(&name),
+                    repr(&shown)
+                ))
             } else {
                 error
             }
@@ -90,9 +90,8 @@ fn rmap_of(job: &Job<'_>, pmap: &str, instrument: &str, filekind: &str) -> Resul
     let load = |name: &str| job.server.rules.load(name).map_err(|error| Refusal::says(error.to_string()));
     let context = load(pmap)?;
     let imap = context.entries.iter().find(|(key, _)| key.to_lowercase() == instrument).map(|(_, imap)| imap.clone());
-    let imap = imap.ok_or_else(|| {
-        Refusal::says(format!("Unknown instrument {} for context {}", repr(instrument), repr(pmap)))
-    })?;
+    let imap = imap
+        .ok_or_else(|| Refusal::says(format!("Unknown instrument {} for context {}", repr(instrument), repr(pmap))))?;
     let types = load(&imap)?;
     let rmap = types.entries.iter().find(|(key, _)| key.to_lowercase() == filekind).map(|(_, rmap)| rmap.clone());
     match rmap {
@@ -138,7 +137,12 @@ fn changed_text(job: &Job<'_>, group: &Group, change: Change) -> Result<String, 
 }
 
 /// Makes one new rmap per group: (old, new).
-pub fn generate(job: &Job<'_>, groups: &[Group], change: Change, creator: &str) -> Result<Vec<(String, String)>, Refusal> {
+pub fn generate(
+    job: &Job<'_>,
+    groups: &[Group],
+    change: Change,
+    creator: &str,
+) -> Result<Vec<(String, String)>, Refusal> {
     let mut out = Vec::new();
     for group in groups {
         let new = next_name(job, &group.instrument, &group.filekind, ".rmap")?;
@@ -151,11 +155,16 @@ pub fn generate(job: &Job<'_>, groups: &[Group], change: Change, creator: &str) 
         let made = changed_text(job, group, change).and_then(|text| {
             job.say_since_2019(&format!("Adding file {} to database.", repr(&new)))?;
             let text = derive::record(&text, &new, true, job.generation()).map_err(|error| derived(&error))?;
-            let row =
-                FileRow { uploaded_as: new.clone(), creator_name: creator.to_owned(), ..FileRow::default() };
+            let row = FileRow { uploaded_as: new.clone(), creator_name: creator.to_owned(), ..FileRow::default() };
             record_mapping(job, &new, &text, row)
         });
-        made.map_err(|error| if super::is_crash(&error) { error } else { Refusal { text: format!("Generation of new rmaps failed: {}", error.text), ..error } })?;
+        made.map_err(|error| {
+            if super::is_crash(&error) {
+                error
+            } else {
+                Refusal { text: format!("Generation of new rmaps failed: {}", error.text), ..error }
+            }
+        })?;
         out.push((group.rmap.clone(), new));
     }
     job.server.reached("submit.rmaps_made")?;

@@ -27,7 +27,13 @@ pub enum Button {
 /// # Errors
 ///
 /// The second click; what the delivery refuses (2019: the disposition then stays `finalizing` for ever).
-pub fn settle(server: &Server, who: &Who, row: &ResultRow, ready: &Ready, button: &Button) -> Result<ResultRow, Refusal> {
+pub fn settle(
+    server: &Server,
+    who: &Who,
+    row: &ResultRow,
+    ready: &Ready,
+    button: &Button,
+) -> Result<ResultRow, Refusal> {
     let modern = server.dialect().uuid_results;
     let working = if modern { "finalizing" } else { "" };
     let again = server.faulty("confirm_twice");
@@ -56,8 +62,7 @@ pub fn settle(server: &Server, who: &Who, row: &ResultRow, ready: &Ready, button
 fn settled(server: &Server, who: &Who, row: &ResultRow, ready: &Ready, button: &Button) -> Result<ResultRow, Refusal> {
     let (stored, disposition) = match button {
         Button::Cancel { disposition } => {
-            let new: Vec<String> =
-                ready.uploads.iter().chain(&ready.rmaps).map(|(_, new)| new.clone()).collect();
+            let new: Vec<String> = ready.uploads.iter().chain(&ready.rmaps).map(|(_, new)| new.clone()).collect();
             destroy(server, &new)?;
             let page = Cancelled {
                 submission: ready.submission,

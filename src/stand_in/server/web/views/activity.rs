@@ -30,12 +30,8 @@ pub fn query(visit: &Visit, _: &[String]) -> Outcome {
     let filter = Filter::read(visit)?;
     let mut rows = Vec::new();
     for row in visit.server.catalogue.actions()?.iter().rev().filter(|row| filter.admits(row)) {
-        let mut cells = vec![
-            (rows.len() + 1).to_string(),
-            common::seconds(&row.date),
-            browse(&row.filename),
-            esc(&row.action),
-        ];
+        let mut cells =
+            vec![(rows.len() + 1).to_string(), common::seconds(&row.date), browse(&row.filename), esc(&row.action)];
         if visit.user.is_some() {
             cells.push(esc(&row.user));
         }

@@ -34,9 +34,8 @@ pub fn dataset(visit: &Visit, captures: &[String]) -> Outcome {
         "dataset_uploaded" => uploaded(visit)?,
         "dataset_archive" => {
             let name = visit.validate(check("dataset_archive", Rule::Dataset))?;
-            let header = archived(visit, &pmap, &name).map_err(|why| {
-                Stop::refused(format!("Problem getting header for dataset {}: {why}", repr(&name)))
-            })?;
+            let header = archived(visit, &pmap, &name)
+                .map_err(|why| Stop::refused(format!("Problem getting header for dataset {}: {why}", repr(&name))))?;
             (name, header)
         }
         other => return Err(Stop::failed(format!("ValueError Bad dataset_mode {}", repr(other)))),
@@ -60,8 +59,8 @@ fn uploaded(visit: &Visit) -> Result<(String, Vec<(String, String)>), Stop> {
         return Err(Stop::refused("file uploads are only available for authenticated users."));
     }
     let upload = visit.files.iter().rev().find(|upload| upload.field == "dataset_uploaded");
-    let upload = upload
-        .ok_or_else(|| Stop::refused(format!("Specify a file to upload for {}", repr("dataset_uploaded"))))?;
+    let upload =
+        upload.ok_or_else(|| Stop::refused(format!("Specify a file to upload for {}", repr("dataset_uploaded"))))?;
     let hdus = fits::read(&upload.bytes).map_err(|error| Stop::failed(error.to_string()))?;
     let header = Header::of(&hdus).iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     Ok((upload.name.clone(), header))
@@ -76,7 +75,8 @@ fn archived(visit: &Visit, pmap: &str, name: &str) -> Result<Vec<(String, String
         body: body.to_string().into(),
         ..Request::default()
     };
-    let reply: Value = serde_json::from_str(&visit.server.respond(&request).text()).map_err(|error| error.to_string())?;
+    let reply: Value =
+        serde_json::from_str(&visit.server.respond(&request).text()).map_err(|error| error.to_string())?;
     if let Some(message) = reply["error"]["message"].as_str() {
         return Err(message.split_once(": ").map_or(message, |(_, text)| text).to_owned());
     }
@@ -105,9 +105,7 @@ fn answer(visit: &Visit, pmap: &str, name: &str, header: &[(String, String)]) ->
                 Some(why) => format!("<span class=\"darkgray\">{}</span>", esc(why.trim())),
                 None => browse(text),
             },
-            Value::Array(files) => {
-                files.iter().filter_map(Value::as_str).map(browse).collect::<Vec<_>>().join(" ")
-            }
+            Value::Array(files) => files.iter().filter_map(Value::as_str).map(browse).collect::<Vec<_>>().join(" "),
             other => esc(&other.to_string()),
         };
         best.push(vec![esc(&kind.to_uppercase()), cell]);
@@ -158,7 +156,11 @@ pub fn explore(visit: &Visit, captures: &[String]) -> Outcome {
         body.push_str("</p>\n");
     }
     for (name, value) in [("DATE-OBS", day), ("TIME-OBS", time)] {
-        let _ = writeln!(body, "<p><label>{name}</label> <input type=\"text\" name=\"{name}\" value=\"{}\"></p>", esc(value));
+        let _ = writeln!(
+            body,
+            "<p><label>{name}</label> <input type=\"text\" name=\"{name}\" value=\"{}\"></p>",
+            esc(value)
+        );
     }
     for (name, value) in [("context", pmap.as_str()), ("instrument", instrument.as_str())] {
         let _ = writeln!(body, "<input type=\"hidden\" name=\"{name}\" value=\"{}\">", esc(value));

@@ -68,7 +68,11 @@ pub fn history_table(visit: &Visit, last: Option<usize>, with_diff: bool, editab
     for row in newest {
         let mut description = esc(&row.description);
         if editable {
-            description.push_str(&format!(" <a href=\"/edit_context_history/{}/{}/\">edit</a>", row.id, esc(&row.context)));
+            description.push_str(&format!(
+                " <a href=\"/edit_context_history/{}/{}/\">edit</a>",
+                row.id,
+                esc(&row.context)
+            ));
         }
         let mut line =
             vec![seconds(&row.start_date), browse(&row.context), status_of(visit, &row.context)?, description];

@@ -35,7 +35,8 @@ fn catalogue_lines(visit: &Visit, name: &str) -> Option<Vec<String>> {
         return None;
     }
     let text = std::fs::read_to_string(visit.server.config.dirs.catalogs.join(name)).ok()?;
-    let mut files: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let mut files: Vec<String> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     files.sort();
     Some(files)
 }

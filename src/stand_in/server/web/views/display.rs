@@ -62,10 +62,9 @@ pub fn old_results(visit: &Visit, _: &[String]) -> Outcome {
         let Ok(stored) = serde_json::from_value::<Stored>(row.blob.clone()) else { continue };
         let (template, files) = match &stored {
             Stored::Certified(_) => continue,
-            Stored::Ready(ready) => (
-                "ready",
-                ready.uploads.iter().chain(&ready.rmaps).map(|(_, new)| new.clone()).collect::<Vec<_>>(),
-            ),
+            Stored::Ready(ready) => {
+                ("ready", ready.uploads.iter().chain(&ready.rmaps).map(|(_, new)| new.clone()).collect::<Vec<_>>())
+            }
             Stored::Confirmed(confirmed) => (
                 "confirmed",
                 confirmed.uploads.iter().chain(&confirmed.generated).map(|(_, new)| new.clone()).collect(),

@@ -26,7 +26,10 @@ fn login_page(visit: &Visit, failed: bool) -> Outcome {
     body.push_str("<form method=\"post\" action=\"/login/\">\n");
     body.push_str(&setting.token_field());
     let username = visit.fields.get("username").unwrap_or_default();
-    body.push_str(&format!("<p><label>username</label> <input type=\"text\" name=\"username\" value=\"{}\"></p>\n", esc(username)));
+    body.push_str(&format!(
+        "<p><label>username</label> <input type=\"text\" name=\"username\" value=\"{}\"></p>\n",
+        esc(username)
+    ));
     for field in forms::LOGIN_PAGE.fields {
         if let Field::Select(name, Options::List(list)) = *field {
             let words = render::words(Options::List(list), &setting, visit);
@@ -59,7 +62,8 @@ fn next_page(visit: &Visit) -> String {
 fn log_in(visit: &Visit) -> Outcome {
     let name = visit.fields.get("username").unwrap_or_default().trim();
     let password = visit.fields.get("password").unwrap_or_default();
-    let known = if name.is_empty() || password.is_empty() { None } else { visit.server.authenticate(name, password)? };
+    let known =
+        if name.is_empty() || password.is_empty() { None } else { visit.server.authenticate(name, password)? };
     let Some(user) = known else { return login_page(visit, true) };
     visit.rotate_token();
     if let Some(old) = visit.session.borrow().as_ref() {
@@ -131,7 +135,9 @@ pub fn lock_of(visit: &Visit, captures: &[String]) -> Outcome {
 
 fn lock_json(visit: &Visit, user: &str) -> Outcome {
     let value = match visit.server.lock_status(user)? {
-        None => json!({"name": "", "user": user, "type": "instrument", "status": "error", "exception": "no lock found."}),
+        None => {
+            json!({"name": "", "user": user, "type": "instrument", "status": "error", "exception": "no lock found."})
+        }
         Some(lock) => {
             let mut value = json!({
                 "name": lock.name,

@@ -179,11 +179,8 @@ pub fn confirm(visit: &Visit, _: &[String]) -> Outcome {
         return Err(Stop::refused("This submission was already confirmed or cancelled."));
     }
     let who = who(visit, Some(channel))?;
-    let decision = if visit.is_2014() {
-        decide_2014(visit, &who, &ready, &button)?
-    } else {
-        decide(&who, &ready, &button)?
-    };
+    let decision =
+        if visit.is_2014() { decide_2014(visit, &who, &ready, &button)? } else { decide(&who, &ready, &button)? };
     let page = submissions::settle(visit.server, &who, &row, &ready, &decision)?;
     if visit.server.dialect().logout_after_confirm {
         login::end(visit)?;

@@ -114,7 +114,9 @@ fn match_parameters(loaded: &Loaded) -> Vec<String> {
             Some(names) => names.iter().filter_map(Value::as_str).collect(),
             None => level.as_str().into_iter().collect(),
         };
-        let date = names.iter().any(|name| name.ends_with("DATE-OBS") || name.ends_with("TIME-OBS") || name.contains("OBSERVATION.DATE"));
+        let date = names
+            .iter()
+            .any(|name| name.ends_with("DATE-OBS") || name.ends_with("TIME-OBS") || name.contains("OBSERVATION.DATE"));
         if !date {
             out.extend(names.into_iter().map(str::to_owned));
         }
@@ -144,13 +146,7 @@ struct Entry {
     file: String,
 }
 
-fn walk(
-    selector: Selector,
-    dict: &[(Value, Value)],
-    above: &[String],
-    useafter: Option<&str>,
-    out: &mut Vec<Entry>,
-) {
+fn walk(selector: Selector, dict: &[(Value, Value)], above: &[String], useafter: Option<&str>, out: &mut Vec<Entry>) {
     for (key, value) in dict {
         let mut values = above.to_vec();
         let mut date = useafter.map(str::to_owned);

@@ -12,7 +12,7 @@ use super::conf::Conf;
 use super::logs::Logs;
 use super::worker::{self, Socket};
 use crate::stand_in::fleet::knobs::{self, Knob};
-use crate::stand_in::fleet::{keeper, processes};
+use crate::stand_in::fleet::{keeper, processes, saved};
 
 /// How long without a keeper before the server ends: nothing of a fleet outlives it.
 const KEEPER_MISSED: u32 = 4;
@@ -165,7 +165,10 @@ fn parent(parts: &Parts) {
     let logs = &surroundings.logs;
     let pid_path = pid_file(&surroundings.conf);
     let own = std::process::id();
+    // A server of a saved fleet goes on as if nothing had happened.
+    let resumed = surroundings.environment.contains_key(saved::RESUMED);
     if let Ok(old) = fs::read_to_string(&pid_path)
+        && !resumed
         && old.trim() != own.to_string()
     {
         logs.notice(
@@ -179,12 +182,14 @@ fn parent(parts: &Parts) {
     }
     let versions = load_modules(surroundings);
     let signals = block_signals();
-    logs.notice(
-        "notice",
-        &format!(
-            "Apache/2.2.15 (Unix) mod_ssl/2.2.15 OpenSSL/1.0.1e {versions} configured -- resuming normal operations"
-        ),
-    );
+    if !resumed {
+        logs.notice(
+            "notice",
+            &format!(
+                "Apache/2.2.15 (Unix) mod_ssl/2.2.15 OpenSSL/1.0.1e {versions} configured -- resuming normal operations"
+            ),
+        );
+    }
     let mut child = start_worker(parts, &signals);
     let mut missed = 0;
     loop {

@@ -188,17 +188,16 @@ impl Interpreter {
     fn find(&self, dotted: &str) -> Option<Found> {
         let relative = dotted.replace('.', "/");
         for dir in self.path.borrow().iter() {
+            // What belongs to the stack itself is not looked into.
+            let of_stack = dir.ends_with("lib/python2.7") || dir.ends_with("site-packages");
             let package = dir.join(&relative).join("__init__.py");
             if package.is_file() {
-                return Some(if ours(dotted) { Found::File(package, true) } else { Found::Foreign });
+                return Some(if ours(dotted) && !of_stack { Found::File(package, true) } else { Found::Foreign });
             }
             let file = dir.join(format!("{relative}.py"));
             if file.is_file() {
-                return Some(if ours(dotted) || !dotted.contains('.') {
-                    Found::File(file, false)
-                } else {
-                    Found::Foreign
-                });
+                let own = ours(dotted) || !dotted.contains('.');
+                return Some(if own && !of_stack { Found::File(file, false) } else { Found::Foreign });
             }
             if dir.join(format!("{relative}.so")).is_file() {
                 return Some(Found::Foreign);

@@ -61,7 +61,7 @@ fn watch_keeper() {
     let Some((fleet, _)) = here() else { return };
     std::thread::spawn(move || {
         let mut missed = 0;
-        while missed < 4 {
+        while missed < 10 {
             std::thread::sleep(Duration::from_millis(500));
             missed = if keeper::running(&fleet).is_some() { 0 } else { missed + 1 };
         }

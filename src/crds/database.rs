@@ -137,6 +137,15 @@ impl Table {
         summary(self)
     }
 
+    /// Reads what the mysql client prints in batch mode.
+    ///
+    /// # Errors
+    ///
+    /// The first line that is no row of the table.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        batch(text)
+    }
+
     /// The only value of a question that has one row and one column.
     pub fn single(&self) -> Option<&str> {
         match &self.rows[..] {

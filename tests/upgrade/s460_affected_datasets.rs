@@ -16,7 +16,7 @@ use crds_upgrade::run::{Poll, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S460_AFFECTED_DATASETS;
 
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{affected, mail, outcome};
+use crate::common::{explained, mail, outcome};
 
 /// Longest computation ever seen took 8 hours (SO 16); the monitor looks every five minutes.
 const LONGEST: Duration = Duration::from_secs(9 * 3600);
@@ -43,7 +43,7 @@ fn s460_affected_datasets() -> StepResult {
             let ids = whole(s, &ops, &directory, &mut tally)?;
             published(&ops, old, new, &directory, &ids, &mut tally)?;
             mailed(s, &ops, old, new, ids.len(), &mut tally)?;
-            affected::judge_equal(s, &ops, old, new, &ids, &mut tally)?;
+            explained::judge_equal(s, &ops, old, new, &ids, &mut tally)?;
         }
         let operational = ops.context_in_database("operational")?;
         let known = ops.old_context()?.unwrap_or_default();

@@ -1,0 +1,150 @@
+//! Step 270: prove the restores.
+//!
+//! Procedure: nothing; a backup counts once it was restored elsewhere and compared.
+//! Method: the archives of steps 220 and 260 and last night's dump are restored into the scratch host and compared with
+//! the source: tables, rules, trees, catalogues and deliveries. The time that it took is the way back's measure.
+//! Way back: nothing to take back; the scratch host is emptied by its owner.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use crds_upgrade::backup::{Archive, Dump, Manifest, compare_tables, unpack};
+use crds_upgrade::crds::{Server, TABLES};
+use crds_upgrade::plan::Role;
+use crds_upgrade::run::{Step, StepError, StepResult, harness};
+use crds_upgrade::steps::S270_PROVE_RESTORE;
+
+use crate::common::rules::sha1;
+use crate::common::scratch;
+use crate::common::tally::{Advice, Tally, shorten};
+use crate::{s220_backup_ops_rules, s260_backup_ops_tree};
+
+/// Tables that a running server changes by itself between the dump and now.
+const VOLATILE: [&str; 5] = ["django_session", "jpoll_channel", "jpoll_message", "locking_lock", "auth_user"];
+
+#[test]
+fn s270_prove_restore() -> StepResult {
+    harness::step(&S270_PROVE_RESTORE, |s| {
+        if s.again() {
+            return kept(s);
+        }
+        let ops = s.hosts().server(Role::Ops)?;
+        if scratch::host(s)?.is_none() {
+            return without_scratch(s);
+        }
+        let mut tally = Tally::default();
+        let began = Instant::now();
+        database(s, &ops, &mut tally)?;
+        rules(s, &ops, &mut tally)?;
+        tree(s, &ops, &mut tally)?;
+        let took = began.elapsed().as_secs_f64();
+        s.fact("way_back_s", took)?;
+        let down = s.need_fact("s140_stop_ops_server", "down_at")?.as_f64().unwrap_or(0.0);
+        let left = s.plan().thresholds.offline_window_s as f64 - (ops.now()? - down);
+        tally.hold("time_fits", took < left, format!("the restores took {took:.1} s, {:.0} min of the window are left", left / 60.0));
+        for (check, advice) in [
+            ("database_equal", Advice { cause: "the dump is older than the last change, or was not whole", next: "make a new backup (backup_server), then run again" }),
+            ("rules_equal", Advice { cause: "the archive of step 220 is not what the server has", next: "remove it and run step 220 again" }),
+            ("tree_equal", Advice { cause: "the archive or the restore lost something", next: "read the differences in the evidence; do not go on without a whole archive" }),
+            ("deliveries_equal", Advice { cause: "deliveries or catalogues changed after the copy", next: "find what changed them; run step 260 again" }),
+            ("time_fits", Advice { cause: "the window is nearly over", next: "go back now, or plan a longer window" }),
+        ] {
+            tally.judge(s, check, Role::Ops, advice)?;
+        }
+        Ok(())
+    })
+}
+
+/// On resume the proof of before stands: the copies on the scratch host may be gone.
+fn kept(s: &Step) -> Result<(), StepError> {
+    let proven = s.fact_of(s.spec().id, "way_back_s").is_some();
+    s.check("time_fits").on(Role::Ops).observed("the restores were proven in this run").judge(proven)?;
+    Ok(())
+}
+
+fn without_scratch(s: &Step) -> Result<(), StepError> {
+    for spec in s.spec().checks {
+        s.check(spec.id)
+            .on(Role::Ops)
+            .cause("the site has no scratch host to restore into")
+            .next_move(format!("add [hosts.scratch], or: crds-upgrade approve {} --by NAME --note TEXT", s.spec().id))
+            .unknown("nothing was restored: the site has no scratch host")?;
+    }
+    Ok(())
+}
+
+fn database(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "database_equal";
+    let (sets, _) = ops.backup_sets()?;
+    let Some(set) = sets.last() else {
+        tally.fault(check, "there is no dated backup set");
+        return Ok(());
+    };
+    let Some(file) = set.files.iter().find(|file| file.name.ends_with(".mysql.gz")) else {
+        tally.fault(check, format!("set {} has no dump", set.tag));
+        return Ok(());
+    };
+    s.progress("restoring the database", 0, 3, "restores");
+    let packed = ops.remote().read_file(&format!("{}/{}", set.path, file.name), 1 << 30)?;
+    let text = String::from_utf8_lossy(&unpack(&packed)?).into_owned();
+    let restored = scratch::load_dump(s, "load_dump", &text)?;
+    // What the dump says must be what the restored database has, and what the live one has.
+    let said = Dump::parse(&text)?.summaries();
+    let lost = compare_tables(&said, &restored, &[]);
+    for difference in &lost {
+        tally.fault(check, format!("restored otherwise than dumped: {difference}"));
+    }
+    let live = ops.summarise_all(&TABLES)?;
+    let known: BTreeMap<_, _> = restored.into_iter().filter(|(name, _)| live.contains_key(name)).collect();
+    for difference in compare_tables(&live, &known, &VOLATILE) {
+        tally.fault(check, format!("live and restored differ: {difference}"));
+    }
+    tally.proof(check, format!("{} tables of set {}, {} compared with the live ones", said.len(), set.tag, known.len()));
+    Ok(())
+}
+
+fn rules(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "rules_equal";
+    s.progress("restoring the rules", 1, 3, "restores");
+    let members = s220_backup_ops_rules::read(&s220_backup_ops_rules::archive_path(s))?;
+    let prefix = format!("mappings/{}/", ops.observatory());
+    let live = ops.remote().hash_tree(&ops.paths().mappings(ops.observatory()), crds_upgrade::host::Algorithm::Sha1)?;
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for (name, bytes) in members.iter().filter_map(|(name, bytes)| Some((name.strip_prefix(&prefix)?, bytes))) {
+        count += 1;
+        if live.get(name) != Some(&sha1(bytes)) {
+            wrong.push(name.to_owned());
+        }
+    }
+    tally.hold(check, wrong.is_empty() && count > 0, if wrong.is_empty() { format!("{count} rules") } else { shorten(&wrong) });
+    let context = ops.context_in_database("operational")?;
+    let whole = members.contains_key(&format!("{prefix}{context}"));
+    tally.hold(check, whole, format!("the archive holds {context}"));
+    Ok(())
+}
+
+fn tree(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    s.progress("restoring the trees", 2, 3, "restores");
+    for (name, _) in s260_backup_ops_tree::trees(ops) {
+        let archive = s260_backup_ops_tree::archive_path(s, name);
+        let (_, packed) = Archive::verify(&archive)?;
+        let directory = scratch::unpack(s, &format!("restore-{name}"), &archive, name)?;
+        let restored = scratch::manifest(s, &directory)?;
+        let lines: Vec<String> = packed.differences(&restored, true).iter().map(ToString::to_string).collect();
+        if !lines.is_empty() {
+            let kept = s.evidence(&format!("differences of the restored {name}"), lines.join("\n").as_bytes())?;
+            tally.evidence("tree_equal", &kept);
+        }
+        tally.hold("tree_equal", lines.is_empty(), if lines.is_empty() { format!("{name}: {} members", packed.members.len()) } else { shorten(&lines) });
+        if name == "ops-server-files" {
+            let below = |manifest: &Manifest| -> BTreeSet<(String, u64)> {
+                let wanted = manifest.members.values().filter(|member| member.path.starts_with("deliveries/") || member.path.starts_with("catalogs/"));
+                wanted.map(|member| (member.path.clone(), member.size)).collect()
+            };
+            let (source, copy) = (below(&packed), below(&restored));
+            tally.hold("deliveries_equal", source == copy, format!("{} catalogues and links", copy.len()));
+        }
+    }
+    Ok(())
+}

@@ -50,7 +50,19 @@ pub enum RulesError {
     },
 }
 
+/// The line that a reason speaks of: the first that holds a text the reason quotes, else that of the selector.
+pub(super) fn line_of(text: &str, why: &str) -> usize {
+    let quoted = why.split('\'').skip(1).step_by(2).filter(|quoted| !quoted.is_empty());
+    let at = quoted.filter_map(|quoted| text.find(quoted)).next().or_else(|| text.find("selector"));
+    SyntaxError::at(text, "", at.unwrap_or(0), "").line
+}
+
 impl RulesError {
+    /// Rules that cannot be loaded for a reason found in their text.
+    pub(super) fn meaning(text: &str, file: &str, why: String) -> Self {
+        Self::Meaning { file: file.to_owned(), line: line_of(text, &why), why }
+    }
+
     /// The next move.
     pub fn help(&self) -> String {
         match self {

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rayon::prelude::*;
 
-use super::error::RulesError;
+use super::error::{RulesError, line_of};
 use super::rmap::{Rmap, lowered, names, require};
-use super::syntax::{self, Mapping, SyntaxError, Value};
+use super::syntax::{self, Mapping, Value};
 use super::tree::Terminal;
 
 /// The mappings of one cache directory, each read and compiled at most once.
@@ -257,14 +257,6 @@ impl Library {
         }
         Ok(built)
     }
-}
-
-/// The line that a reason speaks of: the first that holds a text the reason quotes, else that of the selector.
-fn line_of(text: &str, why: &str) -> usize {
-    let quoted = why.split('\'').skip(1).step_by(2).filter(|quoted| !quoted.is_empty());
-    let at = quoted.filter_map(|quoted| text.find(quoted)).next().or_else(|| text.find("selector"));
-    let offset = at.unwrap_or(0);
-    SyntaxError::at(text, "", offset, "").line
 }
 
 fn verify(mapping: &Mapping<Cow<'_, str>>, text: &str, base: &str, file: &str) -> Result<(), RulesError> {

@@ -7,8 +7,9 @@ use super::dataset::{self, Conditioned, Header, HeaderValue};
 use super::engine::{Outcome, Session, SideId, TypeRef};
 use super::error::RulesError;
 use super::jwst::{EXCEPTION_KEYWORDS, Exposure};
-use super::load::Context;
+use super::load::{Context, Imap, TypeEntry};
 use super::python::repr;
+use super::rmap::Rmap;
 
 impl From<RulesError> for DatasetError {
     fn from(error: RulesError) -> Self {
@@ -126,6 +127,23 @@ impl Lookup {
         }
         self.session.trim();
         Ok(answers)
+    }
+
+    /// The best reference of one rmap on its own, without pmap and imap; nothing where the type is left out.
+    ///
+    /// The header is conditioned and reduced to what this rmap asks for.
+    pub fn under_rmap(&mut self, rmap: &Arc<Rmap>, header: &Header) -> Option<Best> {
+        let imap = Imap {
+            name: String::new(),
+            sha1sum: String::new(),
+            header: super::syntax::Value::Dict(Vec::new()),
+            types: [(rmap.filekind.clone(), TypeEntry::Rmap(Arc::clone(rmap)))].into(),
+            keys: rmap.required.clone(),
+        };
+        let conditioned = Conditioned::new(header, &rmap.observatory, &rmap.instrument.to_uppercase());
+        let side = self.session.side_of(Arc::new(imap), "INSTRUME");
+        self.fill(side, &conditioned);
+        self.one(side, &rmap.filekind)
     }
 
     /// The types that the client would ask for without `--types`: sorted, or empty for all.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::compile::{Ast, Compiler, Substitutions, python_text};
 use super::expr::Expr;
+use super::error::RulesError;
 use super::hooks::Hook;
-use super::syntax::{Mapping, Value};
+use super::syntax::{self, Mapping, Value};
 use super::tree::{NodeId, Tree};
 
 /// A reference mapping, compiled. Immutable and independent of the context it is used in.
@@ -77,6 +78,17 @@ static BUILT_IN: [(&str, Ast<'static>, Ast<'static>); 2] = [
 ];
 
 impl Rmap {
+    /// Reads and compiles the text of an rmap called `name`, without looking at its checksum.
+    ///
+    /// # Errors
+    ///
+    /// Text that is not a mapping, or rules that the client could not load.
+    pub fn parse(bytes: &[u8], name: &str) -> Result<Self, RulesError> {
+        let text = syntax::decode(bytes, name)?;
+        let mapping = syntax::parse_str(&text, name)?;
+        Self::compile(name, &mapping).map_err(|why| RulesError::meaning(&text, name, why))
+    }
+
     /// Compiles a parsed rmap called `name`.
     ///
     /// # Errors

@@ -2,4 +2,5 @@
 
 mod conform;
 mod data;
+mod examples;
 mod golden;

@@ -88,30 +88,31 @@ impl Session {
             Ok(imap) => imap,
             Err(error) => return Some(Err(error)),
         };
-        let address = (Arc::as_ptr(&imap) as usize, context.instrument_key().to_owned());
+        Some(Ok(self.side_of(imap, context.instrument_key())))
+    }
+
+    /// Plans an imap under a context whose instrument keyword is `instrument_key`.
+    pub fn side_of(&mut self, imap: Arc<Imap>, instrument_key: &str) -> SideId {
+        let address = (Arc::as_ptr(&imap) as usize, instrument_key.to_owned());
         if let Some(side) = self.by_imap.get(&address) {
-            return Some(Ok(*side));
+            return *side;
         }
         for entry in imap.types.values() {
             if let TypeEntry::Rmap(rmap) = entry {
                 self.runtime(rmap);
             }
         }
-        for key in imap.keys.iter().map(String::as_str).chain([context.instrument_key()]) {
+        for key in imap.keys.iter().map(String::as_str).chain([instrument_key]) {
             self.kid(key);
         }
         let (kids, runtimes) = (&self.kids, &self.by_rmap);
-        let side = Side::new(
-            &imap,
-            context.instrument_key(),
-            |name| kids[name],
-            |rmap| runtimes[&(Arc::as_ptr(rmap) as usize)],
-        );
+        let side =
+            Side::new(&imap, instrument_key, |name| kids[name], |rmap| runtimes[&(Arc::as_ptr(rmap) as usize)]);
         let id = SideId(self.sides.len());
         self.sides.push(side);
         self.imaps.push(imap);
         self.by_imap.insert(address, id);
-        Some(Ok(id))
+        id
     }
 
     fn runtime(&mut self, rmap: &Arc<Rmap>) -> usize {

@@ -289,9 +289,11 @@ impl Comparer {
         self.mode.calibration_version.as_deref()
     }
 
-    /// The keywords that stand for the instrument and are set whatever the header says.
-    pub(super) fn instrument_kids(&self) -> &[Kid] {
-        &self.instrument_kids
+    /// Sets the keywords that stand for the instrument, whatever the header says.
+    pub(super) fn put_instrument(&mut self, name: &str) {
+        for kid in &self.instrument_kids {
+            self.session.state.put(*kid, name);
+        }
     }
 
     /// Judges the header at hand; `rest` is called once before the first type that does not differ is looked at.
@@ -336,7 +338,7 @@ impl Comparer {
         for kind in pair.types.iter().filter(|kind| kind.same) {
             if applies(&kind.name, &self.mode) {
                 let new = self.outcome(pair.new, kind, kind.new, true);
-                if matches!(&new, Asked::Answer(Outcome::NotApplicable)) {
+                if self.clearly_equal(&new, &new) {
                     continue;
                 }
                 let new = self.best(kind, new);

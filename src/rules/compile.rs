@@ -28,6 +28,13 @@ impl<'a> Compiler<'a> {
             return Err(format!("parkey has no level {level} for {}", call.name.as_str()));
         };
         let parkeys: Vec<usize> = parkeys.iter().map(|name| self.tree.param(name)).collect();
+        if matches!(call.name, Selector::UseAfter | Selector::ClosestTime)
+            && call.dict.iter().all(|(key, _)| key.as_str().is_some())
+        {
+            // The long tables: keys are texts, and sorting brings duplicates together.
+            let entries = call.dict.iter().map(|(key, value)| (key, value)).collect();
+            return self.table(call.name, parkeys, entries, level);
+        }
         // Duplicate keys: Python keeps the last value. Substitution and sorting make their place irrelevant.
         let mut entries: Vec<(&'a Ast<'a>, &'a Ast<'a>)> = Vec::with_capacity(call.dict.len());
         let mut seen: HashMap<PyKey<'a>, usize> = HashMap::with_capacity(call.dict.len());
@@ -92,6 +99,10 @@ impl<'a> Compiler<'a> {
         } else {
             let tree = &self.tree;
             table.sort_by(|a, b| tree.key_order(a, b));
+            // The sort is stable: of equal keys the last written comes last, and it is the one that counts.
+            table.reverse();
+            table.dedup_by(|later, kept| tree.key(later) == tree.key(kept));
+            table.reverse();
         }
         self.tree.push(Node::Table(Box::new(TableNode { kind, params, entries: table })))
     }

@@ -281,7 +281,7 @@ impl<'w> Worker<'w> {
             version: fields.of("META.CALIBRATION_SOFTWARE_VERSION"),
             exceptions: jwst::EXCEPTION_KEYWORDS.map(|name| fields.of(name)),
         });
-        let keys = fields.keys(jwst_types);
+        let keys = fields.keys(jwst_types).with_any_case(!jwst_types);
         let keywords: Vec<u16> =
             judge.comparer.session.keywords().iter().map(|keyword| fields.of(&keyword.to_uppercase())).collect();
         let mut instruments: Vec<(Box<[u8]>, Known)> =
@@ -421,23 +421,17 @@ impl<'w> Worker<'w> {
             }
         };
         fill(state, first);
-        let instrument_kids: Vec<Kid> = self.judge.comparer.instrument_kids().to_vec();
-        for kid in &instrument_kids {
-            self.judge.comparer.session.state.put(*kid, name);
-        }
-        let (pair, name, rest) = (Arc::clone(pair), name.clone(), rest.as_slice());
-        let judged = self.judge.comparer.judge(&pair, &wanted, |comparer| {
+        self.judge.comparer.put_instrument(name);
+        let judged = self.judge.comparer.judge(pair, &wanted, |comparer| {
             fill(&mut comparer.session.state, rest);
-            for kid in &instrument_kids {
-                comparer.session.state.put(*kid, &name);
-            }
+            comparer.put_instrument(name);
         });
         self.judge.comparer.session.trim();
         let place = self.part.see(&bytes[member.id_start..member.id_end]);
         match judged {
             Ok(change) if change.is_nothing() => {}
             Ok(mut change) => {
-                change.instrument = name;
+                change.instrument = name.clone();
                 self.change(place, id()?, change);
             }
             Err(why) => self.error(place, id()?, &why),

@@ -87,10 +87,18 @@ pub struct Runtime {
 impl Runtime {
     /// Chooses from the root.
     pub fn choose(&mut self, state: &mut State) -> Result<Found, Fail> {
-        let rmap = Arc::clone(&self.rmap);
-        self.node(state, &rmap, rmap.root)
+        let Self { rmap, params, caches } = self;
+        Chooser { params, caches }.node(state, rmap, rmap.root)
     }
+}
 
+/// The parts of a [`Runtime`] that choosing needs beside the rules.
+struct Chooser<'r> {
+    params: &'r [Kid],
+    caches: &'r mut [MatchCache],
+}
+
+impl Chooser<'_> {
     fn node(&mut self, state: &mut State, rmap: &Rmap, id: NodeId) -> Result<Found, Fail> {
         match rmap.tree.node(id) {
             Node::Terminal(_) => Ok(Found::One(id)),
@@ -138,8 +146,8 @@ impl Runtime {
     ) -> Result<Found, Fail> {
         let tree = &rmap.tree;
         let choice = match kind {
-            Selector::VersionAfter => version_after(state, tree, &self.params, params, entries)?,
-            Selector::ClosestTime => closest_time(state, tree, &self.params, params, entries)?,
+            Selector::VersionAfter => version_after(state, tree, self.params, params, entries)?,
+            Selector::ClosestTime => closest_time(state, tree, self.params, params, entries)?,
             _ => {
                 let kids: [Kid; 4];
                 let many: Vec<Kid>;

@@ -32,6 +32,7 @@ pub struct Session {
     imaps: Vec<Arc<Imap>>,
     runtimes: Vec<Runtime>,
     by_rmap: HashMap<usize, usize>,
+    since_trim: u32,
 }
 
 /// The number of an instrument of a context in a session.
@@ -106,8 +107,7 @@ impl Session {
             self.kid(key);
         }
         let (kids, runtimes) = (&self.kids, &self.by_rmap);
-        let side =
-            Side::new(&imap, instrument_key, |name| kids[name], |rmap| runtimes[&(Arc::as_ptr(rmap) as usize)]);
+        let side = Side::new(&imap, instrument_key, |name| kids[name], |rmap| runtimes[&(Arc::as_ptr(rmap) as usize)]);
         let id = SideId(self.sides.len());
         self.sides.push(side);
         self.imaps.push(imap);
@@ -208,6 +208,12 @@ impl Session {
 
     /// Forgets what it has worked out when that has grown too much; call it between datasets.
     pub fn trim(&mut self) {
+        // Counting costs more than a dataset; between two counts little can grow.
+        self.since_trim += 1;
+        if self.since_trim < 512 {
+            return;
+        }
+        self.since_trim = 0;
         let kept = |runtime: &Runtime| runtime.caches.iter().map(MatchCache::kept).sum::<usize>();
         if self.state.kept() + self.runtimes.iter().map(kept).sum::<usize>() > MOST_KEPT {
             self.state.forget();
@@ -223,15 +229,14 @@ impl Session {
         let plan = &side.plans[plan];
         let runtime = &mut self.runtimes[plan.runtime];
         let state = &mut self.state;
-        let rmap = Arc::clone(&runtime.rmap);
         // A condition that fails says nothing: the type stays in, and stays relevant.
-        if truth(&plan.omit, &rmap.omit, state) == Ok(true) {
+        if truth(&plan.omit, &runtime.rmap.omit, state) == Ok(true) {
             return Outcome::Omit;
         }
-        if truth(&plan.relevance, &rmap.relevance, state) == Ok(false) {
+        if truth(&plan.relevance, &runtime.rmap.relevance, state) == Ok(false) {
             return Outcome::NotApplicable;
         }
-        let outcome = attempt(side, plan, runtime, state, &rmap, self.older_library);
+        let outcome = attempt(side, plan, runtime, state, self.older_library);
         state.undo();
         outcome
     }
@@ -304,6 +309,9 @@ impl HookHeader for View<'_> {
 
 /// Turns the parkeys that do not matter for this header into `N/A` (RS 7.1, step 5).
 fn irrelevant_to_na(plan: &TypePlan, state: &mut State, rmap: &Rmap, fallback: bool) -> Result<(), String> {
+    if plan.parkeys.is_empty() {
+        return Ok(());
+    }
     let mut gone: Vec<Kid> = Vec::new();
     for ((kid, whole, own), (_, expr)) in plan.parkeys.iter().zip(&rmap.parkey_relevance) {
         if !named_truth(if fallback { own } else { whole }, expr, state)? {
@@ -323,45 +331,38 @@ fn do_not_reprocess(side: &Side, state: &State, rmap: &Rmap) -> bool {
 }
 
 /// Steps 4 to 7 of RS 7.1; the caller takes the changes to the header back.
-fn attempt(
-    side: &Side,
-    plan: &TypePlan,
-    runtime: &mut Runtime,
-    state: &mut State,
-    rmap: &Rmap,
-    older_library: bool,
-) -> Outcome {
+fn attempt(side: &Side, plan: &TypePlan, runtime: &mut Runtime, state: &mut State, older_library: bool) -> Outcome {
     let failed = |why: String| Outcome::Failed(Why::text(why));
-    if let Some(hook) = rmap.precondition
+    if let Some(hook) = runtime.rmap.precondition
         && let Err(why) = hook.apply(&mut View { state, side })
     {
         return failed(why);
     }
-    if let Err(why) = irrelevant_to_na(plan, state, rmap, false) {
+    if let Err(why) = irrelevant_to_na(plan, state, &runtime.rmap, false) {
         return failed(why);
     }
     let first = match runtime.choose(state) {
-        Ok(found) => return settle(plan, rmap, found),
+        Ok(found) => return settle(plan, &runtime.rmap, found),
         Err(first) => first,
     };
-    if !older_library && do_not_reprocess(side, state, rmap) {
+    if !older_library && do_not_reprocess(side, state, &runtime.rmap) {
         return Outcome::NotApplicable;
     }
     state.undo();
     let mut last = first;
-    if let Some(hook) = rmap.fallback {
+    if let Some(hook) = runtime.rmap.fallback {
         if let Err(why) = hook.apply(&mut View { state, side }) {
             return failed(why);
         }
-        let second = irrelevant_to_na(plan, state, rmap, true)
+        let second = irrelevant_to_na(plan, state, &runtime.rmap, true)
             .map_err(|why| Fail::Final(Why::text(why)))
             .and_then(|()| runtime.choose(state));
         match second {
-            Ok(found) => return settle(plan, rmap, found),
+            Ok(found) => return settle(plan, &runtime.rmap, found),
             Err(second) => last = second,
         }
     }
-    if rmap.is_required { Outcome::Failed(last.why().clone()) } else { Outcome::NotApplicable }
+    if runtime.rmap.is_required { Outcome::Failed(last.why().clone()) } else { Outcome::NotApplicable }
 }
 
 fn settle(plan: &TypePlan, rmap: &Rmap, found: Found) -> Outcome {

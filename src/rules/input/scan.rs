@@ -35,6 +35,7 @@ pub struct Keys {
     slots: Vec<Slot>,
     names: Vec<Box<[u8]>>,
     shift: u32,
+    any_case: bool,
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -75,8 +76,12 @@ impl Keys {
         let keys: Vec<(&str, u16)> = keys.into_iter().collect();
         let bits = (keys.len().max(8) * 4).next_power_of_two().trailing_zeros();
         let empty = Slot { first: 0, last: 0, len: 0, field: EMPTY };
-        let mut table =
-            Self { slots: vec![empty; 1 << bits], names: vec![Box::default(); 1 << bits], shift: 64 - bits };
+        let mut table = Self {
+            slots: vec![empty; 1 << bits],
+            names: vec![Box::default(); 1 << bits],
+            shift: 64 - bits,
+            any_case: false,
+        };
         for (key, field) in keys {
             let (first, last) = ends(key.as_bytes(), 0, key.len());
             let len = key.len() as u32;
@@ -110,11 +115,20 @@ impl Keys {
         }
     }
 
-    /// Whether a key that is not plain upper case stands for one looked for.
+    /// Says whether a keyword in another case stands for the same field, as far as it is not one to stay away from.
+    pub fn with_any_case(mut self, any_case: bool) -> Self {
+        self.any_case = any_case;
+        self
+    }
+
+    /// The field that a key not in plain upper case stands for.
     #[cold]
-    fn finds_otherwise(&self, key: &[u8]) -> bool {
+    fn find_otherwise(&self, key: &[u8]) -> Option<u16> {
         let upper = String::from_utf8_lossy(key).to_uppercase();
-        self.find(upper.as_bytes(), 0, upper.len()).is_some()
+        let field = self.find(upper.as_bytes(), 0, upper.len())?;
+        // The client itself looks for the instrument in upper and lower case only, and in that order.
+        let instrument = matches!(upper.as_str(), "INSTRUME" | "META.INSTRUMENT.NAME");
+        Some(if self.any_case && !instrument { field } else { ODD })
     }
 }
 
@@ -218,9 +232,9 @@ pub fn member(bytes: &[u8], at: usize, keys: &Keys, found: &mut Found) -> Option
             return None;
         }
         let len = end - start;
-        let field = keys.find(bytes, start, len);
-        if field.is_none() && otherwise(bytes, start, len) && keys.finds_otherwise(&bytes[start..end]) {
-            return None;
+        let mut field = keys.find(bytes, start, len);
+        if field.is_none() && otherwise(bytes, start, len) {
+            field = keys.find_otherwise(&bytes[start..end]);
         }
         at = colon(bytes, end + 1)?;
         let (value_start, value_end, bare);

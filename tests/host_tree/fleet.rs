@@ -41,7 +41,7 @@ impl Fleet {
         fs::set_permissions(keep.path(), mode).expect("the directory is ours");
         let root = keep.path().join("fleet");
         let mut command = Command::new(program());
-        command.args(["fleet", "up", "--hosts", hosts, "--root"]).arg(&root);
+        command.args(["fleet", "up", "--no-night", "--hosts", hosts, "--root"]).arg(&root);
         command.arg("--rules").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rules"));
         let output = command.stdin(Stdio::null()).output().expect("the program runs");
         assert!(output.status.success(), "fleet up: {}", String::from_utf8_lossy(&output.stderr));

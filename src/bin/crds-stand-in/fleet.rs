@@ -85,6 +85,9 @@ struct Up {
     /// Take the fleet down when this process ends
     #[arg(long)]
     until_pid: Option<i32>,
+    /// Begin at noon without last night's jobs: no nightly logs and mail
+    #[arg(long)]
+    no_night: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -140,6 +143,7 @@ fn bring_up(args: Up) -> Result<(), FleetError> {
         real_client: args.real_client,
         seed_plan: args.seed_plan,
         until_pid: args.until_pid,
+        night: !args.no_night,
     };
     let site = up::up(&options)?;
     println!("site: {}", site.display());

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use super::account::Account;
 use super::authority::Authority;
 use super::clock::{self, Clock};
-use super::spec::{Fleet, Host, Layout, PROXY_PORT, Role, START_UNIX_S, WireEra, uname};
-use super::{FleetError, addresses, site};
+use super::spec::{Fleet, Host, Layout, NIGHT_S, PROXY_PORT, Role, START_UNIX_S, WireEra, uname};
+use super::{FleetError, addresses, order, site};
 use crate::stand_in::{host, tools};
 
 /// What `fleet up` is asked for.
@@ -38,6 +38,8 @@ pub struct Options {
     pub seed_plan: Option<PathBuf>,
     /// Take the fleet down when this process ends.
     pub until_pid: Option<i32>,
+    /// Let the servers live through the night before, with their real nightly jobs: logs, mail, backups.
+    pub night: bool,
 }
 
 /// Brings up a fleet and returns the path of its site file.
@@ -59,7 +61,16 @@ pub fn up(options: &Options) -> Result<PathBuf, FleetError> {
     }
     let made = make(options, root, account)?;
     super::start::start(&made, options.until_pid)?;
+    if options.night {
+        live_through_the_night(&made)?;
+    }
     site::write(&made)
+}
+
+/// Lets the time until noon pass, which runs the nightly job of every server.
+fn live_through_the_night(fleet: &Fleet) -> Result<(), FleetError> {
+    let now = Clock::open(&fleet.clock())?.now()?.as_second();
+    order::step(fleet, (START_UNIX_S - now).max(0) as f64, false)
 }
 
 /// Makes the directory, owned by the account, with our program in it.
@@ -98,6 +109,9 @@ fn as_account(options: &Options, root: &Path, account: &Account) -> Result<PathB
     }
     if let Some(pid) = options.until_pid {
         command.args(["--until-pid", &pid.to_string()]);
+    }
+    if !options.night {
+        command.arg("--no-night");
     }
     let rules = rules_source(options)?;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -216,13 +230,14 @@ fn make(options: &Options, root: PathBuf, account: Account) -> Result<Fleet, Fle
     let which = fleet.root.join("rules.txt");
     let word = if fleet.real_rules { "real\n" } else { "fixture\n" };
     fs::write(&which, word).map_err(|source| FleetError::file("write", &which, source))?;
-    let start = Timestamp::from_second(START_UNIX_S).unwrap_or(Timestamp::UNIX_EPOCH);
+    let begin = if options.night { START_UNIX_S - NIGHT_S } else { START_UNIX_S };
+    let start = Timestamp::from_second(begin).unwrap_or(Timestamp::UNIX_EPOCH);
     Clock::create(&fleet.clock(), start)?;
     if !source.is_dir() {
         unpack(&source, &fleet.rules)?;
     }
     lay_machines(&fleet)?;
-    host::lay_out(&fleet).map_err(|error| FleetError::LayOut { why: describe(&error) })?;
+    host::lay_out(&fleet, options.night).map_err(|error| FleetError::LayOut { why: describe(&error) })?;
     Ok(fleet)
 }
 

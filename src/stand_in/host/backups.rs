@@ -10,11 +10,12 @@ use super::{LayOutError, caches, files};
 use crate::stand_in::fleet::spec::{Fleet, Host};
 use crate::stand_in::tools::crds::dump_text;
 
-/// Nights with a backup before the last one, which the nightly job itself makes or [`past`] adds.
+/// Nights with a backup, the last one included.
 const NIGHTS: i32 = 30;
 
-/// Makes the backups of thirty nights, the last of them this morning's, and the shared set that goes with it.
-pub fn past(fleet: &Fleet, host: &Host) -> Result<(), LayOutError> {
+/// Makes the backups of thirty nights and the shared set that goes with the last of them; this morning's only if no
+/// nightly job is going to make it.
+pub fn past(fleet: &Fleet, host: &Host, nightly_runs: bool) -> Result<(), LayOutError> {
     let tail = format!("{}.{}", host.observatory, host.use_case);
     let dump = dump(fleet, host)?;
     let (body, _) = dump.split_at(dump.rfind("-- Dump completed on").unwrap_or(dump.len()));
@@ -31,7 +32,8 @@ pub fn past(fleet: &Fleet, host: &Host) -> Result<(), LayOutError> {
     ];
     let packages = files::gzip(RPMS.as_bytes()).map_err(failed)?;
     let backups = host.tree().join("server/db_backups");
-    for night in 0..NIGHTS {
+    let first = i32::from(nightly_runs);
+    for night in first..NIGHTS {
         let begun = first_second(host, night);
         let dumped = begun.saturating_add(4.seconds());
         let dir = backups.join(begun.strftime("%Y-%m-%d-%H%M%S").to_string());
@@ -51,7 +53,7 @@ pub fn past(fleet: &Fleet, host: &Host) -> Result<(), LayOutError> {
             put(&dir, &format!("{name}.{tail}.tar.gz"), bytes, 0o644, dumped.saturating_add(5.seconds()))?;
         }
         files::dated(&dir, dumped.saturating_add(5.seconds()))?;
-        if night == 0 {
+        if night == first {
             let shared = fleet.home().join("backups");
             put(
                 &shared,

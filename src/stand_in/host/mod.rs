@@ -85,10 +85,12 @@ impl LayOutError {
 
 /// Lays out every host of a fleet: home, repositories, stacks, trees, caches, catalogues, past backups; then installs.
 ///
+/// `night` says that the servers will live through last night themselves, so that its backup is left to them.
+///
 /// # Errors
 ///
 /// [`LayOutError`]; what was made stays for inspection.
-pub fn lay_out(fleet: &Fleet) -> Result<(), LayOutError> {
+pub fn lay_out(fleet: &Fleet, night: bool) -> Result<(), LayOutError> {
     let known = contexts::Known::read(fleet)?;
     shared::lay_out(fleet)?;
     submissions::lay_out(fleet)?;
@@ -100,7 +102,7 @@ pub fn lay_out(fleet: &Fleet) -> Result<(), LayOutError> {
             .iter()
             .map(|host| {
                 let known = &known;
-                scope.spawn(move || server(fleet, host, known))
+                scope.spawn(move || server(fleet, host, known, night))
             })
             .collect();
         let ends: Vec<Result<(), LayOutError>> =
@@ -118,7 +120,7 @@ fn release_of(role: Role) -> &'static str {
     if role == Role::Ops { OLD_RELEASE } else { NEW_RELEASE }
 }
 
-fn server(fleet: &Fleet, host: &Host, known: &contexts::Known) -> Result<(), LayOutError> {
+fn server(fleet: &Fleet, host: &Host, known: &contexts::Known, night: bool) -> Result<(), LayOutError> {
     shared::machine(fleet, host)?;
     stacks::build(fleet, host)?;
     repository::check_out(fleet, host)?;
@@ -128,7 +130,7 @@ fn server(fleet: &Fleet, host: &Host, known: &contexts::Known) -> Result<(), Lay
     catalogue::create(fleet, host, &view)?;
     install(fleet, host)?;
     past::stale_certify_log(host, &view)?;
-    backups::past(fleet, host)?;
+    backups::past(fleet, host, night)?;
     let table = host.tree().join("CRDS_server/host/crontab");
     let text = fs::read(&table).map_err(|source| LayOutError::file("read", &table, source))?;
     let to = host.run().join("crontab");

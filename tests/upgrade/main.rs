@@ -2,6 +2,7 @@
 
 mod common;
 
+mod s010_preflight;
 mod s110_review_test_regressions;
 mod s120_review_ops_regressions;
 mod s130_stop_ops_cron;

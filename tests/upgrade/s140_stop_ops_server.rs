@@ -41,10 +41,10 @@ fn s140_stop_ops_server() -> StepResult {
                 .or(Ok(()))
             },
         )?;
-        if s.fact_of(s.spec().id, "stopped").is_none() {
-            let at = ops.local_now()?.to_string();
-            s.outage("OPS", true, &at)?;
-            s.fact("stopped", at)?;
+        if s.fact_of(s.spec().id, "down_at").is_none() {
+            let at = ops.now()?;
+            s.outage("OPS", true, &ops.local(at)?.timestamp().to_string())?;
+            s.fact("down_at", at)?;
         }
         judge_off(s, &ops)
     })

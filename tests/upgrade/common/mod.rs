@@ -3,6 +3,7 @@
 pub mod affected;
 pub mod backup_set;
 pub mod before;
+pub mod certificates;
 pub mod claims;
 pub mod deliver;
 pub mod explained;

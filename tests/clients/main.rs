@@ -1,0 +1,343 @@
+//! The real Python client against the stand-in server (WP 5.2): exit status, output, files and requests of its commands.
+//!
+//! `ci/clients` makes the virtual environments. Without PyPI the test says loudly that it did not look; every other
+//! trouble is a failure. `CRDS_CLIENT_VERSIONS` names other versions than 13.2.9, separated by blanks.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::json;
+
+fn root() -> PathBuf {
+    PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("run under cargo or nextest"))
+}
+
+/// `crds-stand-in serve` on the rules of `fixtures/rules`, ended when dropped.
+struct Serve {
+    child: Child,
+    url: String,
+    dir: tempfile::TempDir,
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Names of references that the fixture rules mention.
+fn references(rules: &Path) -> Vec<String> {
+    let mut names = std::collections::BTreeSet::new();
+    for entry in fs::read_dir(rules).expect("fixture rules").flatten() {
+        let text = fs::read_to_string(entry.path()).unwrap_or_default();
+        names.extend(text.split('\'').filter(|part| part.ends_with(".fits")).map(str::to_owned));
+    }
+    names.into_iter().collect()
+}
+
+impl Serve {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let load = dir.path().join("load");
+        let bytes = load.join("file_cache/references/hst");
+        fs::create_dir_all(&bytes).expect("load directory");
+        for name in references(&root().join("fixtures/rules/mappings/hst")) {
+            fs::write(bytes.join(&name), format!("bytes of {name}")).expect("reference");
+        }
+        let settings = json!({
+            "contexts": [
+                {"kind": "hst_operational_context", "context": "hst_0278.pmap"},
+                {"kind": "hst_edit_context", "context": "hst_0279.pmap"},
+            ],
+            "history": [
+                {"start_date": "2014-01-01 00:00:00", "context": "hst_0279.pmap", "state": "operational", "description": "a"},
+                {"start_date": "2014-06-01 00:00:00", "context": "hst_0278.pmap", "state": "operational", "description": "b"},
+            ],
+            "remote_contexts": [{"name": "pipe", "observatory": "hst", "kind": "operational", "key": "KEY", "context": ""}],
+        });
+        fs::write(load.join("server.json"), settings.to_string()).expect("settings");
+        let header = json!({
+            "INSTRUME": "WFC3", "DETECTOR": "UVIS", "DATE-OBS": "2014-08-06", "TIME-OBS": "09:33:13",
+            "EXPSTART": "2014-08-06 09:33:13", "FILTER": "F225W", "CCDAMP": "ABCD", "BINAXIS1": "1", "BINAXIS2": "1",
+        });
+        let datasets = ["IAAAA0010:IAAAA01AQ", "IAAAA0010:IAAAA01BQ"]
+            .map(|id| json!({"id": id, "header": header}).to_string())
+            .join("\n");
+        fs::write(load.join("datasets.jsonl"), datasets).expect("datasets");
+        let run = load.join("monitor_reprocessing/2014-10-15-09:20:03_0278_0279");
+        fs::create_dir_all(&run).expect("run");
+        for (name, text) in
+            [("affected_ids.txt", "iaaaa0010\n"), ("bestrefs.status", "0\n"), ("bestrefs_err.txt", "log\n")]
+        {
+            fs::write(run.join(name), text).expect("run");
+        }
+        let mut child = Command::new(env!("CARGO_BIN_EXE_crds-stand-in"))
+            .args(["serve", "--observatory", "hst", "--era", "2019", "--listen", "127.0.0.1:0", "--pause", "0"])
+            .arg("--cache")
+            .arg(root().join("fixtures/rules"))
+            .arg("--load")
+            .arg(&load)
+            .arg("--data")
+            .arg(dir.path().join("data"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the stand-in starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("first line");
+        let port = line.trim().rsplit(':').next().expect("a port").to_owned();
+        assert!(line.starts_with("listening on http://127.0.0.1:"), "first line of output: {line:?}");
+        Self { child, url: format!("http://localhost:{port}"), dir }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("data/logs/ssl_access_log")
+    }
+
+    /// RPC methods and kinds of downloads asked since `from` bytes of the log, counted.
+    fn requests(&self, from: usize) -> BTreeMap<String, usize> {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let mut out = BTreeMap::new();
+        for line in log[from.min(log.len())..].lines() {
+            let Some(request) = line.split('"').nth(1) else { continue };
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let mut parts = path.trim_start_matches('/').split('/');
+            let name = match (parts.next(), parts.next()) {
+                (Some("json"), Some(method)) => method.to_owned(),
+                (Some("unchecked_get"), Some(area)) => format!("GET {area}"),
+                _ => path.to_owned(),
+            };
+            *out.entry(name).or_default() += 1;
+        }
+        out
+    }
+}
+
+/// What one command does (WP 5.2).
+struct Case {
+    /// The command's arguments; the first is the tool.
+    args: &'static str,
+    /// Its exit status.
+    exit: i32,
+    /// Requests it makes: method or `GET area`, and how many.
+    requests: &'static [(&'static str, usize)],
+    /// Words that its output or log must hold.
+    says: &'static [&'static str],
+    /// A damage done to the cache before.
+    damage: Option<&'static str>,
+}
+
+const fn case(
+    args: &'static str,
+    exit: i32,
+    requests: &'static [(&'static str, usize)],
+    says: &'static [&'static str],
+) -> Case {
+    Case { args, exit, requests, says, damage: None }
+}
+
+/// Against a server without download metadata each process that looks at server info asks for the whole catalogue too.
+const INFO: [(&str, usize); 2] = [("get_server_info", 1), ("get_file_info_map", 1)];
+
+const CASES: &[Case] = &[
+    case("list --status", 0, &INFO, &["hst_0278.pmap"]),
+    case("list --config", 0, &INFO, &["operational_context = 'hst_0278.pmap'", "connected = True"]),
+    case("list --operational-context", 0, &INFO, &["hst_0278.pmap"]),
+    case("list --resolve-contexts --all", 0, &INFO, &["hst_0278.pmap", "hst_0279.pmap"]),
+    case("list --resolve-contexts --last 1", 0, &INFO, &["hst_0279.pmap"]),
+    case("list --resolve-contexts --contexts hst-operational hst-edit", 0, &INFO, &["hst_0278.pmap", "hst_0279.pmap"]),
+    case("list --build-context", 0, &[INFO[0], INFO[1], ("get_default_context", 2)], &["hst_0278.pmap"]),
+    case(
+        "list --mappings --contexts hst_0279.pmap",
+        0,
+        &[INFO[0], INFO[1], ("get_mapping_names", 1), ("GET mappings", 13)],
+        &["hst_wfc3_d2imfile_0250.rmap"],
+    ),
+    case(
+        "sync --contexts hst_0278.pmap hst_0279.pmap",
+        0,
+        &[INFO[0], INFO[1], ("get_mapping_names", 1), ("GET mappings", 3)],
+        &["0 errors", "0 warnings"],
+    ),
+    case("sync --all", 0, &INFO, &["0 errors"]),
+    case("list --references --contexts hst_wfc3_idctab_0250.rmap", 0, &[], &[".fits"]),
+    case(
+        "sync --contexts hst_acs_pfltfile_0250.rmap --fetch-references",
+        0,
+        &[INFO[0], INFO[1], ("GET references", 9)],
+        &["0 errors"],
+    ),
+    case(
+        "sync --contexts hst_acs_pfltfile_0250.rmap --fetch-references --check-files --check-sha1sum",
+        0,
+        &[INFO[0], ("get_file_info_map", 2)],
+        &["0 errors"],
+    ),
+    Case {
+        args: "sync --contexts hst_acs_pfltfile_0250.rmap --fetch-references --check-files --check-sha1sum --repair-files",
+        exit: 1,
+        requests: &[INFO[0], ("get_file_info_map", 2), ("GET references", 1)],
+        says: &["1 errors"],
+        damage: Some("references/hst/acs"),
+    },
+    case(
+        "sync --contexts hst_acs_pfltfile_0250.rmap --fetch-references --check-files --check-sha1sum",
+        0,
+        &[INFO[0], ("get_file_info_map", 2)],
+        &["0 errors"],
+    ),
+    case("sync --contexts hst-2014-03-01T00:00:00", 0, &[INFO[0], INFO[1], ("get_context_by_date", 1)], &["0 errors"]),
+    case("sync --last 1 --push-context KEY", 0, &[INFO[0], INFO[1], ("push_remote_context", 1)], &["0 errors"]),
+    case("list --remote-context pipe", 0, &[INFO[0], INFO[1], ("get_remote_context", 1)], &["hst_0278.pmap"]),
+    case("sync --fetch-sqlite-db", 0, &[INFO[0], INFO[1], ("get_sqlite_db", 1)], &["0 errors"]),
+    // An unknown context ends 0 with warnings only.
+    case(
+        "sync --contexts hst_9999.pmap",
+        0,
+        &[INFO[0], INFO[1], ("get_mapping_names", 1)],
+        &["File 'hst_9999.pmap' is not known to CRDS.", "0 errors"],
+    ),
+    case(
+        "list --dataset-ids-for-instruments wfc3",
+        0,
+        &[INFO[0], INFO[1], ("get_dataset_ids", 1)],
+        &["IAAAA0010:IAAAA01AQ", "IAAAA0010:IAAAA01BQ"],
+    ),
+    case(
+        "bestrefs --old-context hst_0278.pmap --new-context hst_0279.pmap --print-affected --datasets IAAAA0010",
+        0,
+        &[INFO[0], INFO[1], ("get_mapping_names", 2), ("get_dataset_headers_by_id", 1)],
+        &["0 errors"],
+    ),
+    case(
+        "bestrefs --old-context hst_0278.pmap --new-context hst_0279.pmap --print-affected --datasets NOSUCH01Q",
+        1,
+        &[INFO[0], INFO[1], ("get_mapping_names", 2), ("get_dataset_headers_by_id", 1)],
+        &["1 errors"],
+    ),
+    case(
+        "bestrefs --old-context hst_0278.pmap --new-context hst_0279.pmap --print-affected --affected-datasets",
+        0,
+        &[INFO[0], INFO[1], ("get_mapping_names", 2), ("get_dataset_ids", 1), ("get_dataset_headers_by_id", 1)],
+        &["0 errors"],
+    ),
+];
+
+/// Directories with the clients, by version; `None` when PyPI cannot be reached.
+fn clients() -> Option<Vec<(String, PathBuf)>> {
+    let versions = std::env::var("CRDS_CLIENT_VERSIONS").unwrap_or_else(|_| "13.2.9".to_owned());
+    let made = Command::new(root().join("ci/clients"))
+        .args(versions.split_whitespace())
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("ci/clients starts");
+    if made.status.code() == Some(75) {
+        return None;
+    }
+    assert!(made.status.success(), "ci/clients makes the virtual environments");
+    let text = String::from_utf8_lossy(&made.stdout).into_owned();
+    Some(
+        text.lines()
+            .filter_map(|line| line.split_once(' '))
+            .map(|(version, dir)| (version.to_owned(), PathBuf::from(dir)))
+            .collect(),
+    )
+}
+
+fn damage(dir: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let file = fs::read_dir(dir).expect("cached references").flatten().next().expect("one").path();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("writable");
+    fs::write(&file, "damaged").expect("damaged");
+}
+
+#[test]
+fn commands_of_the_real_client() {
+    let Some(clients) = clients() else {
+        println!("NOT TESTED: PyPI cannot be reached, so no real client has been run");
+        eprintln!("NOT TESTED: PyPI cannot be reached, so no real client has been run");
+        return;
+    };
+    let mut failures = Vec::new();
+    for (version, client) in &clients {
+        // Other versions ask other questions; what they get and how they end is the same.
+        let exact = version == "13.2.9";
+        let serve = Serve::start();
+        let cache = serve.dir.path().join("client");
+        let mut good = 0;
+        for case in CASES {
+            if let Some(below) = case.damage {
+                damage(&cache.join(below));
+            }
+            let from = fs::metadata(serve.log()).map_or(0, |m| m.len() as usize);
+            let mut args = case.args.split_whitespace();
+            let tool = args.next().expect("a tool");
+            let out = Command::new(client.join("bin/python"))
+                .args(["-m", &format!("crds.{tool}")])
+                .args(args)
+                .env_clear()
+                .env("PATH", format!("{}:/usr/bin:/bin", client.join("bin").display()))
+                .env("HOME", serve.dir.path())
+                .env("CRDS_SERVER_URL", &serve.url)
+                .env("CRDS_OBSERVATORY", "hst")
+                .env("CRDS_PATH", &cache)
+                .env("no_proxy", "localhost")
+                .output()
+                .expect("the client starts");
+            let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+            let seen = serve.requests(from);
+            let wanted: BTreeMap<String, usize> = case.requests.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
+            let mut wrong = Vec::new();
+            if out.status.code() != Some(case.exit) {
+                wrong.push(format!("ended {:?}, not {}", out.status.code(), case.exit));
+            }
+            if exact && seen != wanted {
+                wrong.push(format!("asked {seen:?}, not {wanted:?}"));
+            }
+            wrong.extend(case.says.iter().filter(|w| !text.contains(**w)).map(|w| format!("does not say `{w}`")));
+            if wrong.is_empty() {
+                good += 1;
+            } else {
+                let tail: Vec<&str> = text.lines().rev().take(6).collect();
+                failures.push(format!("crds {version}: {}: {}\n  {}", case.args, wrong.join("; "), tail.join("\n  ")));
+            }
+        }
+        println!("crds {version}: {good} of {} commands", CASES.len());
+        if exact {
+            files(&serve, &cache, &mut failures);
+        }
+    }
+    assert!(failures.is_empty(), "{} commands:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// What the commands left in the client's cache.
+fn files(serve: &Serve, cache: &Path, failures: &mut Vec<String>) {
+    let rules = root().join("fixtures/rules/mappings/hst");
+    for entry in fs::read_dir(&rules).expect("fixture rules").flatten() {
+        let name = entry.file_name();
+        if fs::read(cache.join("mappings/hst").join(&name)).ok() != fs::read(entry.path()).ok() {
+            failures.push(format!("mapping {} differs from the served one", name.display()));
+        }
+    }
+    let info = fs::read_to_string(cache.join("config/hst/server_config")).unwrap_or_default();
+    for word in ["'operational_context': 'hst_0278.pmap'", "'edit_context': 'hst_0279.pmap'", "'observatory': 'hst'"] {
+        if !info.contains(word) {
+            failures.push(format!("server_config does not hold {word}"));
+        }
+    }
+    let database = rusqlite::Connection::open(cache.join("config/hst/crds_db.sqlite3"));
+    let rows =
+        database.and_then(|db| db.query_row("select count(*) from crds_hst_catalog", [], |r| r.get::<_, i64>(0)));
+    if !rows.is_ok_and(|n| n > 16) {
+        failures.push("the fetched database has no catalogue".to_owned());
+    }
+    let remote = fs::read_to_string(serve.log()).unwrap_or_default();
+    if remote.lines().any(|line| line.contains("\" 500 ")) {
+        failures.push("the server answered 500".to_owned());
+    }
+}

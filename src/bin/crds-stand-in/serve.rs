@@ -60,7 +60,7 @@ fn serve(args: Args) -> Result<(), String> {
         None => Some(tempfile::tempdir().map_err(|e| format!("cannot make a temporary directory: {e}"))?),
     };
     let data = match (&args.data, &temporary) {
-        (Some(dir), _) => dir.clone(),
+        (Some(dir), _) => std::path::absolute(dir).map_err(|e| format!("--data {}: {e}", dir.display()))?,
         (None, Some(dir)) => dir.path().to_owned(),
         (None, None) => return Err("no data directory".to_owned()),
     };
@@ -90,10 +90,19 @@ fn serve(args: Args) -> Result<(), String> {
         let server = load::open(config, &data, &start).map_err(|e| tell(&e, &e.help()))?;
         println!("listening on http://{address}");
         let app = server.router().into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, app)
-            .with_graceful_shutdown(ended())
-            .await
-            .map_err(|e| format!("serving on {address} ended: {e}"))
+        // Answers on their way are waited for, but not for long: a submission may pause, a fault may hang.
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+            ended().await;
+            let _ = stop.send(());
+        });
+        tokio::select! {
+            served = async { serving.await } => served.map_err(|e| format!("serving on {address} ended: {e}")),
+            () = async {
+                let _ = stopped.await;
+                tokio::time::sleep(Duration::from_secs(3)).await;
+            } => Ok(()),
+        }
     });
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome

@@ -7,6 +7,7 @@ mod bestrefs;
 mod contexts;
 mod datasets;
 mod envelope;
+mod faults;
 mod files;
 mod info;
 mod loads;

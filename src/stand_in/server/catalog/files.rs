@@ -106,7 +106,7 @@ pub struct FileRow {
 impl FileRow {
     /// Whether it is a pmap, imap or rmap.
     pub fn is_mapping(&self) -> bool {
-        self.kind == "mapping"
+        super::super::rules_store::is_mapping_name(&self.name)
     }
 
     /// The text of a column as it is stored; `None` if there is no such column.

@@ -38,6 +38,15 @@ impl RpcError {
     pub fn no_text() -> Self {
         Self::other("expected string or bytes-like object")
     }
+
+    /// The same in the words of Python 2, as far as they are known.
+    #[must_use]
+    pub fn in_python_2(mut self) -> Self {
+        if self == Self::no_text() {
+            self.text = "expected string or buffer".to_owned();
+        }
+        self
+    }
 }
 
 impl From<CatalogueError> for RpcError {

@@ -197,7 +197,9 @@ impl Rpc<'_> {
         let outcome = if notification && in_batch {
             Err(RpcError::invalid_request())
         } else {
-            bind::bind(&method, params, &shown, era).and_then(|arguments| self.call(&method, &arguments))
+            bind::bind(&method, params, &shown, era)
+                .and_then(|arguments| self.call(&method, &arguments))
+                .map_err(|error| if era == Era::Y2014 { error.in_python_2() } else { error })
         };
         if notification && outcome.is_ok() {
             return None;

@@ -102,6 +102,9 @@ pub fn handle(server: &Server, request: &Request) -> Response {
         respond(text)
     };
     let era = server.config.era;
+    // The same two lines as for a page (SO 15.2).
+    server.config.log.message(super::Level::Info, "");
+    server.config.log.message(super::Level::Info, &format!("REQUEST: {} {} ajax=False", request.path, request.method));
     match request.method.as_str() {
         "POST" => {}
         "GET" => {

@@ -39,7 +39,9 @@ impl Bench {
     /// nextest as an operator starts it, with nothing of the runner that this test runs under.
     fn nextest(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(["nextest", "run", "--locked", "--color", "never"]).args(arguments);
+        // Only what is needed is built: the steps, and one other binary that a flag could bring in.
+        command.args(["nextest", "run", "--locked", "--color", "never", "--test", "upgrade", "--test", "tidy"]);
+        command.args(arguments);
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             if ["NEXTEST", "INSTA", "CRDS_", "__NEXTEST"].iter().any(|prefix| name.starts_with(prefix)) {

@@ -11,6 +11,14 @@ pub fn home(score: &mut Score, site: &Site) {
     let mut visitor = site.visitor();
     let page = visitor.get("/");
     score.same("WP 3.1", "the home page sets no cookie", page.cookies(), Vec::new());
+    let titles = page.picks(".accordion h3");
+    let headings: Vec<String> = page.picks("h2, h3").into_iter().filter(|seen| !titles.contains(seen)).collect();
+    score.same(
+        "WP 3.1",
+        "its headings",
+        headings,
+        ["Operational References", "Context History"].map(str::to_owned).to_vec(),
+    );
     for heading in ["Operational References", "Context History"] {
         score.step("WP 3.1", heading, page.picks("h3, h2").iter().any(|seen| seen == heading));
     }

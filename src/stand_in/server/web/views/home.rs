@@ -60,7 +60,11 @@ fn services(visit: &Visit) -> Result<String, Stop> {
         open.push(("/display_all_contexts/", "All Contexts"));
         open.push(("/old_results/", "Old Results"));
     }
-    let mut out = format!("<h3>{open_title}</h3>\n{}", list(&open));
+    // Only 2014's page heads its lists (WP 3.1).
+    let title = |text: &str| {
+        if visit.is_2014() { format!("<h3>{text}</h3>\n") } else { format!("<p class=\"menu\">{text}</p>\n") }
+    };
+    let mut out = format!("{}{}", title(open_title), list(&open));
     let Some(user) = &visit.user else { return Ok(out) };
     let locked = visit.locked_instrument()?;
     let badge = match (&locked, visit.is_2014()) {
@@ -83,11 +87,13 @@ fn services(visit: &Visit) -> Result<String, Stop> {
     }
     restricted.push(("/delivery_status/", "Delivery Status"));
     restricted.push(("/set_password/", "Change Password"));
-    out.push_str(&format!("<h3>Restricted Services{badge}</h3>\n{}", list(&restricted)));
+    out.push_str(&title(&format!("Restricted Services{badge}")));
+    out.push_str(&list(&restricted));
     if user.is_superuser {
         let links =
             [("/create_contexts/", "Create Contexts"), ("/version_info/", "Server Version Info"), ("/admin/", "Admin")];
-        out.push_str(&format!("<h3>Super User Services</h3>\n{}", list(&links)));
+        out.push_str(&title("Super User Services"));
+        out.push_str(&list(&links));
     }
     Ok(out)
 }

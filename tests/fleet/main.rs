@@ -24,7 +24,7 @@ impl Fleet {
         let fleet = Fleet { parent };
         let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rules");
         let up = program()
-            .args(["fleet", "up", "--hosts", hosts, "--rules"])
+            .args(["fleet", "up", "--no-night", "--hosts", hosts, "--rules"])
             .arg(rules)
             .arg("--root")
             .arg(fleet.root())

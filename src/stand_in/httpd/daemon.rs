@@ -100,11 +100,11 @@ pub fn load_modules(surroundings: &Surroundings) -> String {
         let mapped = unsafe { memmap2::Mmap::map(&file) }.ok()?;
         Some(Box::leak(Box::new(mapped)))
     };
+    let pattern = regex::bytes::Regex::new(r"mod_wsgi/[\w.]+ Python/[\w.]+").ok();
     for (_, name, path) in surroundings.conf.modules() {
         let Some(mapped) = map(&path) else { continue };
         if name == "wsgi_module"
-            && let Ok(pattern) = regex::bytes::Regex::new(r"mod_wsgi/[\w.]+ Python/[\w.]+")
-            && let Some(found) = pattern.find(mapped)
+            && let Some(found) = pattern.as_ref().and_then(|pattern| pattern.find(mapped))
         {
             versions = String::from_utf8_lossy(found.as_bytes()).into_owned();
         }

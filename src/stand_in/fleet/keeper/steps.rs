@@ -173,7 +173,10 @@ impl Pacer {
         let any_cron = tables.iter().any(|(_, jobs)| !jobs.is_empty());
         let mut minute = from.to_zoned(self.zone.clone()).datetime();
         minute = minute.with().second(0).subsec_nanosecond(0).build().unwrap_or(minute);
-        while any_cron {
+        loop {
+            if !any_cron {
+                break;
+            }
             minute = minute.checked_add(SignedDuration::from_mins(1)).ok()?;
             let zoned: Zoned = minute.to_zoned(self.zone.clone()).ok()?;
             let time = zoned.timestamp();

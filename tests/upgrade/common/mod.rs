@@ -10,6 +10,7 @@ pub mod explained;
 pub mod install;
 pub mod known_good;
 pub mod mail;
+pub mod mirror;
 pub mod night;
 pub mod outcome;
 pub mod probes;

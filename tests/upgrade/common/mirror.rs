@@ -1,0 +1,444 @@
+//! Making one server the copy of another and proving that it is (SO 12), for s240 and s250.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crds_upgrade::backup::compare_tables;
+use crds_upgrade::crds::{Door, PortState, Server, TABLES, TableSummary};
+use crds_upgrade::host::{Algorithm, EntryKind};
+use crds_upgrade::plan::{Change, names};
+use crds_upgrade::review;
+use crds_upgrade::run::{Found, Poll, Step, StepError};
+use serde_json::{Value, json};
+
+use super::backup_set::{Fetched, shared, some};
+use super::before::first;
+use super::mail;
+use super::tally::Tally;
+
+/// Tables that may differ between two looks at the same data: sessions and status channels.
+pub const VOLATILE: [&str; 4] = ["django_session", "jpoll_channel", "jpoll_message", "django_admin_log"];
+
+/// How long one mirror may take; references of a real server are hours.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Names of the stages, in the order of the script, as its banners say them.
+const STAGES: [&str; 6] = [
+    "Restoring database",
+    "Syncing mappings",
+    "Syncing references",
+    "Restoring catalogs",
+    "Restoring deliveries",
+    "Mirroring done",
+];
+
+/// Tables of a server, with the last-login times of users left out: every login changes them.
+pub fn tables(server: &Server) -> Result<BTreeMap<String, TableSummary>, StepError> {
+    let mut tables = server.summarise_all(&TABLES)?;
+    without_logins(&mut tables);
+    Ok(tables)
+}
+
+/// Leaves the digest of the users out of summaries.
+pub fn without_logins(tables: &mut BTreeMap<String, TableSummary>) {
+    if let Some(users) = tables.get_mut("auth_user") {
+        users.digest = "last logins aside".into();
+    }
+}
+
+/// A mirror from `source` to `dest`.
+pub struct Mirror<'a> {
+    /// The step.
+    pub s: &'a Step,
+    /// Where the data comes from.
+    pub source: &'a Server,
+    /// What becomes a copy.
+    pub dest: &'a Server,
+    /// By which way the source is reached.
+    pub door: Door,
+}
+
+impl Mirror<'_> {
+    /// Whether the step remembers `key`.
+    pub fn past(&self, key: &str) -> bool {
+        self.s.fact_of(self.s.spec().id, key).is_some()
+    }
+
+    /// The inputs before anything is overwritten: whole, of the source, and equal to it as it is now.
+    pub fn inputs(&self, t: &mut Tally) -> Result<(), StepError> {
+        let set = shared(self.s, self.source)?;
+        t.evidence("inputs_whole", &set.evidence);
+        let mut faults = set.incomplete(self.source, &self.source.shared_names());
+        faults.extend(set.unreadable());
+        faults.extend(set.bad_dump(self.source));
+        if let Some(list) = &set.facts.deliveries {
+            faults.extend(list.odd.iter().map(|line| format!("odd name `{line}` in the list of deliveries")));
+        }
+        let completed = set.dump_time().map_or_else(|| "no date".to_owned(), |time| time.to_string());
+        for fault in &faults {
+            t.fault("inputs_whole", fault);
+        }
+        t.proof("inputs_whole", format!("{} files, dump completed {completed}", set.listed.len()));
+        for fault in self.behind(&set)? {
+            t.fault("inputs_equal_source", fault);
+        }
+        t.proof("inputs_equal_source", format!("the dump equals the database of {}", self.source.role()));
+        Ok(())
+    }
+
+    /// In what the inputs are not what the source is now.
+    pub fn behind(&self, set: &Fetched) -> Result<Vec<String>, StepError> {
+        let Ok(dump) = &set.dump else { return Ok(vec!["the dump cannot be read".into()]) };
+        let mut dumped = dump.summaries();
+        without_logins(&mut dumped);
+        let live = tables(self.source)?;
+        dumped.retain(|table, _| live.contains_key(table));
+        let mut faults: Vec<String> =
+            compare_tables(&live, &dumped, &VOLATILE).iter().map(ToString::to_string).collect();
+        faults.extend(set.against_live(self.source, f64::INFINITY)?);
+        let listed: BTreeSet<String> = set.facts.deliveries.iter().flat_map(|list| list.names.clone()).collect();
+        let live: BTreeSet<String> = self.source.deliveries()?.into_iter().map(|link| link.name).collect();
+        if listed != live {
+            faults.push(format!("deliveries: {} in the list, {} on the server", listed.len(), live.len()));
+        }
+        Ok(faults)
+    }
+
+    /// Saves and empties the cron table of the destination.
+    pub fn cron_off(&self) -> Result<String, StepError> {
+        let table = first(self.s, "cron", || Ok(json!(self.dest.crontab()?)))?;
+        let table = table.as_str().unwrap_or_default().to_owned();
+        self.s.evidence(&format!("crontab of {} before", self.dest.role()), &table)?;
+        self.s.act(
+            "cron_off",
+            self.dest.role(),
+            Change::Cron,
+            || {
+                Ok(if self.past("mirrored") || self.dest.crontab()?.trim().is_empty() {
+                    Found::Done
+                } else {
+                    Found::NotDone
+                })
+            },
+            |permit| {
+                self.dest.set_crontab(permit, "")?;
+                Ok(())
+            },
+        )?;
+        if !self.past("mirrored") {
+            let idle =
+                self.s.wait("running cron jobs to end", Duration::from_secs(3600), Duration::from_secs(30), || {
+                    let jobs = self.dest.running_jobs()?;
+                    Ok(if jobs.is_empty() { Poll::Ready(()) } else { Poll::NotYet(format!("{} jobs", jobs.len())) })
+                });
+            idle?;
+        }
+        Ok(table)
+    }
+
+    /// Puts the saved table back.
+    pub fn cron_back(&self, table: &str) -> Result<(), StepError> {
+        self.s.act(
+            "cron_back",
+            self.dest.role(),
+            Change::Cron,
+            || Ok(if self.dest.crontab()? == table { Found::Done } else { Found::NotDone }),
+            |permit| {
+                self.dest.set_crontab(permit, table)?;
+                Ok(())
+            },
+        )
+    }
+
+    /// The mirror itself. Broken off it is begun again: it overwrites everything from the start, and its source is proven.
+    pub fn run(&self) -> Result<String, StepError> {
+        let url = format!("{}/", self.source.url(self.door)?);
+        self.s.act(
+            "mirror",
+            self.dest.role(),
+            Change::MirrorInto,
+            || Ok(if self.past("log") { Found::Done } else { Found::NotDone }),
+            |permit| {
+                let ran = self.dest.mirror_from(permit, self.source, &url, LONGEST)?;
+                let log = format!("{}{}", ran.text(), ran.error_text());
+                let kept = self.s.evidence(&format!("log of the mirror to {}", self.dest.role()), &log)?;
+                self.s.fact("log", kept.id)?;
+                self.s.fact(
+                    "log_text",
+                    log.chars().rev().take(200_000).collect::<Vec<_>>().into_iter().rev().collect::<String>(),
+                )?;
+                Ok(())
+            },
+        )?;
+        Ok(self.s.need_fact(self.s.spec().id, "log_text")?.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Judges the script's own words.
+    pub fn words(&self, log: &str, t: &mut Tally) {
+        let mut at = 0;
+        for stage in STAGES {
+            match log[at..].find(stage) {
+                Some(found) => at += found,
+                None => t.fault("script_ran_through", format!("stage `{stage}` is missing or out of order")),
+            }
+        }
+        for word in review::error_words(log) {
+            t.fault("script_ran_through", word);
+        }
+        t.proof("script_ran_through", format!("{} stages", STAGES.len()));
+    }
+
+    /// Everything that must be equal afterwards.
+    pub fn equal(&self, t: &mut Tally) -> Result<(), StepError> {
+        for difference in compare_tables(&tables(self.source)?, &tables(self.dest)?, &VOLATILE) {
+            t.fault("database_equal", difference.to_string());
+        }
+        for kind in ["operational", "edit"] {
+            let (a, b) = (self.source.context_in_database(kind)?, self.dest.context_in_database(kind)?);
+            t.hold("database_equal", a == b, format!("{kind} context {b}, the source's {a}"));
+        }
+        self.files(t)?;
+        self.deliveries(t)?;
+        let lines = |server: &Server| -> Result<(bool, BTreeSet<String>), StepError> {
+            let ran = server.orphan_files()?;
+            let text = format!("{}{}", ran.text(), ran.error_text());
+            self.s.evidence(&format!("orphan check of {}", server.role()), &text)?;
+            let place = |line: String| line.replace(&server.paths().ifs, "IFS");
+            Ok((review::counters(&text).is_some(), review::orphan_lines(&text).into_iter().map(place).collect()))
+        };
+        let ((ended, theirs), (ended_too, ours)) = (lines(self.source)?, lines(self.dest)?);
+        t.hold("orphans_not_worse", ended && ended_too, "both orphan checks ended with their counters");
+        for line in ours.difference(&theirs) {
+            t.fault("orphans_not_worse", format!("new: {line}"));
+        }
+        self.counters(t)
+    }
+
+    fn files(&self, t: &mut Tally) -> Result<(), StepError> {
+        let obs = self.source.observatory();
+        let sums = |server: &Server| server.remote().hash_tree(&server.paths().mappings(obs), Algorithm::Sha1);
+        let (theirs, ours) = (sums(self.source)?, sums(self.dest)?);
+        let wrong: Vec<&str> = theirs
+            .iter()
+            .filter(|(name, sum)| ours.get(*name) != Some(sum))
+            .map(|(name, _)| name.as_str())
+            .chain(ours.keys().filter(|name| !theirs.contains_key(*name)).map(String::as_str))
+            .collect();
+        t.hold(
+            "rules_equal",
+            wrong.is_empty(),
+            if wrong.is_empty() {
+                format!("{} mappings", theirs.len())
+            } else {
+                format!("{} mappings differ: {}", wrong.len(), some(&wrong))
+            },
+        );
+        let sizes = |server: &Server, path: String| -> Result<BTreeMap<String, u64>, StepError> {
+            // DEV's cache holds links into the published one: what they lead to counts (SO 3.1).
+            let ran = server.remote().must_look(
+                &["find", "-L", &path, "-maxdepth", "1", "-type", "f", "-printf", "%s %f\\n"],
+                crds_upgrade::host::Limit::WALK,
+            )?;
+            let text = ran.text();
+            Ok(text
+                .lines()
+                .filter_map(|line| line.split_once(' '))
+                .map(|(size, name)| (name.to_owned(), size.parse().unwrap_or(0)))
+                .collect())
+        };
+        let theirs = sizes(self.source, self.source.paths().references(obs))?;
+        let ours = sizes(self.dest, self.dest.paths().references(obs))?;
+        let wrong: Vec<&str> =
+            theirs.iter().filter(|(name, size)| ours.get(*name) != Some(size)).map(|(name, _)| name.as_str()).collect();
+        t.hold(
+            "rules_equal",
+            wrong.is_empty(),
+            if wrong.is_empty() {
+                format!("{} references", theirs.len())
+            } else {
+                format!("{} references differ: {}", wrong.len(), some(&wrong))
+            },
+        );
+        let catalogs = |server: &Server| server.remote().hash_tree(&server.paths().catalogs(), Algorithm::Sha256);
+        let (theirs, ours) = (catalogs(self.source)?, catalogs(self.dest)?);
+        t.hold("catalogs_equal", theirs == ours, format!("{} catalogues, the source has {}", ours.len(), theirs.len()));
+        Ok(())
+    }
+
+    fn deliveries(&self, t: &mut Tally) -> Result<(), StepError> {
+        let names = |server: &Server| -> Result<BTreeSet<String>, StepError> {
+            Ok(server.deliveries()?.into_iter().map(|link| link.name).collect())
+        };
+        let (theirs, ours) = (names(self.source)?, names(self.dest)?);
+        t.hold("deliveries_equal", theirs == ours, format!("{} links, the source has {}", ours.len(), theirs.len()));
+        for link in self.dest.deliveries()? {
+            if link.entry.kind == EntryKind::File && link.entry.links < 2 {
+                t.fault("deliveries_equal", format!("`{}` is no hard link", link.name));
+            }
+            if link.entry.mode & 0o222 != 0 {
+                t.fault(
+                    "deliveries_equal",
+                    format!("`{}` has mode {:04o}, not 0444 (A007)", link.name, link.entry.mode),
+                );
+            }
+        }
+        if let Some(entry) = self.dest.remote().stat(&self.dest.paths().deliveries())? {
+            // The next install mends the mode; until then the archive's group cannot take links (B091).
+            let usable = entry.mode & 0o070 == 0o070;
+            t.hold("deliveries_equal", usable, format!("the directory has mode {:04o}", entry.mode));
+        }
+        Ok(())
+    }
+
+    /// No counter may be behind the highest number in use, or the next name collides (A023).
+    fn counters(&self, t: &mut Tally) -> Result<(), StepError> {
+        let catalogue = self.dest.catalogue()?;
+        let counters = self.dest.counters()?;
+        for counter in &counters {
+            let Some((prefix, extension)) = counter.name.rsplit_once("_.") else { continue };
+            let of = |name: &&String| {
+                name.strip_prefix(prefix).is_some_and(|rest| {
+                    rest.starts_with('_') && rest.ends_with(&format!(".{extension}")) && rest.matches('_').count() == 1
+                })
+            };
+            let highest = catalogue.keys().filter(of).filter_map(|name| names::serial(name)?.parse::<u64>().ok()).max();
+            if let Some(highest) = highest.filter(|highest| *highest > counter.counter) {
+                t.fault(
+                    "counters_ahead",
+                    format!("{} stands at {}, in use is {highest}", counter.name, counter.counter),
+                );
+            }
+        }
+        t.proof("counters_ahead", format!("{} counters", counters.len()));
+        Ok(())
+    }
+
+    /// The destination is still itself, serves on its operational port and nowhere else, and its proxy shows it.
+    pub fn itself(&self, t: &mut Tally, own: &'static str, serves: &'static str) -> Result<(), StepError> {
+        let dest = self.dest;
+        let who = dest.who_are_you()?;
+        for wrong in dest.differs(&who) {
+            t.fault(own, wrong);
+        }
+        let database = dest.database_name()?;
+        t.hold(own, database == dest.expected().database, format!("database `{database}`"));
+        let lag = Duration::from_secs(self.s.plan().thresholds.proxy_lag_s);
+        let served = self.s.wait("the copy to serve", lag, Duration::from_secs(5), || {
+            let ports = dest.ports()?;
+            Ok(if ports == (PortState::Open, PortState::Refused) {
+                Poll::Ready(())
+            } else {
+                Poll::NotYet(format!("{ports:?}"))
+            })
+        });
+        t.hold(serves, served.is_ok(), format!("8001 and 8002: {:?}", dest.ports()?));
+        t.hold(serves, dest.httpd_parents()?.len() == 1, format!("{} server parents", dest.httpd_parents()?.len()));
+        let info = dest.rpc(Door::Direct)?.server_info()?;
+        let context = dest.context_in_database("operational")?;
+        t.hold(
+            serves,
+            info.operational == context,
+            format!("it answers {}, its database says {context}", info.operational),
+        );
+        let proxy = dest.url(Door::Proxy)?;
+        t.hold(own, info.reference_url.starts_with(&proxy), format!("it hands out {}", info.reference_url));
+        let mut page = String::new();
+        let shown = self.s.wait("the proxy to show the copy", lag, Duration::from_secs(10), || {
+            let answer = dest.pages(Door::Proxy)?.get("/")?;
+            page = answer.text();
+            Ok(if answer.status == 200 { Poll::Ready(()) } else { Poll::NotYet(format!("HTTP {}", answer.status)) })
+        });
+        t.hold(
+            serves,
+            shown.is_ok(),
+            if shown.is_ok() { "the proxy shows it".to_owned() } else { "the proxy does not show it".to_owned() },
+        );
+        let case = &dest.expected().use_case;
+        let tagged = page.contains(&format!("({case})")) || page.contains(&format!(">{case}<"));
+        t.hold(own, tagged, format!("the page header {} `{case}`", if tagged { "says" } else { "does not say" }));
+        Ok(())
+    }
+
+    /// Accounts come from the source: one that the plan uses must get in.
+    pub fn users(&self, t: &mut Tally, check: &'static str) -> Result<(), StepError> {
+        if let Some(account) = self.s.site().credentials.keys().next() {
+            match self.dest.login(Door::Direct, account) {
+                Ok(mut session) => {
+                    session.logout()?;
+                    t.proof(check, format!("`{account}` can log in"));
+                }
+                Err(error) => t.fault(check, format!("`{account}` cannot log in: {error}")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Mails of the site that concern these hosts or reprocessing: subject and date.
+pub fn mails(s: &Step, server: &Server, about: &[&str]) -> Result<Value, StepError> {
+    let all = mail::all(s, server)?.unwrap_or_default();
+    let concerns = |subject: &str| about.iter().any(|word| subject.contains(word)) || subject.contains("affected");
+    Ok(json!(
+        all.iter()
+            .filter(|mail| concerns(&mail.subject))
+            .map(|mail| format!("{} {}", mail.date, mail.subject))
+            .collect::<Vec<_>>()
+    ))
+}
+
+/// Every entry of the published cache that cron does not rewrite, as one digest.
+pub fn published(server: &Server) -> Result<Value, StepError> {
+    let path = server.paths().grp.clone();
+    if server.remote().stat(&path)?.is_none() {
+        return Ok(json!("there is none"));
+    }
+    let entries = server.remote().list(&path, None)?;
+    let mut hash = blake3::Hasher::new();
+    for entry in entries.iter().filter(|entry| !entry.path.contains("/config/") && entry.kind != EntryKind::Directory) {
+        let line =
+            format!("{}\0{:o}\0{}\0{}\0{}\n", entry.path, entry.mode, entry.size, entry.mtime.floor(), entry.target);
+        hash.update(line.as_bytes());
+    }
+    Ok(json!(hash.finalize().to_hex().to_string()))
+}
+
+/// No mirror onto `server` is declared: its rules, contexts and rows are what they were at preflight.
+pub fn untouched(s: &Step, server: &Server, kept: &str) -> Result<(), StepError> {
+    let mut t = Tally::default();
+    let before = super::state::kept(s, kept)?;
+    let Some(before) = before else {
+        return Err(StepError::unknown(
+            format!("the state `{kept}` of preflight is missing"),
+            "run s010 again in this run",
+        ));
+    };
+    let mappings = server.remote().hash_tree(&server.paths().mappings(server.observatory()), Algorithm::Sha256)?;
+    let rules = before.surfaces.get("files:mappings").map_or(0, BTreeMap::len);
+    let contexts = before
+        .surfaces
+        .get("contexts")
+        .and_then(|rows| rows.get("operational"))
+        .and_then(|row| row.get("database"))
+        .cloned();
+    let now = json!(server.context_in_database("operational")?);
+    let history = before.surfaces.get("history").map_or(0, BTreeMap::len);
+    let same = mappings.len() == rules && contexts.as_ref() == Some(&now) && server.history()?.len() == history;
+    let text = format!(
+        "no mirror is declared; {} mappings, context {now}, {history} rows of history as at preflight",
+        mappings.len()
+    );
+    for check in s.spec().checks {
+        let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
+        t.hold(id, same, text.clone());
+        t.judge(
+            s,
+            id,
+            server.role(),
+            super::tally::Advice {
+                cause: "something was mirrored that the plan does not declare",
+                next: "find out who did it; restore the host from its backup",
+            },
+        )?;
+    }
+    Ok(())
+}

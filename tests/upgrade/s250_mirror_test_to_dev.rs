@@ -1,0 +1,171 @@
+//! Step 250: mirror TEST to DEV.
+//!
+//! Procedure: "... or mirror TEST to DEV, or both, staggered by a day."
+//! Method: honours the plan's stagger; a fresh set of the source where it changed; cron of DEV saved and off; mirror; cron
+//! back byte for byte.
+//! Way back: restore DEV from the set of s210.
+
+use std::time::Duration;
+
+use crds_upgrade::backup::tag_time;
+use crds_upgrade::crds::Door;
+use crds_upgrade::plan::{Change, Role};
+use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
+use crds_upgrade::steps::S250_MIRROR_TEST_TO_DEV;
+
+use crate::common::before::{first, texts};
+use crate::common::mirror::{Mirror, mails, published, untouched};
+use crate::common::tally::{Advice, Tally};
+
+#[test]
+fn s250_mirror_test_to_dev() -> StepResult {
+    harness::step(&S250_MIRROR_TEST_TO_DEV, |s| {
+        let planned = s.plan().mirrors.iter().find(|mirror| mirror.to == Role::Dev).cloned();
+        let Some(planned) = planned else {
+            return match s.site().host(Role::Dev) {
+                Some(_) => untouched(s, &*s.hosts().server(Role::Dev)?, "s010_dev"),
+                None => none(s),
+            };
+        };
+        if planned.from != Role::Test {
+            return Err(StepError::unknown(
+                "the plan mirrors OPS to DEV, and OPS is off by now",
+                "mirror DEV from TEST, which s240 makes a copy of OPS",
+            ));
+        }
+        let (test, dev) = (s.hosts().server(Role::Test)?, s.hosts().server(Role::Dev)?);
+        let mut t = Tally::default();
+        let earlier = s.fact_of("s240_mirror_ops_to_test", "mirrored_at").and_then(|at| at.as_f64());
+        #[expect(clippy::cast_precision_loss, reason = "seconds of a stagger, at most 60 days")]
+        let due = earlier.map_or(0.0, |at| at + planned.stagger_s as f64);
+        let now = test.now()?;
+        if !s.again() && s.fact_of(s.spec().id, "inputs").is_none() && now < due {
+            let due = test.local(due)?.timestamp().to_string();
+            return s.defer(
+                &due,
+                "the plan wants a day between the mirrors, so that one good copy of each generation exists",
+            );
+        }
+        t.proof(
+            "stagger_observed",
+            format!(
+                "{} h wanted, {:.1} h passed",
+                planned.stagger_s / 3600,
+                earlier.map_or(0.0, |at| (now - at) / 3600.0)
+            ),
+        );
+        let mirror = Mirror { s, source: &test, dest: &dev, door: Door::Direct };
+        let about = [test.name(), dev.name()];
+        let sent = first(s, "mails", || mails(s, &dev, &about))?;
+        let grp = first(s, "published", || published(&dev))?;
+        if !s.again() && !mirror.past("mirrored") {
+            fresh_set(s, &test)?;
+            if !mirror.past("inputs") {
+                mirror.inputs(&mut t)?;
+                let mut faults = false;
+                // The step's table has one check for the inputs; what belongs to the other is told under it.
+                for check in ["inputs_whole", "inputs_equal_source"] {
+                    faults |= t.has_fault(check);
+                }
+                if faults {
+                    t.judge(s, "inputs_whole", Role::Test, advice("inputs_whole"))?;
+                    return Err(StepError::failed(
+                        "the inputs of the mirror do not hold: nothing was overwritten",
+                        advice("inputs_whole").next,
+                    ));
+                }
+                s.fact("inputs", true)?;
+            }
+        }
+        let table = mirror.cron_off()?;
+        let log = mirror.run()?;
+        mirror.words(&log, &mut t);
+        if !mirror.past("mirrored") {
+            mirror.equal(&mut t)?;
+            mirror.itself(&mut t, "dev_is_itself", "dev_operational")?;
+            mirror.users(&mut t, "dev_operational")?;
+            s.fact("mirrored", true)?;
+        }
+        mirror.cron_back(&table)?;
+        t.hold("dev_cron_back", dev.crontab()? == table, format!("{} bytes saved", table.len()));
+        let new: Vec<String> =
+            texts(&mails(s, &dev, &about)?).into_iter().filter(|mail| !texts(&sent).contains(mail)).collect();
+        t.hold(
+            "no_mail",
+            new.is_empty(),
+            if new.is_empty() { "none".to_owned() } else { format!("sent: {}", new.join("; ")) },
+        );
+        t.hold("public_cache_untouched", published(&dev)? == grp, "the published cache is as before");
+        for check in s.spec().checks {
+            let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
+            if s.again() && !matches!(id, "stagger_observed" | "script_ran_through" | "dev_cron_back") {
+                continue;
+            }
+            t.judge(s, id, Role::Dev, advice(id))?;
+        }
+        Ok(())
+    })
+}
+
+/// A set of TEST that is younger than its mirror.
+fn fresh_set(s: &Step, test: &crds_upgrade::crds::Server) -> Result<(), StepError> {
+    let changed = s.fact_of("s240_mirror_ops_to_test", "mirrored_at").and_then(|at| at.as_f64()).unwrap_or(0.0);
+    let changed = test.local(changed)?.datetime();
+    let fresh = || -> Result<bool, StepError> {
+        let newest = test.backup_sets()?.0.pop();
+        let whole = newest.filter(|set| test.set_names().iter().all(|name| set.file(name).is_some()));
+        Ok(whole.and_then(|set| tag_time(&set.tag)).is_some_and(|time| time >= changed))
+    };
+    s.act(
+        "backup_source",
+        Role::Test,
+        Change::Backup,
+        || Ok(if fresh()? { Found::Done } else { Found::NotDone }),
+        |permit| {
+            let ran = test.backup(permit, Duration::from_secs(4 * 3600))?;
+            s.evidence("output of backup_server on test", format!("{}{}", ran.text(), ran.error_text()))?;
+            Ok(())
+        },
+    )
+}
+
+/// Neither a mirror to DEV nor a DEV.
+fn none(s: &Step) -> Result<(), StepError> {
+    for check in s.spec().checks {
+        let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
+        s.check(id).observed("the plan declares no mirror to DEV, and the site has no DEV").judge(true)?;
+    }
+    Ok(())
+}
+
+fn advice(check: &str) -> Advice {
+    let (cause, next) = match check {
+        "stagger_observed" => ("the mirrors are too close to each other", "run again when it is due"),
+        "inputs_whole" => (
+            "the shared set of TEST is damaged or older than TEST (A002, C106)",
+            "make a new set on TEST, then run again; nothing was overwritten",
+        ),
+        "script_ran_through" => {
+            ("mirror_server never stops on an error: a part was skipped", "read its log in the evidence; mirror again")
+        }
+        "database_equal" => (
+            "the load broke off half way; it is not transactional (A004)",
+            "mirror again, or restore DEV from the set of s210",
+        ),
+        "rules_equal" => (
+            "the sync fetched nothing, or wrote through links into the published cache (A008)",
+            "compare the published cache first",
+        ),
+        "deliveries_equal" => {
+            ("redeliver_catalogs failed, or mkdir left the wrong mode (B091)", "relink; install mends the mode")
+        }
+        "counters_ahead" => ("the counter table is older than the cache (A023)", "tools/reset_file_counters on DEV"),
+        "dev_is_itself" => (
+            "the mirror brought settings of the source along (A010)",
+            "compare the configured database and URLs with the site's identity",
+        ),
+        "dev_operational" => ("the port switch at the end did not work", "tools/set_backup_url False on DEV"),
+        _ => ("something else worked on the hosts meanwhile", "find it before going on"),
+    };
+    Advice { cause, next }
+}

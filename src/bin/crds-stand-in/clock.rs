@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use crds_upgrade::stand_in::fleet::clock::Clock;
+use crds_upgrade::stand_in::fleet::order::Order;
 use crds_upgrade::stand_in::fleet::spec::Fleet;
 use crds_upgrade::stand_in::fleet::{FleetError, mail, order};
 use crds_upgrade::stand_in::tools::machine::duration;
@@ -31,6 +32,13 @@ enum Action {
         #[arg(long)]
         every_job: bool,
     },
+    /// Run the lines of a host's cron table that contain a text now, whatever the time
+    Job {
+        /// The host's role
+        host: String,
+        /// Part of the command
+        part: String,
+    },
     /// Set the clock without running anything, such as 2014-09-17T03:04:00 (New York)
     Set {
         /// The local time
@@ -56,6 +64,7 @@ fn carry_out(args: Args) -> Result<(), FleetError> {
             };
             order::step(&fleet, duration(&length).ok_or_else(bad)?, every_job)?;
         }
+        Action::Job { host, part } => order::give(&fleet, &Order::Cron { host, job: part })?,
         Action::Set { time } => {
             let bad = |error: jiff::Error| FleetError::Process { what: "clock set".to_owned(), why: error.to_string() };
             clock.set(time.to_zoned(mail::zone()).map_err(bad)?.timestamp())?;

@@ -30,8 +30,6 @@ pub enum Order {
         /// A part of the command.
         job: String,
     },
-    /// One round of the archive on every host.
-    Poll,
     /// Say that it is there.
     Ping,
     /// Quiesce: finish the job at hand and do nothing more until the connection closes.

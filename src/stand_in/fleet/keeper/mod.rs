@@ -140,10 +140,6 @@ fn answer(stream: &UnixStream, pacer: &Pacer) -> std::io::Result<()> {
     let outcome = match serde_json::from_str::<Order>(&line) {
         Err(error) => Err(error.to_string()),
         Ok(Order::Ping) => Ok(()),
-        Ok(Order::Poll) => {
-            pacer.poll();
-            Ok(())
-        }
         Ok(Order::Cron { host, job }) => match pacer.run_now(&host, &job) {
             0 => Err(format!("no line of {host}'s cron table contains `{job}`")),
             _ => Ok(()),

@@ -7,7 +7,7 @@
 use crds_upgrade::backup::tag_time;
 use crds_upgrade::plan::Role;
 use crds_upgrade::review;
-use crds_upgrade::run::{StepResult, harness};
+use crds_upgrade::run::{StepError, StepResult, harness};
 use crds_upgrade::steps::S150_VERIFY_NIGHTLY_BACKUP;
 
 use crate::common::backup_set::{dated, last_night, newest, said, shared};
@@ -89,10 +89,13 @@ fn s150_verify_nightly_backup() -> StepResult {
             .next_move("remove stray dumps from db_backups, make a new set, run again")
             .judge(faults.is_empty())?;
 
-        let size = |set: &crds_upgrade::crds::BackupSet| {
-            set.files.iter().find(|file| file.name.starts_with("backup.")).map(|file| file.entry.size)
+        // The dump's own size: how well it was packed says nothing.
+        let size = |set: &crds_upgrade::crds::BackupSet| -> Result<Option<u64>, StepError> {
+            let Some(file) = set.files.iter().find(|file| file.name.starts_with("backup.")) else { return Ok(None) };
+            let packed = ops.remote().read_file(&format!("{}/{}", set.path, file.name), 1 << 30)?;
+            Ok(crds_upgrade::backup::unpack(&packed).ok().map(|dump| dump.len() as u64))
         };
-        let (now, then) = (size(set), before.and_then(size));
+        let (now, then) = (size(set)?, before.map(size).transpose()?.flatten());
         let change = now.zip(then).filter(|(_, then)| *then > 0).map(|(now, then)| now.abs_diff(then) * 100 / then);
         s.check("size_plausible")
             .on(Role::Ops)

@@ -164,6 +164,13 @@ impl Manifest {
         for (first, others) in groups {
             let least = others.iter().copied().chain([first]).min().unwrap_or(first).to_owned();
             let Some(mut file) = members.get(first).cloned() else { continue };
+            // A symbolic link can have several names too; a listing shows each as the link that it is.
+            if file.kind == Kind::Link {
+                for path in others {
+                    members.insert(path.to_owned(), Member { path: path.to_owned(), ..file.clone() });
+                }
+                continue;
+            }
             for path in others.iter().copied().chain([first]) {
                 if let Some(member) = members.get_mut(path) {
                     *member = Member {

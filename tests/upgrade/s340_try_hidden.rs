@@ -143,7 +143,7 @@ fn client(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let config = ops.tool(&["crds.list", "--config"], Limit::WALK)?;
     let text = config.text();
     tally.evidence("client_works", &s.evidence("crds.list --config", text.as_bytes())?);
-    let connected = text.lines().any(|line| line.replace(' ', "").starts_with("connected=True"));
+    let connected = text.lines().any(|line| line.split_whitespace().eq(["connected", "=", "True"]));
     tally.hold("client_works", connected, if connected { "connected = True".to_owned() } else { format!("not connected: {}", config.last_line()) });
     tally.hold("client_works", text.contains(&context), format!("names {context}"));
     let mappings = ops.tool(&["crds.list", "--mappings", "--contexts", &context], Limit::WALK)?;

@@ -400,7 +400,7 @@ pub fn contexts_everywhere(ops: &Server) -> Result<Vec<(&'static str, String)>, 
     let home = pages.good_page("/")?;
     let on_page = home.text.contains(&info.operational);
     places.push(("home page", if on_page { info.operational } else { "another context".to_owned() }));
-    let grp = format!("{}/config/{}/server_config", ops.paths().grp, ops.observatory());
+    let grp = format!("{}/{o}/config/{o}/server_config", ops.paths().grp, o = ops.observatory());
     let text = ops.remote().read_if_there(&grp, 64 << 20)?.unwrap_or_default();
     places.push(("published cache", literal(&String::from_utf8_lossy(&text), "operational_context")));
     Ok(places)
@@ -426,7 +426,7 @@ pub fn bad_files_everywhere(ops: &Server) -> Result<Vec<(&'static str, BTreeSet<
         ("catalogue", catalogue),
         ("get_server_info", info.bad_files.into_iter().collect()),
         ("cache configuration", listed(format!("{}/bad_files.txt", ops.paths().cache_config(ops.observatory())))?),
-        ("published cache", listed(format!("{}/config/{}/bad_files.txt", ops.paths().grp, ops.observatory()))?),
+        ("published cache", listed(format!("{}/{o}/config/{o}/bad_files.txt", ops.paths().grp, o = ops.observatory()))?),
     ])
 }
 

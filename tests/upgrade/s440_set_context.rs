@@ -51,11 +51,13 @@ fn before(s: &Step, ops: &Server, set: &SetContext) -> Result<serde_json::Value,
         return Ok(before);
     }
     let catalogue = ops.catalogue()?;
-    let closure = Rules::of_run(s)?.fetch_closure(ops, &catalogue, &set.context)?;
+    let rules = Rules::of_run(s)?;
+    rules.fetch_closure(ops, &catalogue, &set.context)?;
+    let members = outcome::members(&rules, &set.context)?;
     let before = json!({
         "operational": ops.context_in_database("operational")?,
         "history": ops.history()?.iter().map(|row| row.id).max().unwrap_or(0),
-        "dates": dates(&catalogue, &closure.into_iter().collect()),
+        "dates": dates(&catalogue, &members),
         "states": ops.states()?,
     });
     s.fact("before", before.clone())?;
@@ -262,7 +264,7 @@ fn read_back(
         if bad.is_empty() { format!("{} mappings", closure.len()) } else { shorten(&bad) },
     );
     if !s.again() {
-        let now = dates(&catalogue, &closure.into_iter().collect());
+        let now = dates(&catalogue, &outcome::members(&rules, &set.context)?);
         tally.hold(
             "dates_stable",
             before["dates"].as_str() == Some(now.as_str()),

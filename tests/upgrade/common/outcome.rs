@@ -134,8 +134,21 @@ fn selected(
         let got = best.get(&entry.filekind).map(|best| best.to_json().as_str().unwrap_or_default().to_owned());
         if got.as_deref() == Some(name.as_str()) {
             chosen.insert(name.as_str());
-        } else {
-            hand.tally.fault("selected", format!("a dataset made for {name} gets {}", got.unwrap_or_default()));
+        }
+    }
+    // Where the rule alone does not make a dataset (a relevance that asks for other keywords), the archive's datasets do.
+    let left: BTreeSet<&str> = delivery.files.iter().map(String::as_str).filter(|name| !chosen.contains(name)).collect();
+    if !left.is_empty() {
+        let operational = hand.s.plan().contexts.operational.clone();
+        let types: Vec<String> = found.entries.iter().map(|entry| entry.filekind.clone()).collect();
+        for (_, entry) in super::affected::headers(hand.s, hand.ops, &operational)? {
+            let crds_upgrade::rules::input::json::Entry::Header(header) = entry else { continue };
+            let Ok(best) = lookup.best_references(context, &header, Some(&types)) else { continue };
+            for answer in best.values() {
+                if let crds_upgrade::rules::Best::File(file) = answer {
+                    chosen.extend(left.get(file.as_str()));
+                }
+            }
         }
     }
     for name in delivery.files.iter().filter(|name| !chosen.contains(name.as_str())) {

@@ -9,8 +9,10 @@ mod error;
 mod lex;
 mod parse;
 mod value;
+mod write;
 
 pub use checksum::{checksum, checksum_of_lines, line_chunks};
 pub use error::SyntaxError;
 pub use parse::{Mapping, decode, parse, parse_str};
 pub use value::{Call, Selector, Value};
+pub use write::{KeyOrder, write};

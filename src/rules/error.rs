@@ -51,7 +51,7 @@ pub enum RulesError {
 }
 
 /// The line that a reason speaks of: the first that holds a text the reason quotes, else that of the selector.
-pub(super) fn line_of(text: &str, why: &str) -> usize {
+fn line_of(text: &str, why: &str) -> usize {
     let quoted = why.split('\'').skip(1).step_by(2).filter(|quoted| !quoted.is_empty());
     let at = quoted.filter_map(|quoted| text.find(quoted)).next().or_else(|| text.find("selector"));
     SyntaxError::at(text, "", at.unwrap_or(0), "").line

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rayon::prelude::*;
 
-use super::error::{RulesError, line_of};
+use super::error::RulesError;
 use super::rmap::{Rmap, lowered, names, require};
-use super::syntax::{self, Mapping, Value};
+use super::syntax::{self, Mapping, SyntaxError, Value};
 use super::tree::Terminal;
 
 /// The mappings of one cache directory, each read and compiled at most once.
@@ -247,11 +247,7 @@ impl Library {
         if own_kind != kind {
             return Err(RulesError::Kind { name: name.to_owned(), expected });
         }
-        let built = build(base, &mapping).map_err(|why| RulesError::Meaning {
-            line: line_of(&text, &why),
-            file: file.clone(),
-            why,
-        })?;
+        let built = build(base, &mapping).map_err(|why| RulesError::meaning(&text, &file, why))?;
         if self.check_sums {
             verify(&mapping, &text, base, &file)?;
         }
@@ -260,7 +256,7 @@ impl Library {
 }
 
 fn verify(mapping: &Mapping<Cow<'_, str>>, text: &str, base: &str, file: &str) -> Result<(), RulesError> {
-    let line = line_of(text, "'sha1sum'");
+    let line = text.find("sha1sum").map_or(1, |at| SyntaxError::at(text, file, at, "").line);
     let fail = |why: String| Err(RulesError::Checksum { file: file.to_owned(), line, why });
     match mapping.header_value("sha1sum") {
         None => fail(format!("sha1sum is missing in '{base}'")),

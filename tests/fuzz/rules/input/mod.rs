@@ -1,0 +1,6 @@
+//! The readers of text.
+
+#[path = "../../../../src/rules/input/json.rs"]
+pub mod json;
+#[path = "../../../../src/rules/input/scan.rs"]
+pub mod scan;

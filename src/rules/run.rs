@@ -302,6 +302,10 @@ impl<'w> Worker<'w> {
 
     fn members(&mut self, chunk: &Chunk) -> Result<(), JsonError> {
         let bytes = chunk.bytes.as_slice();
+        // The fast look at a dataset takes this for granted.
+        if let Err(error) = std::str::from_utf8(bytes) {
+            return Err(JsonError { at: error.valid_up_to(), what: "not UTF-8".to_owned() });
+        }
         let blank = |mut at: usize| {
             while matches!(bytes.get(at), Some(b' ' | b'\n' | b'\t' | b'\r')) {
                 at += 1;

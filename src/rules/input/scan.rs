@@ -206,7 +206,7 @@ pub struct Member {
     pub end: usize,
 }
 
-/// Scans `"id": {...}` from the quote at `at`; nothing where the general reader must look.
+/// Scans `"id": {...}` from the quote at `at`; nothing where the general reader must look. `bytes` must be UTF-8.
 pub fn member(bytes: &[u8], at: usize, keys: &Keys, found: &mut Found) -> Option<Member> {
     found.begin();
     let id_start = at + 1;

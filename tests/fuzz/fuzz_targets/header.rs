@@ -13,7 +13,9 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let keys = Keys::new([("DETECTOR", 0), ("A", 1), ("META.INSTRUMENT.DETECTOR", 2)]);
     let mut found = Found::new(3);
-    if let Some(member) = member(data, 0, &keys, &mut found) {
+    if std::str::from_utf8(data).is_ok()
+        && let Some(member) = member(data, 0, &keys, &mut found)
+    {
         // What the fast scan takes, the general reader takes too, up to the same place and with the same values.
         let mut reader = Reader::new(data);
         let (_, entry) = reader.member().expect("the general reader takes it");

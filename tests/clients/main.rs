@@ -270,7 +270,10 @@ fn commands_of_the_real_client() {
         let serve = Serve::start();
         let cache = serve.dir.path().join("client");
         let mut good = 0;
-        for case in CASES {
+        // The option came with client 12.
+        let knows = |case: &&Case| !(version.starts_with("11.") && case.args.contains("--build-context"));
+        let cases: Vec<&Case> = CASES.iter().filter(knows).collect();
+        for case in &cases {
             if let Some(below) = case.damage {
                 damage(&cache.join(below));
             }
@@ -307,7 +310,7 @@ fn commands_of_the_real_client() {
                 failures.push(format!("crds {version}: {}: {}\n  {}", case.args, wrong.join("; "), tail.join("\n  ")));
             }
         }
-        println!("crds {version}: {good} of {} commands", CASES.len());
+        println!("crds {version}: {good} of {} commands", cases.len());
         if exact {
             files(&serve, &cache, &mut failures);
         }

@@ -109,38 +109,48 @@ impl FileRow {
         super::super::rules_store::is_mapping_name(&self.name)
     }
 
+    /// The text of a text column; `None` for flags, the size and columns that are not there.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        Some(match name {
+            "name" => &self.name,
+            "state" => &self.state,
+            "observatory" => &self.observatory,
+            "instrument" => &self.instrument,
+            "filekind" => &self.filekind,
+            "type" => &self.kind,
+            "derived_from" => &self.derived_from,
+            "sha1sum" => &self.sha1sum,
+            "delivery_date" => &self.delivery_date,
+            "activation_date" => &self.activation_date,
+            "useafter_date" => &self.useafter_date,
+            "change_level" => &self.change_level,
+            "pedigree" => &self.pedigree,
+            "reference_file_type" => &self.reference_file_type,
+            "uploaded_as" => &self.uploaded_as,
+            "creator_name" => &self.creator_name,
+            "deliverer_user" => &self.deliverer_user,
+            "deliverer_email" => &self.deliverer_email,
+            "description" => &self.description,
+            "pathname" => &self.pathname,
+            "catalog_link" => &self.catalog_link,
+            "replaced_by_filename" => &self.replaced_by_filename,
+            "comment" => &self.comment,
+            "aperture" => &self.aperture,
+            "history" => &self.history,
+            _ => return None,
+        })
+    }
+
     /// The text of a column as it is stored; `None` if there is no such column.
     pub fn field(&self, name: &str) -> Option<String> {
+        if let Some(text) = self.text(name) {
+            return Some(text.to_owned());
+        }
         let flag = |b: bool| if b { "1" } else { "0" }.to_owned();
         Some(match name {
-            "name" => self.name.clone(),
-            "state" => self.state.clone(),
             "blacklisted" => flag(self.blacklisted),
             "rejected" => flag(self.rejected),
-            "observatory" => self.observatory.clone(),
-            "instrument" => self.instrument.clone(),
-            "filekind" => self.filekind.clone(),
-            "type" => self.kind.clone(),
-            "derived_from" => self.derived_from.clone(),
-            "sha1sum" => self.sha1sum.clone(),
             "size" => self.size.map(|n| n.to_string()).unwrap_or_default(),
-            "delivery_date" => self.delivery_date.clone(),
-            "activation_date" => self.activation_date.clone(),
-            "useafter_date" => self.useafter_date.clone(),
-            "change_level" => self.change_level.clone(),
-            "pedigree" => self.pedigree.clone(),
-            "reference_file_type" => self.reference_file_type.clone(),
-            "uploaded_as" => self.uploaded_as.clone(),
-            "creator_name" => self.creator_name.clone(),
-            "deliverer_user" => self.deliverer_user.clone(),
-            "deliverer_email" => self.deliverer_email.clone(),
-            "description" => self.description.clone(),
-            "pathname" => self.pathname.clone(),
-            "catalog_link" => self.catalog_link.clone(),
-            "replaced_by_filename" => self.replaced_by_filename.clone(),
-            "comment" => self.comment.clone(),
-            "aperture" => self.aperture.clone(),
-            "history" => self.history.clone(),
             _ => return None,
         })
     }

@@ -1,6 +1,6 @@
 //! Files: records, addresses, names below a context, chunks.
 
-use std::{collections::HashMap, fs};
+use std::{borrow::Cow, collections::HashMap, fs};
 
 use base64::Engine;
 use serde_json::json;
@@ -43,27 +43,51 @@ const FIELDS: [&str; 25] = [
 /// Bytes of a chunk of the old download mode.
 const CHUNK_BYTES: usize = 8 << 20;
 
+/// A date as a record shows it: as Python writes it, or the stand-in for a missing one.
+fn date<'t>(text: &'t str, missing: &'static str) -> Cow<'t, str> {
+    let plain = text.len() == 19
+        && text.bytes().zip(*b"dddd-dd-dd dd:dd:dd").all(|(c, p)| if p == b'd' { c.is_ascii_digit() } else { c == p });
+    if plain {
+        return Cow::Borrowed(text);
+    }
+    match clock::parse(text) {
+        _ if text.is_empty() => Cow::Borrowed(missing),
+        Some(time) => Cow::Owned(clock::python_text(time)),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Writes a text in lower case. Nearly all are plain already, and there are some hundred thousand in a whole map.
+fn write_lower(text: &str, out: &mut String) {
+    let plain = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\' | b'A'..=b'Z');
+    if text.bytes().all(plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        write_text(&text.to_lowercase(), out);
+    }
+}
+
 impl Rpc<'_> {
     fn fields(&self) -> &'static [&'static str] {
         if self.era() == Era::Y2014 { &FIELDS[..24] } else { &FIELDS }
     }
 
-    /// The text of a field as a record shows it: lower case, with the stand-ins for what is missing.
-    fn shown(&self, row: &FileRow, field: &str) -> String {
-        let flag = |b: bool| if b { "true" } else { "false" }.to_owned();
-        let date = |text: &str, missing: &str| match clock::parse(text) {
-            _ if text.is_empty() => missing.to_owned(),
-            Some(time) => clock::python_text(time),
-            None => text.to_lowercase(),
-        };
+    /// The text of a field as a record shows it, with the stand-ins for what is missing; not yet in lower case.
+    fn shown<'r>(&self, row: &'r FileRow, field: &str) -> Cow<'r, str> {
+        let flag = |b: bool| Cow::Borrowed(if b { "true" } else { "false" });
         match field {
             "blacklisted" => flag(row.blacklisted),
             "rejected" => flag(row.rejected),
             "activation_date" => date(&row.activation_date, "2050-01-01 00:00:00"),
             "useafter_date" => date(&row.useafter_date, self.server.dialect().no_useafter),
             "delivery_date" => date(&row.delivery_date, ""),
-            "sha1sum" if row.sha1sum.is_empty() => "none".to_owned(),
-            other => row.field(other).unwrap_or_default().to_lowercase(),
+            "sha1sum" if row.sha1sum.is_empty() => Cow::Borrowed("none"),
+            other => match row.text(other) {
+                Some(text) => Cow::Borrowed(text),
+                None => Cow::Owned(row.field(other).unwrap_or_default()),
+            },
         }
     }
 
@@ -73,9 +97,10 @@ impl Rpc<'_> {
             if at > 0 {
                 out.push_str(", ");
             }
-            write_text(field, out);
-            out.push_str(": ");
-            write_text(&self.shown(row, field), out);
+            out.push('"');
+            out.push_str(field);
+            out.push_str("\": ");
+            write_lower(&self.shown(row, field), out);
         }
         out.push('}');
     }

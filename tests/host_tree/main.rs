@@ -138,7 +138,11 @@ fn backups_are_whole_or_silently_are_not() {
     let mode = PermissionsExt::from_mode(0o666);
     fs::set_permissions(backups.join("crds_hst-2014-08-01-030700.mysql"), mode).expect("ours");
     let said = fleet.on("ops", "sleep 5\ncd $CRDS/CRDS_server\ntools/backup_server\necho status $status\n");
-    assert!(said.has("Error running: ['mysqldump'") && said.has("wrong-password") && said.has("status 0"), "{}", said.text);
+    assert!(
+        said.has("Error running: ['mysqldump'") && said.has("wrong-password") && said.has("status 0"),
+        "{}",
+        said.text
+    );
     assert_eq!(read(&shared.join("backup.hst.ops.mysql")), "-- old\n");
 
     // Nothing there at all.
@@ -168,7 +172,8 @@ fn installs_keep_their_traps() {
     let setenv = fleet.root.join("home/crds/.setenv");
     let text = read(&setenv);
     fs::write(&setenv, text.replace("crds_stacks/crds_11", "crds_stacks/crds_12")).expect("written");
-    fleet.on("ops", "unsetenv PYTHONPATH\nsource $HOME/cronenv.csh\nbash -x ./install hst ops >& install.hst.ops.err\n");
+    fleet
+        .on("ops", "unsetenv PYTHONPATH\nsource $HOME/cronenv.csh\nbash -x ./install hst ops >& install.hst.ops.err\n");
     let module = fs::read_link(tree.join("lib/mod_wsgi.so")).expect("a link");
     assert!(module.to_string_lossy().contains("crds_12"), "{}", module.display());
     let python = read(&tree.join("CRDS_server/env.csh"));
@@ -195,7 +200,8 @@ fn what_is_not_installed_does_not_run() {
 
     let sync = fleet.tree("ops").join("python/lib/python/crds/rmap.py");
     fs::write(&sync, "def broken(:\n").expect("written");
-    let said = fleet.on("ops", "cd $CRDS/CRDS_server\nsource env.csh\ncrds.sync --all\necho status $status\ncrds.list --config\n");
+    let said = fleet
+        .on("ops", "cd $CRDS/CRDS_server\nsource env.csh\ncrds.sync --all\necho status $status\ncrds.list --config\n");
     assert!(said.has("SyntaxError") && said.has("status 1"), "{}", said.text);
 }
 
@@ -205,17 +211,23 @@ fn a_mirror_destroys_before_it_reads() {
     let fleet = Fleet::up("test,ops");
     let site = read(&fleet.root.join("site.toml"));
     let ops = site.split("[hosts.ops.identity]").nth(1).unwrap_or("");
-    let url = ops.split("direct_url = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("the URL of OPS").to_owned();
+    let url =
+        ops.split("direct_url = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("the URL of OPS").to_owned();
     let table = |role: &str| {
         let sql = "select count(*), max(id), sum(size) from crds_hst_catalog; select context from crds_hst_contexts;";
         fleet.on(role, &format!("cd $CRDS/CRDS_server\necho '{sql}' | ./manage dbshell\n")).text
     };
     let said = fleet.on("test", "cd $CRDS/CRDS_server\ntools/restore_server\n");
     assert!(said.has("tools/mirror_server: Permission denied."), "{}", said.text);
-    assert!(read(&fleet.tree("test").join("server/conf/httpd.conf")).contains("Listen 8002"), "hidden and not unhidden");
+    assert!(
+        read(&fleet.tree("test").join("server/conf/httpd.conf")).contains("Listen 8002"),
+        "hidden and not unhidden"
+    );
     assert_ne!(table("test"), table("ops"));
 
-    let mirror = format!("cd $CRDS/CRDS_server\ncrontab < /dev/null\ncsh tools/mirror_server hst ops {url} >& mirror_server.hst.ops.err\n");
+    let mirror = format!(
+        "cd $CRDS/CRDS_server\ncrontab < /dev/null\ncsh tools/mirror_server hst ops {url} >& mirror_server.hst.ops.err\n"
+    );
     fleet.on("test", &mirror);
     let log = read(&fleet.tree("test").join("CRDS_server/mirror_server.hst.ops.err"));
     assert!(log.contains("Mirroring done") && !log.contains(" ERROR "), "{log}");
@@ -238,7 +250,8 @@ fn a_mirror_destroys_before_it_reads() {
 #[test]
 fn the_nightly_of_ops_runs_whole() {
     let fleet = Fleet::up("ops");
-    let said = fleet.on("ops", "crontab < /dev/null\nsource $HOME/cronenv.csh\nnightly.crds.job\necho; crontab -l | wc -l\n");
+    let said =
+        fleet.on("ops", "crontab < /dev/null\nsource $HOME/cronenv.csh\nnightly.crds.job\necho; crontab -l | wc -l\n");
     let rule = "=".repeat(59);
     let lines: Vec<&str> = said.text.lines().collect();
     // What stands between two rules is a title, unless the first of them closed the title before.

@@ -33,14 +33,12 @@ pub fn publish(fleet: &Fleet, known: &Known) -> Result<(), LayOutError> {
 }
 
 /// Fills the cache of a server; DEV's references are links into the published cache.
-pub fn fill(fleet: &Fleet, host: &Host, view: &View<'_>) -> Result<(), LayOutError> {
+pub fn fill(host: &Host, view: &View<'_>) -> Result<(), LayOutError> {
     let root = of(host);
     let published = host.root().join("grp/crds").join(&host.observatory).join("references").join(&host.observatory);
     write(&root, &host.observatory, view, (host.role == Role::Dev).then_some(published.as_path()))?;
     let config = root.join("config").join(&host.observatory);
-    store_info(&config, &host.observatory, view, &host.proxy_url().unwrap_or_default())?;
-    let _ = fleet;
-    Ok(())
+    store_info(&config, &host.observatory, view, &host.proxy_url().unwrap_or_default())
 }
 
 fn write(root: &Path, observatory: &str, view: &View<'_>, links_into: Option<&Path>) -> Result<(), LayOutError> {

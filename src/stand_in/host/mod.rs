@@ -105,8 +105,10 @@ pub fn lay_out(fleet: &Fleet, night: bool) -> Result<(), LayOutError> {
                 scope.spawn(move || server(fleet, host, known, night))
             })
             .collect();
-        let ends: Vec<Result<(), LayOutError>> =
-            work.into_iter().map(|thread| thread.join().unwrap_or(Ok(()))).collect();
+        let ends: Vec<Result<(), LayOutError>> = work
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect();
         ends.into_iter().collect::<Result<(), LayOutError>>()
     })?;
     for host in fleet.hosts.iter().filter(|host| host.role == Role::Scratch) {
@@ -121,11 +123,11 @@ fn release_of(role: Role) -> &'static str {
 }
 
 fn server(fleet: &Fleet, host: &Host, known: &contexts::Known, night: bool) -> Result<(), LayOutError> {
-    shared::machine(fleet, host)?;
+    shared::machine(host)?;
     stacks::build(fleet, host)?;
     repository::check_out(fleet, host)?;
     let view = known.of(host.role);
-    caches::fill(fleet, host, &view)?;
+    caches::fill(host, &view)?;
     past::lay_out(host, &view)?;
     catalogue::create(fleet, host, &view)?;
     install(fleet, host)?;

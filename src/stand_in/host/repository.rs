@@ -14,7 +14,7 @@ pub fn create(fleet: &Fleet) -> Result<(), LayOutError> {
     std::thread::scope(|scope| {
         let work: Vec<_> =
             Package::BOTH.into_iter().map(|package| scope.spawn(move || create_one(fleet, package))).collect();
-        work.into_iter().map(|thread| thread.join().unwrap_or(Ok(()))).collect()
+        work.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 

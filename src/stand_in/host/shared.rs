@@ -43,7 +43,7 @@ pub fn lay_out(fleet: &Fleet) -> Result<(), LayOutError> {
 }
 
 /// Directories and programs of the machine itself, beyond those that every host of a fleet has.
-pub fn machine(fleet: &Fleet, host: &Host) -> Result<(), LayOutError> {
+pub fn machine(host: &Host) -> Result<(), LayOutError> {
     let root = host.root();
     for name in ["mysql", "mysqldump"] {
         let path = host.bin().join(name);
@@ -85,14 +85,12 @@ pub fn machine(fleet: &Fleet, host: &Host) -> Result<(), LayOutError> {
     files::directory(&tree.join("lib"), 0o755)?;
     files::directory(&tree.join("regress"), 0o755)?;
     let scratch = root.join("ifs/crds").join(&host.observatory).join(&host.use_case).join("test");
-    files::directory(&scratch, 0o755)?;
-    let _ = fleet;
-    Ok(())
+    files::directory(&scratch, 0o755)
 }
 
 /// The scratch host: an account, a database server, room; no CRDS (design section 6).
 pub fn scratch(fleet: &Fleet, host: &Host) -> Result<(), LayOutError> {
-    machine(fleet, host)?;
+    machine(host)?;
     super::stacks::build(fleet, host)?;
     let home = host.root().join("home/crds");
     files::directory(&home, 0o755)?;

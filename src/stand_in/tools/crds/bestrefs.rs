@@ -85,8 +85,9 @@ pub fn main(job: &mut Job<'_>) -> i32 {
         }
     }
     log.info(format!("Affected products = {}", answer.ids.len()));
-    if options.has("dump-unique-errors") {
-        log.info(format!("Unique error types: {}", log.counts[0]));
+    let unique = answer.log.iter().find_map(|line| line.strip_prefix("INFO All unique error types: "));
+    if let Some(unique) = unique.filter(|_| options.has("dump-unique-errors")) {
+        log.info(format!("Unique error types: {unique}"));
     }
     if options.has("stats") {
         let seconds = jiff::Timestamp::now().duration_since(started).as_secs_f64().max(0.001);

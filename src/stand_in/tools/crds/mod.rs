@@ -21,9 +21,9 @@ pub mod settings;
 mod setup;
 mod sync;
 
+pub use cache::python as python_literal;
 pub use mysql::{GRANTS, dump_text};
 pub use real::MARKER as REAL_CLIENT;
-pub use cache::python as python_literal;
 pub use rules::{Rules, geis_data, is_mapping, sha1};
 
 use super::Tool;

@@ -147,7 +147,7 @@ fn execute(
 fn query(call: &mut Call<'_>, connection: &Connection, sql: &str, names: bool) -> Result<(), MysqlError> {
     let failed = |error: rusqlite::Error| MysqlError::of(&error);
     let mut statement = connection.prepare(sql).map_err(failed)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     if columns.is_empty() {
         statement.execute([]).map_err(failed)?;
         return Ok(());

@@ -89,7 +89,7 @@ impl Importer {
     ///
     /// What the interpreter would print.
     pub fn import(&mut self, module: &str) -> Result<(), Failure> {
-        self.dotted(module, None, &mut Vec::new())
+        self.dotted(module, &mut Vec::new())
     }
 
     /// Reads a script that is not imported by name and imports what it imports.
@@ -182,7 +182,7 @@ impl Importer {
                 .is_some()
             {
                 let full = format!("{package}.{module}");
-                self.dotted(&full, None, frames)?;
+                self.dotted(&full, frames)?;
                 return Ok(Some(full));
             }
         }
@@ -190,11 +190,11 @@ impl Importer {
         if STANDARD.contains(&first) && self.find(first, None).is_none() {
             return Ok(None);
         }
-        self.dotted(module, None, frames)?;
+        self.dotted(module, frames)?;
         Ok(Some(module.to_owned()))
     }
 
-    fn dotted(&mut self, module: &str, _from: Option<&str>, frames: &mut Vec<Frame>) -> Result<(), Failure> {
+    fn dotted(&mut self, module: &str, frames: &mut Vec<Frame>) -> Result<(), Failure> {
         let mut full = String::new();
         let mut parent: Option<PathBuf> = None;
         for part in module.split('.') {

@@ -211,9 +211,6 @@ fn check_lines(lines: &[Logical]) -> Result<(), (usize, &'static str, &'static s
                 return Err((logical.line, "SyntaxError", "invalid syntax"));
             }
         }
-        if logical.bare.ends_with(['=', '+', '*', ',']) && !logical.bare.ends_with("==") && first == "" {
-            return Err((logical.line, "SyntaxError", "invalid syntax"));
-        }
         if logical.bare.ends_with('=') || two_names(&logical.bare) {
             return Err((logical.line, "SyntaxError", "invalid syntax"));
         }

@@ -15,7 +15,6 @@ mod site_read;
 mod upgrade;
 mod upgrade_read;
 
-
 pub use fit::misfits;
 pub use outline::{Outline, outline};
 pub use problem::{LoadError, Problem, Problems};

@@ -48,7 +48,8 @@ pub fn make(folder: &Folder) -> Result<(Acceptance, Files), RunError> {
         what: format!("failed to make the report's {what}: {error}"),
         help: "report this with the run folder".to_owned(),
     };
-    let mut json = serde_json::to_vec_pretty(&acceptance).map_err(|error| made("acceptance.json", error.to_string()))?;
+    let mut json =
+        serde_json::to_vec_pretty(&acceptance).map_err(|error| made("acceptance.json", error.to_string()))?;
     json.push(b'\n');
     let html = html::render(&acceptance).map_err(|error| made("index.html", format!("{error:#}")))?.into_bytes();
     let junit = junit::render(&acceptance).map_err(|error| made("junit.xml", error))?.into_bytes();

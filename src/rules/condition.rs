@@ -62,8 +62,7 @@ fn dont_care(text: &str) -> bool {
 
 /// Whether a match element (or value) is too special to be listed as a plain alternative.
 pub fn esoteric(text: &str) -> bool {
-    let bracketed =
-        |text: &str| text.starts_with(['{', '(', '#']) && text.ends_with(['}', ')', '#']);
+    let bracketed = |text: &str| text.starts_with(['{', '(', '#']) && text.ends_with(['}', ')', '#']);
     if bracketed(text) {
         return true;
     }

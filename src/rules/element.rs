@@ -91,13 +91,13 @@ impl Element {
         if upper.starts_with("BETWEEN") {
             let parts: Vec<&str> = text.split(super::python::is_space).filter(|part| !part.is_empty()).collect();
             let [_, low, high] = parts[..] else { return Err(format!("Invalid between relation '{text}'")) };
-            let number =
-                |s: &str| parse_float(s).ok_or_else(|| format!("could not convert string to float: '{s}'"));
+            let number = |s: &str| parse_float(s).ok_or_else(|| format!("could not convert string to float: '{s}'"));
             // Written so that a NaN is refused too.
-            if !matches!(number(low)?.partial_cmp(&number(high)?), Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal)) {
-                return Err(format!(
-                    "Invalid between relation '{text}' should be 'between lower_bound upper_bound'"
-                ));
+            if !matches!(
+                number(low)?.partial_cmp(&number(high)?),
+                Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal)
+            ) {
+                return Err(format!("Invalid between relation '{text}' should be 'between lower_bound upper_bound'"));
             }
             return Self::binary(&format!(">={low} AND <{high}"), "AND", depth);
         }

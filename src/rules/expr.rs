@@ -60,11 +60,67 @@ pub enum Val<'a> {
 /// Names that resolve to Python builtins when the header lacks them: the lower-case and exception names that could
 /// stand in an expression without a call.
 const BUILTINS: &[&str] = &[
-    "abs", "all", "any", "ascii", "bin", "bool", "bytes", "callable", "chr", "compile", "dict", "dir", "divmod",
-    "enumerate", "eval", "exec", "filter", "float", "format", "frozenset", "getattr", "hash", "help", "hex", "id",
-    "input", "int", "isinstance", "iter", "len", "license", "list", "map", "max", "min", "next", "object", "oct",
-    "open", "ord", "pow", "print", "property", "range", "repr", "reversed", "round", "set", "setattr", "slice",
-    "sorted", "str", "sum", "super", "tuple", "type", "vars", "zip", "Exception", "NotImplemented", "Ellipsis",
+    "abs",
+    "all",
+    "any",
+    "ascii",
+    "bin",
+    "bool",
+    "bytes",
+    "callable",
+    "chr",
+    "compile",
+    "dict",
+    "dir",
+    "divmod",
+    "enumerate",
+    "eval",
+    "exec",
+    "filter",
+    "float",
+    "format",
+    "frozenset",
+    "getattr",
+    "hash",
+    "help",
+    "hex",
+    "id",
+    "input",
+    "int",
+    "isinstance",
+    "iter",
+    "len",
+    "license",
+    "list",
+    "map",
+    "max",
+    "min",
+    "next",
+    "object",
+    "oct",
+    "open",
+    "ord",
+    "pow",
+    "print",
+    "property",
+    "range",
+    "repr",
+    "reversed",
+    "round",
+    "set",
+    "setattr",
+    "slice",
+    "sorted",
+    "str",
+    "sum",
+    "super",
+    "tuple",
+    "type",
+    "vars",
+    "zip",
+    "Exception",
+    "NotImplemented",
+    "Ellipsis",
 ];
 
 impl Expr {
@@ -255,7 +311,9 @@ impl Node {
             Self::Number(n) => Ok(Val::Number(*n)),
             Self::Bool(b) => Ok(Val::Bool(*b)),
             Self::None => Ok(Val::None),
-            Self::Seq(items) => Ok(Val::Seq(items.iter().map(|item| item.eval(expr, lookup)).collect::<Result<_, _>>()?)),
+            Self::Seq(items) => {
+                Ok(Val::Seq(items.iter().map(|item| item.eval(expr, lookup)).collect::<Result<_, _>>()?))
+            }
             Self::Not(inner) => Ok(Val::Bool(!inner.eval(expr, lookup)?.truthy())),
             Self::Negate(inner) => match inner.eval(expr, lookup)?.number() {
                 Some(n) => Ok(Val::Number(-n)),
@@ -344,7 +402,8 @@ mod tests {
 
     #[test]
     fn what_is_not_allowed_is_refused() {
-        for bad in ["len(A)", "A.b", "A[0]", "A +", "(A", "A == ", "1 + 2", "lambda: 1", "A is B", "{1}", "A = 'X'", ""] {
+        for bad in ["len(A)", "A.b", "A[0]", "A +", "(A", "A == ", "1 + 2", "lambda: 1", "A is B", "{1}", "A = 'X'", ""]
+        {
             assert!(Expr::parse(bad).is_err(), "{bad}");
         }
         assert!(Expr::parse(&"(".repeat(100_000)).is_err());

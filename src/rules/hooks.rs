@@ -148,9 +148,8 @@ fn acs_bias(version: u8, header: &mut dyn HookHeader) -> Result<(), String> {
             }
         }
     }
-    let corner = need(header, K::Detector)? == "WFC"
-        && need(header, K::XCorner)? == "0.0"
-        && need(header, K::YCorner)? == "0.0";
+    let corner =
+        need(header, K::Detector)? == "WFC" && need(header, K::XCorner)? == "0.0" && need(header, K::YCorner)? == "0.0";
     if corner && let Some(count) = whole(need(header, rows)?)? {
         header.set(rows, &condition_value(&float_repr(count / 2.0)));
     }

@@ -33,11 +33,11 @@ pub mod since;
 mod tree;
 
 pub use answer::{Best, BestReferences};
-pub use condition::condition_value;
 pub use compare::{Change, Comparer, Comparison, Killed, Update};
+pub use condition::condition_value;
 pub use dataset::{Header, HeaderValue};
+pub use dates::reformat_text as reformat_date;
 pub use error::RulesError;
 pub use load::{Context, Imap, Library, TypeEntry};
 pub use lookup::{DatasetError, Lookup, best_references};
-pub use dates::reformat_text as reformat_date;
 pub use rmap::Rmap;

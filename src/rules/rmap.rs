@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::compile::{Ast, Compiler, Substitutions, python_text};
-use super::expr::Expr;
 use super::error::RulesError;
+use super::expr::Expr;
 use super::hooks::Hook;
 use super::syntax::{self, Mapping, Value};
 use super::tree::{NodeId, Tree};
@@ -170,7 +170,8 @@ impl Rmap {
         let merge_overlaps = mapping
             .header_value("merge_overlaps")
             .is_none_or(|value| matches!(python_text(value).to_uppercase().as_str(), "TRUE" | "1"));
-        let is_required = matches!(text_of(mapping, "reffile_required", "none")?.to_uppercase().as_str(), "YES" | "NONE");
+        let is_required =
+            matches!(text_of(mapping, "reffile_required", "none")?.to_uppercase().as_str(), "YES" | "NONE");
         Ok(Self {
             name: name.to_owned(),
             sha1sum: text_of(mapping, "sha1sum", "")?,

@@ -40,7 +40,10 @@ pub struct State {
 impl State {
     /// One surface as JSON, for snapshots; an empty object if it was not captured.
     pub fn surface(&self, name: &str) -> Value {
-        self.surfaces.get(name).and_then(|surface| serde_json::to_value(surface).ok()).unwrap_or(Value::Object(Default::default()))
+        self.surfaces
+            .get(name)
+            .and_then(|surface| serde_json::to_value(surface).ok())
+            .unwrap_or(Value::Object(Default::default()))
     }
 
     /// The state as text, one line, keys in order: what a digest or a run folder's `states/` takes.

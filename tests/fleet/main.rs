@@ -73,7 +73,8 @@ impl Fleet {
     /// Every message of the fleet's Maildir.
     fn mails(&self) -> Vec<String> {
         let new = self.root().join("home/crds/Maildir/new");
-        let mut files: Vec<PathBuf> = fs::read_dir(new).expect("a Maildir").flatten().map(|entry| entry.path()).collect();
+        let mut files: Vec<PathBuf> =
+            fs::read_dir(new).expect("a Maildir").flatten().map(|entry| entry.path()).collect();
         files.sort();
         files.iter().map(|file| fs::read_to_string(file).expect("a message")).collect()
     }

@@ -50,7 +50,8 @@ fn rmaps_answer_as_in_the_examples() {
                 best.as_ref().map_or(Value::Null, Best::to_json)
             }
         };
-        let refused = |value: &Value| value.as_str().is_some_and(|text| text.starts_with("LOAD") || text.contains("Error"));
+        let refused =
+            |value: &Value| value.as_str().is_some_and(|text| text.starts_with("LOAD") || text.contains("Error"));
         let same = ours == *theirs || (refused(&ours) && !theirs.as_str().is_some_and(|t| t.ends_with(".fits")));
         if !same {
             wrong.push(format!("{id} {}: ours {ours}, theirs {theirs} ({})", example["header"], example["note"]));

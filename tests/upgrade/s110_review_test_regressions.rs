@@ -35,14 +35,26 @@ fn s110_review_test_regressions() -> StepResult {
         let path = test.tests_log_path();
         let log = test.remote().read_if_there(&path, 64 << 20)?.unwrap_or_default();
         let kept = s.evidence("test log of TEST", &log)?;
-        for check in ["log_is_last_nights", "run_whole", "own_database", "no_new_failure", "no_test_vanished", "no_new_skip", "not_slower"] {
+        for check in [
+            "log_is_last_nights",
+            "run_whole",
+            "own_database",
+            "no_new_failure",
+            "no_test_vanished",
+            "no_new_skip",
+            "not_slower",
+        ] {
             tally.evidence(check, &kept);
         }
         if let (Some(last), Some(entry)) = (&last, test.remote().stat(&path)?) {
             let zone = jiff::tz::TimeZone::get(&s.site().time_zone)?;
             let written = jiff::Timestamp::from_second(entry.mtime as i64)?.to_zoned(zone).datetime();
             let inside = written >= last.began && written <= last.ended.saturating_add(jiff::Span::new().minutes(5));
-            tally.hold("log_is_last_nights", inside, format!("test log written {written}, the night began {}", last.began));
+            tally.hold(
+                "log_is_last_nights",
+                inside,
+                format!("test log written {written}, the night began {}", last.began),
+            );
         } else {
             tally.fault("log_is_last_nights", "there is no test log, or no night to compare it with");
         }
@@ -56,7 +68,11 @@ fn s110_review_test_regressions() -> StepResult {
         let seen = compare(&run, &baseline, &install::accepted(s), &today, SLOWER);
         tally.hold("no_new_failure", seen.failures.outcome == Outcome::Passed, seen.failures.observed);
         let least = s.plan().tests.get(&Role::Test).map_or(0, |tests| tests.at_least);
-        tally.hold("no_test_vanished", run.tests.len() as u64 >= least, format!("{} tests, at least {least}", run.tests.len()));
+        tally.hold(
+            "no_test_vanished",
+            run.tests.len() as u64 >= least,
+            format!("{} tests, at least {least}", run.tests.len()),
+        );
         if baseline.names.is_empty() {
             s.not_checked("names of the tests on TEST", "the plan names no baseline of test names")?;
         } else {

@@ -22,9 +22,19 @@ fn s120_review_ops_regressions() -> StepResult {
         if let Some(last) = night::find(s, &ops, &mut tally)? {
             night::whole(&last, review::Role::Ops, &mut tally);
             let tested = last.night.section("Server self-test").is_some();
-            tally.hold("no_self_test", !tested, if tested { "the mail has a self-test" } else { "no self-test in the mail" });
+            tally.hold(
+                "no_self_test",
+                !tested,
+                if tested { "the mail has a self-test" } else { "no self-test in the mail" },
+            );
             let from = &s.plan().from;
-            night::checkouts(s, &ops, &last, &Checkouts { crds: &from.crds, crds_server: &from.crds_server }, &mut tally)?;
+            night::checkouts(
+                s,
+                &ops,
+                &last,
+                &Checkouts { crds: &from.crds, crds_server: &from.crds_server },
+                &mut tally,
+            )?;
             night::reinstall(s, &ops, &last, &mut tally)?;
             night::tools(s, &ops, &last, "logs_are_last_nights", &mut tally)?;
             night::disks(s, &ops, &last, &mut tally)?;
@@ -45,13 +55,22 @@ fn installed_is_running(ops: &Server, tally: &mut Tally) -> Result<(), StepError
     let check = "installed_is_running";
     let stamps = ops.installed()?;
     let info = ops.rpc(Door::Direct)?.server_info()?;
-    tally.hold(check, stamps.client.url.ends_with(&info.svn_url), format!("running {}, installed {}", info.svn_url, stamps.client.url));
-    for (name, directory, stamp) in
-        [("crds", &ops.paths().client_sources, &stamps.client), ("crds_server", &ops.paths().server_sources, &stamps.server)]
-    {
+    tally.hold(
+        check,
+        stamps.client.url.ends_with(&info.svn_url),
+        format!("running {}, installed {}", info.svn_url, stamps.client.url),
+    );
+    for (name, directory, stamp) in [
+        ("crds", &ops.paths().client_sources, &stamps.client),
+        ("crds_server", &ops.paths().server_sources, &stamps.server),
+    ] {
         let here = ops.svn_info(directory)?;
         let right = here.url == stamp.url && here.last_changed == stamp.last_changed;
-        tally.hold(check, right, format!("{name}: installed r{} of {}, checkout r{}", stamp.last_changed, stamp.url, here.last_changed));
+        tally.hold(
+            check,
+            right,
+            format!("{name}: installed r{} of {}, checkout r{}", stamp.last_changed, stamp.url, here.last_changed),
+        );
     }
     Ok(())
 }

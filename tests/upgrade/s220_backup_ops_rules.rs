@@ -31,11 +31,41 @@ fn s220_backup_ops_rules() -> StepResult {
         let members = read(&path)?;
         judge_members(s, &ops, &members, &mut tally)?;
         for (check, advice) in [
-            ("archive_lists", Advice { cause: "a mapping is missing in the cache, or an unconfirmed one was taken along", next: "compare the cache with the catalogue; sync the missing file; run again" }),
-            ("archive_equals_live", Advice { cause: "a rule changed while it was read, or its file is damaged", next: "find out which copy is right: catalogue, nightly backup, published cache" }),
-            ("context_resolvable", Advice { cause: "the configuration was written while the mappings were still being synced (C121)", next: "run the cache's sync by hand, then run again" }),
-            ("rest_reported", Advice { cause: "a file was put into the cache by hand, or a cancelled submission left it", next: "look at it and remove it: the server serves whatever lies there" }),
-            ("nothing_changed_meanwhile", Advice { cause: "a job still writes into the cache", next: "find the process; run again when it is done" }),
+            (
+                "archive_lists",
+                Advice {
+                    cause: "a mapping is missing in the cache, or an unconfirmed one was taken along",
+                    next: "compare the cache with the catalogue; sync the missing file; run again",
+                },
+            ),
+            (
+                "archive_equals_live",
+                Advice {
+                    cause: "a rule changed while it was read, or its file is damaged",
+                    next: "find out which copy is right: catalogue, nightly backup, published cache",
+                },
+            ),
+            (
+                "context_resolvable",
+                Advice {
+                    cause: "the configuration was written while the mappings were still being synced (C121)",
+                    next: "run the cache's sync by hand, then run again",
+                },
+            ),
+            (
+                "rest_reported",
+                Advice {
+                    cause: "a file was put into the cache by hand, or a cancelled submission left it",
+                    next: "look at it and remove it: the server serves whatever lies there",
+                },
+            ),
+            (
+                "nothing_changed_meanwhile",
+                Advice {
+                    cause: "a job still writes into the cache",
+                    next: "find the process; run again when it is done",
+                },
+            ),
         ] {
             if !(s.again() && check == "nothing_changed_meanwhile") {
                 tally.judge(s, check, Role::Ops, advice)?;
@@ -58,10 +88,13 @@ pub fn known(name: &str, row: &Row) -> bool {
 
 fn make(s: &Step, ops: &Server, path: &Path, tally: &mut Tally) -> Result<(), StepError> {
     let catalogue = ops.catalogue()?;
-    let names: Vec<String> = catalogue.iter().filter(|(name, row)| known(name, row)).map(|(name, _)| name.clone()).collect();
+    let names: Vec<String> =
+        catalogue.iter().filter(|(name, row)| known(name, row)).map(|(name, _)| name.clone()).collect();
     let mappings = ops.paths().mappings(ops.observatory());
     let config = ops.paths().cache_config(ops.observatory());
-    let live = |directory: &str| -> Result<BTreeMap<String, String>, StepError> { Ok(ops.remote().hash_tree(directory, Algorithm::Sha1)?) };
+    let live = |directory: &str| -> Result<BTreeMap<String, String>, StepError> {
+        Ok(ops.remote().hash_tree(directory, Algorithm::Sha1)?)
+    };
     let before = (live(&mappings)?, live(&config)?);
     let rules = Rules::of_run(s)?;
     rules.fetch(ops, &catalogue, &names)?;
@@ -88,7 +121,11 @@ fn make(s: &Step, ops: &Server, path: &Path, tally: &mut Tally) -> Result<(), St
     file.sync_all()?;
     std::fs::rename(&part, path)?;
     let after = (live(&mappings)?, live(&config)?);
-    tally.hold("nothing_changed_meanwhile", before == after, format!("{} mappings and {} files of config", before.0.len(), before.1.len()));
+    tally.hold(
+        "nothing_changed_meanwhile",
+        before == after,
+        format!("{} mappings and {} files of config", before.0.len(), before.1.len()),
+    );
     let hash = blake3::hash(&packed).to_hex().to_string();
     let mut heads = serde_json::Map::new();
     for (name, base) in &s.site().repositories {
@@ -125,7 +162,12 @@ pub fn read(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, StepError> {
     Ok(members)
 }
 
-fn judge_members(s: &Step, ops: &Server, members: &BTreeMap<String, Vec<u8>>, tally: &mut Tally) -> Result<(), StepError> {
+fn judge_members(
+    s: &Step,
+    ops: &Server,
+    members: &BTreeMap<String, Vec<u8>>,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
     let observatory = ops.observatory().to_string();
     let prefix = format!("mappings/{observatory}/");
     let archived: BTreeMap<&str, &Vec<u8>> =
@@ -136,10 +178,19 @@ fn judge_members(s: &Step, ops: &Server, members: &BTreeMap<String, Vec<u8>>, ta
         tally.proof("archive_lists", format!("{} members", members.len()));
     } else {
         let catalogue = ops.catalogue()?;
-        let wanted: BTreeSet<&str> = catalogue.iter().filter(|(name, row)| known(name, row)).map(|(name, _)| name.as_str()).collect();
+        let wanted: BTreeSet<&str> =
+            catalogue.iter().filter(|(name, row)| known(name, row)).map(|(name, _)| name.as_str()).collect();
         let have: BTreeSet<&str> = archived.keys().copied().collect();
         let differ: Vec<String> = wanted.symmetric_difference(&have).map(|name| (*name).to_owned()).collect();
-        tally.hold("archive_lists", differ.is_empty(), if differ.is_empty() { format!("{} mappings, {} members", have.len(), members.len()) } else { shorten(&differ) });
+        tally.hold(
+            "archive_lists",
+            differ.is_empty(),
+            if differ.is_empty() {
+                format!("{} mappings, {} members", have.len(), members.len())
+            } else {
+                shorten(&differ)
+            },
+        );
         let live = ops.remote().hash_tree(&ops.paths().mappings(ops.observatory()), Algorithm::Sha1)?;
         let mut wrong = Vec::new();
         for (name, bytes) in &archived {
@@ -149,13 +200,25 @@ fn judge_members(s: &Step, ops: &Server, members: &BTreeMap<String, Vec<u8>>, ta
                 wrong.push((*name).to_owned());
             }
         }
-        tally.hold("archive_equals_live", wrong.is_empty() && !archived.is_empty(), if wrong.is_empty() { format!("{} mappings by SHA-1", archived.len()) } else { shorten(&wrong) });
+        tally.hold(
+            "archive_equals_live",
+            wrong.is_empty() && !archived.is_empty(),
+            if wrong.is_empty() { format!("{} mappings by SHA-1", archived.len()) } else { shorten(&wrong) },
+        );
         let rest: Vec<String> = live.keys().filter(|name| !wanted.contains(name.as_str())).cloned().collect();
         if !rest.is_empty() {
             s.not_checked("mappings of the cache that belong to no known context", &shorten(&rest))?;
         }
         let unknown: Vec<String> = rest.iter().filter(|name| !catalogue.contains_key(*name)).cloned().collect();
-        tally.hold("rest_reported", unknown.is_empty(), if unknown.is_empty() { format!("{} files outside the known contexts, all in the catalogue", rest.len()) } else { format!("not in the catalogue: {}", shorten(&unknown)) });
+        tally.hold(
+            "rest_reported",
+            unknown.is_empty(),
+            if unknown.is_empty() {
+                format!("{} files outside the known contexts, all in the catalogue", rest.len())
+            } else {
+                format!("not in the catalogue: {}", shorten(&unknown))
+            },
+        );
     }
     if s.again() {
         tally.proof("archive_equals_live", "seen when the step passed");

@@ -21,7 +21,10 @@ fn s230_commit_rules_to_branch() -> StepResult {
         let ops = s.hosts().server(Role::Ops)?;
         let Some(branch) = s.plan().rules_branch.clone() else { return nothing_declared(s) };
         let base = s.site().repositories.get(&branch.repository).cloned().ok_or_else(|| {
-            StepError::failed(format!("the site names no repository `{}`", branch.repository), "add it to [repositories]")
+            StepError::failed(
+                format!("the site names no repository `{}`", branch.repository),
+                "add it to [repositories]",
+            )
         })?;
         let base = base.trim_end_matches('/').to_owned();
         let url = format!("{base}/{}", branch.path);
@@ -52,10 +55,19 @@ fn s230_commit_rules_to_branch() -> StepResult {
         for check in ["revision_exists", "nothing_else_committed"] {
             tally.evidence(check, &kept);
         }
-        tally.hold("revision_exists", log.contains(&branch.message), format!("r{} by {}", there.last_changed, there.author));
+        tally.hold(
+            "revision_exists",
+            log.contains(&branch.message),
+            format!("r{} by {}", there.last_changed, there.author),
+        );
         let account = &ops.expected().account;
-        tally.hold("revision_exists", &there.author == account, format!("committed by {}, the account is {account}", there.author));
-        let wanted: BTreeMap<String, String> = members.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
+        tally.hold(
+            "revision_exists",
+            &there.author == account,
+            format!("committed by {}, the account is {account}", there.author),
+        );
+        let wanted: BTreeMap<String, String> =
+            members.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
         let tree = ops.svn_hashes(&url, there.revision)?;
         let differ: Vec<String> = wanted
             .iter()
@@ -63,7 +75,11 @@ fn s230_commit_rules_to_branch() -> StepResult {
             .map(|(name, _)| name.clone())
             .chain(tree.keys().filter(|name| !wanted.contains_key(*name)).cloned())
             .collect();
-        tally.hold("tree_equals_closure", differ.is_empty() && !tree.is_empty(), if differ.is_empty() { format!("{} files", tree.len()) } else { shorten(&differ) });
+        tally.hold(
+            "tree_equals_closure",
+            differ.is_empty() && !tree.is_empty(),
+            if differ.is_empty() { format!("{} files", tree.len()) } else { shorten(&differ) },
+        );
         let revisions = log.lines().filter(|line| line.starts_with('r') && line.contains(" | ")).count();
         let outside: Vec<String> = log
             .lines()
@@ -75,11 +91,33 @@ fn s230_commit_rules_to_branch() -> StepResult {
             .collect();
         // The release branch of the same repository may be committed to by step 350 later in the run.
         let alone = revisions == 1 || s.again();
-        tally.hold("nothing_else_committed", alone && (outside.is_empty() || s.again()), format!("{revisions} new revisions; outside the branch: {}", shorten(&outside)));
+        tally.hold(
+            "nothing_else_committed",
+            alone && (outside.is_empty() || s.again()),
+            format!("{revisions} new revisions; outside the branch: {}", shorten(&outside)),
+        );
         for (check, advice) in [
-            ("revision_exists", Advice { cause: "the commit failed, or another account made it", next: "look at svn log; import by hand what is missing" }),
-            ("tree_equals_closure", Advice { cause: "the cache changed between archive and commit, or the import broke off", next: "remove the branch in a further commit, then run again" }),
-            ("nothing_else_committed", Advice { cause: "somebody commits during the upgrade", next: "look at svn log; approve or take back what was committed" }),
+            (
+                "revision_exists",
+                Advice {
+                    cause: "the commit failed, or another account made it",
+                    next: "look at svn log; import by hand what is missing",
+                },
+            ),
+            (
+                "tree_equals_closure",
+                Advice {
+                    cause: "the cache changed between archive and commit, or the import broke off",
+                    next: "remove the branch in a further commit, then run again",
+                },
+            ),
+            (
+                "nothing_else_committed",
+                Advice {
+                    cause: "somebody commits during the upgrade",
+                    next: "look at svn log; approve or take back what was committed",
+                },
+            ),
         ] {
             tally.judge(s, check, Role::Ops, advice)?;
         }
@@ -104,8 +142,12 @@ fn nothing_declared(s: &Step) -> Result<(), StepError> {
     }
     let seen = if moved.is_empty() { "no new revision".to_owned() } else { shorten(&moved) };
     for spec in s.spec().checks {
-        s.check(spec.id).on(Role::Ops).expected("the plan commits no rules: no repository moves").observed(&seen)
-            .cause("somebody commits during the upgrade").next_move("look at svn log; approve or take back what was committed")
+        s.check(spec.id)
+            .on(Role::Ops)
+            .expected("the plan commits no rules: no repository moves")
+            .observed(&seen)
+            .cause("somebody commits during the upgrade")
+            .next_move("look at svn log; approve or take back what was committed")
             .judge(moved.is_empty())?;
     }
     Ok(())

@@ -49,18 +49,58 @@ fn s260_backup_ops_tree() -> StepResult {
         }
         if s.fact_of(s.spec().id, "archives").is_none() {
             s.fact("archives", json!(listed))?;
-            s.not_checked("secrets of /crds/data1/database", "left out of the archives on purpose; their owner keeps them")?;
+            s.not_checked(
+                "secrets of /crds/data1/database",
+                "left out of the archives on purpose; their owner keeps them",
+            )?;
         }
         for (check, advice) in [
-            ("every_file_accounted", Advice { cause: "a file was unreadable for the account, or appeared while copying", next: "look at the names; make them readable or find what wrote them; run again" }),
-            ("links_and_modes_kept", Advice { cause: "the archive lost link or mode of a file", next: "compare with tar -tv on the host; do not go on with this archive" }),
-            ("hashes_match", Advice { cause: "a file changed while it was copied, or the stream was damaged", next: "find the writer; run again" }),
-            ("logs_compressed", Advice { cause: "the log directory is not in the tree", next: "look where the server writes its logs" }),
-            ("secrets_kept_out", Advice { cause: "the secrets lie inside the tree", next: "move them beside it, or encrypt the archive" }),
-            ("nothing_changed_while_copying", Advice { cause: "something still runs on OPS", next: "find the process; stop it; run again" }),
-            ("archive_safe", Advice { cause: "the archive directory is readable by others, or its disk is full", next: "chmod 600 the archive; make room" }),
+            (
+                "every_file_accounted",
+                Advice {
+                    cause: "a file was unreadable for the account, or appeared while copying",
+                    next: "look at the names; make them readable or find what wrote them; run again",
+                },
+            ),
+            (
+                "links_and_modes_kept",
+                Advice {
+                    cause: "the archive lost link or mode of a file",
+                    next: "compare with tar -tv on the host; do not go on with this archive",
+                },
+            ),
+            (
+                "hashes_match",
+                Advice {
+                    cause: "a file changed while it was copied, or the stream was damaged",
+                    next: "find the writer; run again",
+                },
+            ),
+            (
+                "logs_compressed",
+                Advice { cause: "the log directory is not in the tree", next: "look where the server writes its logs" },
+            ),
+            (
+                "secrets_kept_out",
+                Advice {
+                    cause: "the secrets lie inside the tree",
+                    next: "move them beside it, or encrypt the archive",
+                },
+            ),
+            (
+                "nothing_changed_while_copying",
+                Advice { cause: "something still runs on OPS", next: "find the process; stop it; run again" },
+            ),
+            (
+                "archive_safe",
+                Advice {
+                    cause: "the archive directory is readable by others, or its disk is full",
+                    next: "chmod 600 the archive; make room",
+                },
+            ),
         ] {
-            let once = ["every_file_accounted", "links_and_modes_kept", "hashes_match", "nothing_changed_while_copying"];
+            let once =
+                ["every_file_accounted", "links_and_modes_kept", "hashes_match", "nothing_changed_while_copying"];
             if s.again() && once.contains(&check) {
                 continue;
             }
@@ -85,12 +125,24 @@ fn pull(s: &Step, ops: &Server, name: &str, path: &str, tally: &mut Tally) -> Re
     let archive = Archive::pull(ops.remote(), &spec, &directory, name, &mut progress, Duration::from_secs(8 * 3600))?;
     let kept = s.evidence(&format!("manifest of {name}"), archive.manifest.to_text().as_bytes())?;
     tally.evidence("hashes_match", &kept);
-    let complaints: Vec<String> = archive.complaints.lines().filter(|line| !line.contains("socket ignored")).map(str::to_owned).collect();
-    tally.hold("every_file_accounted", complaints.is_empty(), if complaints.is_empty() { format!("{name}: tar complains of nothing") } else { shorten(&complaints) });
+    let complaints: Vec<String> =
+        archive.complaints.lines().filter(|line| !line.contains("socket ignored")).map(str::to_owned).collect();
+    tally.hold(
+        "every_file_accounted",
+        complaints.is_empty(),
+        if complaints.is_empty() { format!("{name}: tar complains of nothing") } else { shorten(&complaints) },
+    );
     Ok(())
 }
 
-fn compare(s: &Step, ops: &Server, name: &str, path: &str, packed: &Manifest, tally: &mut Tally) -> Result<(), StepError> {
+fn compare(
+    s: &Step,
+    ops: &Server,
+    name: &str,
+    path: &str,
+    packed: &Manifest,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
     let entries = ops.remote().list(path, None)?;
     let hashes = ops.remote().hash_tree(path, Algorithm::Sha256)?;
     let live = Manifest::of_listing(&entries, &hashes);
@@ -100,15 +152,34 @@ fn compare(s: &Step, ops: &Server, name: &str, path: &str, packed: &Manifest, ta
         let kept = s.evidence(&format!("differences of {name} from the live tree"), lines.join("\n").as_bytes())?;
         tally.evidence("every_file_accounted", &kept);
     }
-    let of = |words: &[&str]| -> Vec<String> { lines.iter().filter(|line| words.iter().any(|word| line.contains(word))).cloned().collect() };
+    let of = |words: &[&str]| -> Vec<String> {
+        lines.iter().filter(|line| words.iter().any(|word| line.contains(word))).cloned().collect()
+    };
     let missing = of(&["missing", "surplus"]);
     let hashed = of(&["sha256", "hash", "size", "content"]);
-    let rest: Vec<String> = lines.iter().filter(|line| !missing.contains(line) && !hashed.contains(line)).cloned().collect();
+    let rest: Vec<String> =
+        lines.iter().filter(|line| !missing.contains(line) && !hashed.contains(line)).cloned().collect();
     let count = packed.members.len();
-    tally.hold("every_file_accounted", missing.is_empty(), if missing.is_empty() { format!("{name}: {count} members") } else { shorten(&missing) });
-    tally.hold("hashes_match", hashed.is_empty(), if hashed.is_empty() { format!("{name}: {} files by SHA-256", hashes.len()) } else { shorten(&hashed) });
-    tally.hold("links_and_modes_kept", rest.is_empty(), if rest.is_empty() { format!("{name}: links, modes and times as on the host") } else { shorten(&rest) });
-    tally.hold("nothing_changed_while_copying", lines.is_empty(), if lines.is_empty() { format!("{name}: the tree is as the archive has it") } else { shorten(&lines) });
+    tally.hold(
+        "every_file_accounted",
+        missing.is_empty(),
+        if missing.is_empty() { format!("{name}: {count} members") } else { shorten(&missing) },
+    );
+    tally.hold(
+        "hashes_match",
+        hashed.is_empty(),
+        if hashed.is_empty() { format!("{name}: {} files by SHA-256", hashes.len()) } else { shorten(&hashed) },
+    );
+    tally.hold(
+        "links_and_modes_kept",
+        rest.is_empty(),
+        if rest.is_empty() { format!("{name}: links, modes and times as on the host") } else { shorten(&rest) },
+    );
+    tally.hold(
+        "nothing_changed_while_copying",
+        lines.is_empty(),
+        if lines.is_empty() { format!("{name}: the tree is as the archive has it") } else { shorten(&lines) },
+    );
     Ok(())
 }
 
@@ -118,9 +189,17 @@ fn safe(archive: &Path, packed: &Manifest, tally: &mut Tally) -> Result<(), Step
     let mode = meta.permissions().mode() & 0o777;
     let name = archive.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     tally.hold("archive_safe", mode == 0o600 && meta.len() > 0, format!("{name}: mode {mode:o}, {} bytes", meta.len()));
-    let logs = packed.members.values().filter(|member| member.path.contains("server/logs/") && member.kind == Kind::File).count();
+    let logs = packed
+        .members
+        .values()
+        .filter(|member| member.path.contains("server/logs/") && member.kind == Kind::File)
+        .count();
     if name.starts_with("ops-tree") {
-        tally.hold("logs_compressed", logs > 0 && meta.len() < packed.bytes().max(1), format!("{logs} logs, {} bytes packed to {}", packed.bytes(), meta.len()));
+        tally.hold(
+            "logs_compressed",
+            logs > 0 && meta.len() < packed.bytes().max(1),
+            format!("{logs} logs, {} bytes packed to {}", packed.bytes(), meta.len()),
+        );
     }
     Ok(())
 }
@@ -128,7 +207,15 @@ fn safe(archive: &Path, packed: &Manifest, tally: &mut Tally) -> Result<(), Step
 /// The secrets lie beside the tree; nothing of them may be in an archive.
 fn secrets(ops: &Server, name: &str, packed: &Manifest, tally: &mut Tally) {
     let secret = ops.paths().secrets.rsplit('/').next().unwrap_or("database").to_owned();
-    let inside: Vec<String> =
-        packed.members.values().map(|member| member.path.clone()).filter(|path| path.split('/').next() == Some(secret.as_str())).collect();
-    tally.hold("secrets_kept_out", inside.is_empty(), if inside.is_empty() { format!("{name}: no `{secret}/` in it") } else { shorten(&inside) });
+    let inside: Vec<String> = packed
+        .members
+        .values()
+        .map(|member| member.path.clone())
+        .filter(|path| path.split('/').next() == Some(secret.as_str()))
+        .collect();
+    tally.hold(
+        "secrets_kept_out",
+        inside.is_empty(),
+        if inside.is_empty() { format!("{name}: no `{secret}/` in it") } else { shorten(&inside) },
+    );
 }

@@ -41,12 +41,40 @@ fn s270_prove_restore() -> StepResult {
         s.fact("way_back_s", took)?;
         let down = s.need_fact("s140_stop_ops_server", "down_at")?.as_f64().unwrap_or(0.0);
         let left = s.plan().thresholds.offline_window_s as f64 - (ops.now()? - down);
-        tally.hold("time_fits", took < left, format!("the restores took {took:.1} s, {:.0} min of the window are left", left / 60.0));
+        tally.hold(
+            "time_fits",
+            took < left,
+            format!("the restores took {took:.1} s, {:.0} min of the window are left", left / 60.0),
+        );
         for (check, advice) in [
-            ("database_equal", Advice { cause: "the dump is older than the last change, or was not whole", next: "make a new backup (backup_server), then run again" }),
-            ("rules_equal", Advice { cause: "the archive of step 220 is not what the server has", next: "remove it and run step 220 again" }),
-            ("tree_equal", Advice { cause: "the archive or the restore lost something", next: "read the differences in the evidence; do not go on without a whole archive" }),
-            ("deliveries_equal", Advice { cause: "deliveries or catalogues changed after the copy", next: "find what changed them; run step 260 again" }),
+            (
+                "database_equal",
+                Advice {
+                    cause: "the dump is older than the last change, or was not whole",
+                    next: "make a new backup (backup_server), then run again",
+                },
+            ),
+            (
+                "rules_equal",
+                Advice {
+                    cause: "the archive of step 220 is not what the server has",
+                    next: "remove it and run step 220 again",
+                },
+            ),
+            (
+                "tree_equal",
+                Advice {
+                    cause: "the archive or the restore lost something",
+                    next: "read the differences in the evidence; do not go on without a whole archive",
+                },
+            ),
+            (
+                "deliveries_equal",
+                Advice {
+                    cause: "deliveries or catalogues changed after the copy",
+                    next: "find what changed them; run step 260 again",
+                },
+            ),
             ("time_fits", Advice { cause: "the window is nearly over", next: "go back now, or plan a longer window" }),
         ] {
             tally.judge(s, check, Role::Ops, advice)?;
@@ -99,7 +127,8 @@ fn database(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> 
     for difference in compare_tables(&live, &known, &VOLATILE) {
         tally.fault(check, format!("live and restored differ: {difference}"));
     }
-    tally.proof(check, format!("{} tables of set {}, {} compared with the live ones", said.len(), set.tag, known.len()));
+    tally
+        .proof(check, format!("{} tables of set {}, {} compared with the live ones", said.len(), set.tag, known.len()));
     Ok(())
 }
 
@@ -117,7 +146,11 @@ fn rules(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
             wrong.push(name.to_owned());
         }
     }
-    tally.hold(check, wrong.is_empty() && count > 0, if wrong.is_empty() { format!("{count} rules") } else { shorten(&wrong) });
+    tally.hold(
+        check,
+        wrong.is_empty() && count > 0,
+        if wrong.is_empty() { format!("{count} rules") } else { shorten(&wrong) },
+    );
     let context = ops.context_in_database("operational")?;
     let whole = members.contains_key(&format!("{prefix}{context}"));
     tally.hold(check, whole, format!("the archive holds {context}"));
@@ -136,10 +169,17 @@ fn tree(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
             let kept = s.evidence(&format!("differences of the restored {name}"), lines.join("\n").as_bytes())?;
             tally.evidence("tree_equal", &kept);
         }
-        tally.hold("tree_equal", lines.is_empty(), if lines.is_empty() { format!("{name}: {} members", packed.members.len()) } else { shorten(&lines) });
+        tally.hold(
+            "tree_equal",
+            lines.is_empty(),
+            if lines.is_empty() { format!("{name}: {} members", packed.members.len()) } else { shorten(&lines) },
+        );
         if name == "ops-server-files" {
             let below = |manifest: &Manifest| -> BTreeSet<(String, u64)> {
-                let wanted = manifest.members.values().filter(|member| member.path.starts_with("deliveries/") || member.path.starts_with("catalogs/"));
+                let wanted = manifest
+                    .members
+                    .values()
+                    .filter(|member| member.path.starts_with("deliveries/") || member.path.starts_with("catalogs/"));
                 wanted.map(|member| (member.path.clone(), member.size)).collect()
             };
             let (source, copy) = (below(&packed), below(&restored));

@@ -31,10 +31,34 @@ fn s280_point_of_no_return() -> StepResult {
         }
         archives(s, &mut tally)?;
         for (check, advice) in [
-            ("go", Advice { cause: "the decision is a person's, and it is due now", next: "read `crds-upgrade status`, then: crds-upgrade approve s280_point_of_no_return --by NAME --note TEXT" }),
-            ("way_back_fits", Advice { cause: "the upgrade is late: a way back would not end within the window", next: "go back now (start server and cron), or have the window extended in the plan of a new run" }),
-            ("backups_still_there", Advice { cause: "an archive was moved, removed or damaged", next: "make it again: remove it and run its step's command" }),
-            ("still_quiet", Advice { cause: "the host was rebooted, or somebody started something", next: "stop the server, empty the cron table, find out who" }),
+            (
+                "go",
+                Advice {
+                    cause: "the decision is a person's, and it is due now",
+                    next: "read `crds-upgrade status`, then: crds-upgrade approve s280_point_of_no_return --by NAME --note TEXT",
+                },
+            ),
+            (
+                "way_back_fits",
+                Advice {
+                    cause: "the upgrade is late: a way back would not end within the window",
+                    next: "go back now (start server and cron), or have the window extended in the plan of a new run",
+                },
+            ),
+            (
+                "backups_still_there",
+                Advice {
+                    cause: "an archive was moved, removed or damaged",
+                    next: "make it again: remove it and run its step's command",
+                },
+            ),
+            (
+                "still_quiet",
+                Advice {
+                    cause: "the host was rebooted, or somebody started something",
+                    next: "stop the server, empty the cron table, find out who",
+                },
+            ),
         ] {
             if s.again() && matches!(check, "way_back_fits" | "still_quiet") {
                 continue;
@@ -52,7 +76,11 @@ fn way_back(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     let back = s.need_fact("s270_prove_restore", "way_back_s")?.as_f64().unwrap_or(f64::INFINITY);
     let window = s.plan().thresholds.offline_window_s as f64;
     let fits = elapsed >= 0.0 && elapsed + back < window;
-    tally.hold("way_back_fits", fits, format!("{:.0} min away so far, {:.0} min back, window {:.0} min", elapsed / 60.0, back / 60.0, window / 60.0));
+    tally.hold(
+        "way_back_fits",
+        fits,
+        format!("{:.0} min away so far, {:.0} min back, window {:.0} min", elapsed / 60.0, back / 60.0, window / 60.0),
+    );
     Ok(())
 }
 
@@ -65,7 +93,8 @@ fn archives(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
             let path = PathBuf::from(archive["path"].as_str().unwrap_or_default());
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let mut hasher = blake3::Hasher::new();
-            let read = std::fs::File::open(&path).and_then(|file| std::io::copy(&mut std::io::BufReader::new(file), &mut hasher));
+            let read = std::fs::File::open(&path)
+                .and_then(|file| std::io::copy(&mut std::io::BufReader::new(file), &mut hasher));
             match read {
                 Err(error) => tally.fault(check, format!("{step}: {name}: {error}")),
                 Ok(bytes) => {
@@ -84,7 +113,11 @@ fn quiet(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     let check = "still_quiet";
     let ops = s.hosts().server(Role::Ops)?;
     let (direct, hidden) = ops.ports()?;
-    tally.hold(check, direct == PortState::Refused && hidden == PortState::Refused, format!("8001 {direct:?}, 8002 {hidden:?}"));
+    tally.hold(
+        check,
+        direct == PortState::Refused && hidden == PortState::Refused,
+        format!("8001 {direct:?}, 8002 {hidden:?}"),
+    );
     let parents = ops.httpd_parents()?.len();
     tally.hold(check, parents == 0, format!("{parents} server parents"));
     let cron = ops.crontab()?;

@@ -27,7 +27,13 @@ fn s310_wipe_installation() -> StepResult {
         let ops = s.hosts().server(Role::Ops)?;
         let plan = s.plan().clone();
         let mut tally = Tally::default();
-        let scope = Scope::data().database(false).with_files(&["db_backups", "stacks", "client_sources", "server_sources", "home"]);
+        let scope = Scope::data().database(false).with_files(&[
+            "db_backups",
+            "stacks",
+            "client_sources",
+            "server_sources",
+            "home",
+        ]);
         let before = state::keep(s, &ops, &scope, "s310_before")?;
         let present = present(s, &ops, &plan.wipe)?;
         if !s.again() {
@@ -38,7 +44,8 @@ fn s310_wipe_installation() -> StepResult {
             }
         }
         let roots = roots(s, &ops)?;
-        let left = |path: &String| Ok::<_, StepError>(ops.remote().stat(&format!("{}/{path}", ops.paths().crds))?.is_some());
+        let left =
+            |path: &String| Ok::<_, StepError>(ops.remote().stat(&format!("{}/{path}", ops.paths().crds))?.is_some());
         let look = || {
             let mut still = Vec::new();
             for path in &present {
@@ -63,14 +70,42 @@ fn s310_wipe_installation() -> StepResult {
         }
         let found = state::changed(&ops, &scope, &before, |_| false)?;
         let lines = state::lines(&found);
-        tally.hold("protected_untouched", found.is_empty(), if found.is_empty() { "stacks, backups, checkouts, data as before".to_owned() } else { shorten(&lines) });
-        let mut checks = vec![("protected_untouched", Advice { cause: "the wipe reached a protected tree through a link, or somebody else works on the host", next: "restore the tree from the archive of step 260 before anything else" })];
+        tally.hold(
+            "protected_untouched",
+            found.is_empty(),
+            if found.is_empty() { "stacks, backups, checkouts, data as before".to_owned() } else { shorten(&lines) },
+        );
+        let mut checks = vec![(
+            "protected_untouched",
+            Advice {
+                cause: "the wipe reached a protected tree through a link, or somebody else works on the host",
+                next: "restore the tree from the archive of step 260 before anything else",
+            },
+        )];
         if !s.again() {
             checks.extend([
                 ("list_safe", LIST),
-                ("gone", Advice { cause: "files of another owner or a read-only file system", next: "remove by hand what is left, after looking at it" }),
-                ("lib_kept", Advice { cause: "lib/ itself was removed: install makes a file of that name then (SO 7)", next: "mkdir lib in the install root" }),
-                ("nothing_else_gone", Advice { cause: "the list named more than the installation", next: "restore it from the archive of step 260" }),
+                (
+                    "gone",
+                    Advice {
+                        cause: "files of another owner or a read-only file system",
+                        next: "remove by hand what is left, after looking at it",
+                    },
+                ),
+                (
+                    "lib_kept",
+                    Advice {
+                        cause: "lib/ itself was removed: install makes a file of that name then (SO 7)",
+                        next: "mkdir lib in the install root",
+                    },
+                ),
+                (
+                    "nothing_else_gone",
+                    Advice {
+                        cause: "the list named more than the installation",
+                        next: "restore it from the archive of step 260",
+                    },
+                ),
             ]);
         }
         for (check, advice) in checks {
@@ -118,7 +153,8 @@ fn list_safe(ops: &Server, list: &[String], present: &[String], tally: &mut Tall
     }
     for path in list {
         let first = path.split('/').next().unwrap_or_default();
-        let escapes = path.is_empty() || path.starts_with('/') || path.split('/').any(|part| part == ".." || part == ".");
+        let escapes =
+            path.is_empty() || path.starts_with('/') || path.split('/').any(|part| part == ".." || part == ".");
         let whole = PROTECTED.contains(&path.as_str()) || path == "lib" || first == "crds_stacks";
         if escapes || whole {
             tally.fault(check, format!("`{path}` must not be removed"));
@@ -143,14 +179,23 @@ fn list_safe(ops: &Server, list: &[String], present: &[String], tally: &mut Tall
 fn lib_kept(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let lib = ops.remote().stat(&format!("{}/lib", ops.paths().crds))?;
     let is_directory = lib.as_ref().is_some_and(|lib: &Entry| lib.kind == EntryKind::Directory);
-    tally.hold("lib_kept", is_directory, format!("lib/ is {}", lib.map_or("gone".to_owned(), |lib| format!("{:?}", lib.kind))));
+    tally.hold(
+        "lib_kept",
+        is_directory,
+        format!("lib/ is {}", lib.map_or("gone".to_owned(), |lib| format!("{:?}", lib.kind))),
+    );
     Ok(())
 }
 
 fn nothing_else_gone(ops: &Server, list: &[String], roots: &[String], tally: &mut Tally) -> Result<(), StepError> {
     let now: BTreeMap<String, ()> =
         ops.remote().list(&ops.paths().crds, Some(1))?.into_iter().map(|entry| (entry.path, ())).collect();
-    let gone: Vec<String> = roots.iter().filter(|name| !now.contains_key(*name) && !list.contains(name)).cloned().collect();
-    tally.hold("nothing_else_gone", gone.is_empty(), if gone.is_empty() { format!("{} entries kept", now.len()) } else { shorten(&gone) });
+    let gone: Vec<String> =
+        roots.iter().filter(|name| !now.contains_key(*name) && !list.contains(name)).cloned().collect();
+    tally.hold(
+        "nothing_else_gone",
+        gone.is_empty(),
+        if gone.is_empty() { format!("{} entries kept", now.len()) } else { shorten(&gone) },
+    );
     Ok(())
 }

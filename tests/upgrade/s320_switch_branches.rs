@@ -44,14 +44,24 @@ fn s320_switch_branches() -> StepResult {
         let mut all = Vec::new();
         for (name, directory, to, from) in packages {
             let base = base(name)?;
-            all.push(Package { name, directory, to, url: format!("{base}/{}", to.branch), from_url: format!("{base}/{}", from.branch) });
+            all.push(Package {
+                name,
+                directory,
+                to,
+                url: format!("{base}/{}", to.branch),
+                from_url: format!("{base}/{}", from.branch),
+            });
         }
         let mut tally = Tally::default();
         if !s.again() {
             for package in &all {
                 let head = ops.svn_info(&package.url)?.last_changed;
                 let wanted = approved.get(package.name).copied().unwrap_or(0);
-                tally.hold("branch_as_approved", head == wanted, format!("{}: last change r{head}, approved r{wanted}", package.to.branch));
+                tally.hold(
+                    "branch_as_approved",
+                    head == wanted,
+                    format!("{}: last change r{head}, approved r{wanted}", package.to.branch),
+                );
             }
             if tally.has_fault("branch_as_approved") {
                 tally.judge(s, "branch_as_approved", Role::Ops, MOVED)?;
@@ -68,12 +78,52 @@ fn s320_switch_branches() -> StepResult {
         if !s.again() {
             tally.hold("flag_false", flag == Flag::False, format!("BACKUP_URL_SCHEME is {flag:?} on the branch"));
             tally.judge(s, "branch_as_approved", Role::Ops, MOVED)?;
-            tally.judge(s, "flag_false", Role::Ops, Advice { cause: "the flag was committed as True (it happened three times, SO 13)", next: "have it committed as False on the branch, approve that commit, run again" })?;
-            tally.judge(s, "clean", Role::Ops, Advice { cause: "a local edit survived the switch, or the switch broke off", next: "svn diff; svn revert what is not meant; svn update" })?;
-            tally.judge(s, "contents_equal_branch", Role::Ops, Advice { cause: "files were edited or left over by hand", next: "svn status --no-ignore; svn revert -R" })?;
+            tally.judge(
+                s,
+                "flag_false",
+                Role::Ops,
+                Advice {
+                    cause: "the flag was committed as True (it happened three times, SO 13)",
+                    next: "have it committed as False on the branch, approve that commit, run again",
+                },
+            )?;
+            tally.judge(
+                s,
+                "clean",
+                Role::Ops,
+                Advice {
+                    cause: "a local edit survived the switch, or the switch broke off",
+                    next: "svn diff; svn revert what is not meant; svn update",
+                },
+            )?;
+            tally.judge(
+                s,
+                "contents_equal_branch",
+                Role::Ops,
+                Advice {
+                    cause: "files were edited or left over by hand",
+                    next: "svn status --no-ignore; svn revert -R",
+                },
+            )?;
         }
-        tally.judge(s, "both_switched", Role::Ops, Advice { cause: "one checkout was not switched, or another branch of the same name", next: "svn info in both directories; switch the other one" })?;
-        tally.judge(s, "matching_pair", Role::Ops, Advice { cause: "client and server are not the approved pair (B092)", next: "compare with the plan's `to`; switch to the approved revisions" })?;
+        tally.judge(
+            s,
+            "both_switched",
+            Role::Ops,
+            Advice {
+                cause: "one checkout was not switched, or another branch of the same name",
+                next: "svn info in both directories; switch the other one",
+            },
+        )?;
+        tally.judge(
+            s,
+            "matching_pair",
+            Role::Ops,
+            Advice {
+                cause: "client and server are not the approved pair (B092)",
+                next: "compare with the plan's `to`; switch to the approved revisions",
+            },
+        )?;
         Ok(())
     })
 }
@@ -128,11 +178,22 @@ fn read_back(
     if !whole {
         tally.fault("clean", format!("{name}: svnversion says {version}"));
     }
-    tally.hold("clean", dirty.is_empty(), if dirty.is_empty() { format!("{name}: {version}, no local change") } else { shorten(&dirty) });
+    tally.hold(
+        "clean",
+        dirty.is_empty(),
+        if dirty.is_empty() { format!("{name}: {version}, no local change") } else { shorten(&dirty) },
+    );
     let branch = ops.svn_hashes(&package.url, here.revision)?;
     let files = ops.remote().hash_tree_without(&package.directory, Algorithm::Sha256, ".svn")?;
-    let wrong: Vec<String> =
-        branch.iter().filter(|(path, hash)| files.get(*path) != Some(hash)).map(|(path, _)| format!("{name}/{path}")).collect();
-    tally.hold("contents_equal_branch", wrong.is_empty() && !branch.is_empty(), if wrong.is_empty() { format!("{name}: {} files", branch.len()) } else { shorten(&wrong) });
+    let wrong: Vec<String> = branch
+        .iter()
+        .filter(|(path, hash)| files.get(*path) != Some(hash))
+        .map(|(path, _)| format!("{name}/{path}"))
+        .collect();
+    tally.hold(
+        "contents_equal_branch",
+        wrong.is_empty() && !branch.is_empty(),
+        if wrong.is_empty() { format!("{name}: {} files", branch.len()) } else { shorten(&wrong) },
+    );
     Ok(())
 }

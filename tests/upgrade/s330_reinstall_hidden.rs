@@ -27,12 +27,31 @@ fn s330_reinstall_hidden() -> StepResult {
         configured_for_itself(&ops, &mut tally)?;
         let stack = ops.stack()?;
         tally.hold("environment", stack.env_csh.len() == 1, format!("env.csh names {:?}", stack.env_csh));
-        tally.hold("environment", stack.env_csh.first() == Some(&stack.login), format!("a clean login has {}", stack.login));
-        install::judge(s, &tally, &[
-            "install_log", "installed_equals_checkout", "files_new", "one_server", "hidden", "configured_for_itself",
-            "tests_ran_now", "tests_whole", "no_new_failure", "no_test_vanished", "data_untouched", "contexts_untouched",
-            "still_hidden", "environment",
-        ])
+        tally.hold(
+            "environment",
+            stack.env_csh.first() == Some(&stack.login),
+            format!("a clean login has {}", stack.login),
+        );
+        install::judge(
+            s,
+            &tally,
+            &[
+                "install_log",
+                "installed_equals_checkout",
+                "files_new",
+                "one_server",
+                "hidden",
+                "configured_for_itself",
+                "tests_ran_now",
+                "tests_whole",
+                "no_new_failure",
+                "no_test_vanished",
+                "data_untouched",
+                "contexts_untouched",
+                "still_hidden",
+                "environment",
+            ],
+        )
     })
 }
 

@@ -52,14 +52,38 @@ fn s340_try_hidden() -> StepResult {
 
 fn advice(check: &str) -> Advice {
     match check {
-        "same_answers" => Advice { cause: "the new release answers otherwise, or serves test or stale values (A017)", next: "compare both answers in the evidence; restart memcached and ask again" },
-        "new_answers" | "versions" => Advice { cause: "the old release still runs, or only one package was switched", next: "compare the stamps of both packages with the plan; reinstall" },
-        "whose_page" => Advice { cause: "the configuration of another server was installed", next: "compare the installed configuration with the branch" },
-        "client_works" => Advice { cause: "a service that the client needs is broken in the new release", next: "run the client by hand against the hidden server" },
-        "downloads" => Advice { cause: "an alias of the web server leads to the wrong place (B071)", next: "compare httpd.conf with the template" },
-        "write_path" => Advice { cause: "the database refuses writes with the new stack (B077)", next: "read the error log of that second" },
-        "archive_parameters" => Advice { cause: "the archive cannot be reached from the new stack (B056)", next: "test the ODBC connection from the stack" },
-        "upload_page" => Advice { cause: "the page's script was escaped or is missing (B061)", next: "look at the page in a browser" },
+        "same_answers" => Advice {
+            cause: "the new release answers otherwise, or serves test or stale values (A017)",
+            next: "compare both answers in the evidence; restart memcached and ask again",
+        },
+        "new_answers" | "versions" => Advice {
+            cause: "the old release still runs, or only one package was switched",
+            next: "compare the stamps of both packages with the plan; reinstall",
+        },
+        "whose_page" => Advice {
+            cause: "the configuration of another server was installed",
+            next: "compare the installed configuration with the branch",
+        },
+        "client_works" => Advice {
+            cause: "a service that the client needs is broken in the new release",
+            next: "run the client by hand against the hidden server",
+        },
+        "downloads" => Advice {
+            cause: "an alias of the web server leads to the wrong place (B071)",
+            next: "compare httpd.conf with the template",
+        },
+        "write_path" => Advice {
+            cause: "the database refuses writes with the new stack (B077)",
+            next: "read the error log of that second",
+        },
+        "archive_parameters" => Advice {
+            cause: "the archive cannot be reached from the new stack (B056)",
+            next: "test the ODBC connection from the stack",
+        },
+        "upload_page" => Advice {
+            cause: "the page's script was escaped or is missing (B061)",
+            next: "look at the page in a browser",
+        },
         _ => Advice { cause: "a page of the new release is broken", next: "read the error log of that second" },
     }
 }
@@ -97,7 +121,11 @@ fn questions(s: &Step, ops: &Server, rpc: &Rpc, tally: &mut Tally) -> Result<(),
         }
     }
     let count = now.as_object().map_or(0, serde_json::Map::len);
-    tally.hold("same_answers", wrong.is_empty(), if wrong.is_empty() { format!("{count} questions") } else { format!("other answers to {}", shorten(&wrong)) });
+    tally.hold(
+        "same_answers",
+        wrong.is_empty(),
+        if wrong.is_empty() { format!("{count} questions") } else { format!("other answers to {}", shorten(&wrong)) },
+    );
     Ok(())
 }
 
@@ -107,7 +135,11 @@ fn versions(s: &Step, ops: &Server, rpc: &Rpc, tally: &mut Tally) -> Result<(), 
     let before = s.need_fact("s010_preflight", "version")?;
     let was = |key: &str| before.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let released = s.plan().from.crds != s.plan().to.crds;
-    tally.hold("new_answers", !released || info.svn_url != was("svn_url"), format!("client package from {}", info.svn_url));
+    tally.hold(
+        "new_answers",
+        !released || info.svn_url != was("svn_url"),
+        format!("client package from {}", info.svn_url),
+    );
     tally.hold("new_answers", !released || info.revision != was("revision"), format!("revision {}", info.revision));
     let base = ops.url(Door::Hidden)?;
     tally.hold("new_answers", info.reference_url.starts_with(&base), info.reference_url.clone());
@@ -132,7 +164,11 @@ fn whose_page(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let page = session.good_page("/")?;
     let observatory = ops.observatory().to_string().to_uppercase();
     let heading = format!("{observatory} Calibration Reference Data System (CRDS)");
-    tally.hold("whose_page", page.heading == heading && page.use_case.is_none(), format!("`{}`, use case {:?}", page.heading, page.use_case));
+    tally.hold(
+        "whose_page",
+        page.heading == heading && page.use_case.is_none(),
+        format!("`{}`, use case {:?}", page.heading, page.use_case),
+    );
     tally.hold("whose_page", page.title == heading, format!("title `{}`", page.title));
     Ok(())
 }
@@ -144,13 +180,21 @@ fn client(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let text = config.text();
     tally.evidence("client_works", &s.evidence("crds.list --config", text.as_bytes())?);
     let connected = text.lines().any(|line| line.split_whitespace().eq(["connected", "=", "True"]));
-    tally.hold("client_works", connected, if connected { "connected = True".to_owned() } else { format!("not connected: {}", config.last_line()) });
+    tally.hold(
+        "client_works",
+        connected,
+        if connected { "connected = True".to_owned() } else { format!("not connected: {}", config.last_line()) },
+    );
     tally.hold("client_works", text.contains(&context), format!("names {context}"));
     let mappings = ops.tool(&["crds.list", "--mappings", "--contexts", &context], Limit::WALK)?;
     let names = mappings.text().lines().filter(|line| line.trim().ends_with("map")).count();
     let rules = Rules::of_run(s)?;
     let closure = rules.fetch_closure(ops, &ops.catalogue()?, &context)?;
-    tally.hold("client_works", names == closure.len(), format!("lists {names} mappings, the context has {}", closure.len()));
+    tally.hold(
+        "client_works",
+        names == closure.len(),
+        format!("lists {names} mappings, the context has {}", closure.len()),
+    );
     Ok(())
 }
 
@@ -177,7 +221,10 @@ pub fn downloads(s: &Step, ops: &Server, door: Door, tally: &mut Tally) -> Resul
             let answer = http.send(&Ask::get(&url))?;
             count += 1;
             if sha1(&answer.body) != known {
-                tally.fault("downloads", format!("{name}: status {}, another checksum than the catalogue's", answer.status));
+                tally.fault(
+                    "downloads",
+                    format!("{name}: status {}, another checksum than the catalogue's", answer.status),
+                );
             }
         }
         // The checked address leads to the unchecked one.

@@ -15,7 +15,14 @@ use crate::common::tally::{Advice, Tally, shorten};
 
 /// What a clean login must set (SO 4.1).
 const VARIABLES: [&str; 9] = [
-    "CRDS", "CRDS_SERVER", "CRDS_STACK", "CRDS_PROJECT", "CRDS_USECASE", "CRDS_IFS", "CRDS_FILE_CACHE", "CRDS_SERVER_FILES",
+    "CRDS",
+    "CRDS_SERVER",
+    "CRDS_STACK",
+    "CRDS_PROJECT",
+    "CRDS_USECASE",
+    "CRDS_IFS",
+    "CRDS_FILE_CACHE",
+    "CRDS_SERVER_FILES",
     "CRDS_CRON",
 ];
 
@@ -52,10 +59,34 @@ fn s350_switch_stack() -> StepResult {
         }
         for (check, advice) in [
             ("only_this_host", ONLY),
-            ("parses_for_all", Advice { cause: "the edit broke the file: every login, cron job and script of the fleet depends on it", next: "put the saved rc file back at once (evidence `dot_setenv before`)" }),
-            ("committed", Advice { cause: "the commit failed or took more with it", next: "svn status and svn log in the checkout; commit by hand what is meant" }),
-            ("rc_equal", Advice { cause: "the copy failed or somebody edits the file", next: "copy host/dot_setenv to the rc file" }),
-            ("clean_login", Advice { cause: "something else sets the stack after the rc file", next: "look at the other rc files of the account" }),
+            (
+                "parses_for_all",
+                Advice {
+                    cause: "the edit broke the file: every login, cron job and script of the fleet depends on it",
+                    next: "put the saved rc file back at once (evidence `dot_setenv before`)",
+                },
+            ),
+            (
+                "committed",
+                Advice {
+                    cause: "the commit failed or took more with it",
+                    next: "svn status and svn log in the checkout; commit by hand what is meant",
+                },
+            ),
+            (
+                "rc_equal",
+                Advice {
+                    cause: "the copy failed or somebody edits the file",
+                    next: "copy host/dot_setenv to the rc file",
+                },
+            ),
+            (
+                "clean_login",
+                Advice {
+                    cause: "something else sets the stack after the rc file",
+                    next: "look at the other rc files of the account",
+                },
+            ),
         ] {
             tally.judge(s, check, Role::Ops, advice)?;
         }
@@ -129,7 +160,10 @@ fn commit(s: &Step, ops: &Server, file: &str, stack: &StackSwitch) -> Result<(),
         }
     };
     let look = || {
-        let dirty = ops.svn_status(&directory)?.into_iter().any(|line| line.path.ends_with("host/dot_setenv") && line.letters != "?");
+        let dirty = ops
+            .svn_status(&directory)?
+            .into_iter()
+            .any(|line| line.path.ends_with("host/dot_setenv") && line.letters != "?");
         let head = ops.svn_info(&ops.svn_info(&directory)?.url)?.last_changed;
         Ok(match (dirty, head > before) {
             (true, false) => Found::NotDone,
@@ -165,8 +199,12 @@ fn read_back(
 ) -> Result<(), StepError> {
     let host = &ops.expected().uname;
     let text = String::from_utf8_lossy(&ops.remote().read_file(file, 1 << 20)?).into_owned();
-    let changed: Vec<String> =
-        old.lines().zip(text.lines()).filter(|(before, after)| before != after).map(|(_, after)| after.trim().to_owned()).collect();
+    let changed: Vec<String> = old
+        .lines()
+        .zip(text.lines())
+        .filter(|(before, after)| before != after)
+        .map(|(_, after)| after.trim().to_owned())
+        .collect();
     let same_length = old.lines().count() == text.lines().count();
     tally.hold("only_this_host", changed.len() == 1 && same_length, format!("changed lines: {}", shorten(&changed)));
     let cases = rc_cases(&text);
@@ -183,7 +221,8 @@ fn read_back(
         if !missing.is_empty() {
             tally.fault("parses_for_all", format!("a login as {} lacks {}", case.host, shorten(&missing)));
         }
-        let stacks: Vec<&str> = variables.iter().filter(|(name, _)| name == "CRDS_STACK").map(|(_, value)| value.as_str()).collect();
+        let stacks: Vec<&str> =
+            variables.iter().filter(|(name, _)| name == "CRDS_STACK").map(|(_, value)| value.as_str()).collect();
         let wanted = rc_cases(old).into_iter().find(|before| before.host == case.host).map(|before| before.stack);
         let wanted = if case.host == *host { Some(stack.to.clone()) } else { wanted };
         let right = stacks.iter().all(|value| value.rsplit('/').next() == wanted.as_deref()) && !stacks.is_empty();
@@ -195,11 +234,24 @@ fn read_back(
     let directory = &ops.paths().server_sources;
     let log = ops.svn_log(&ops.svn_info(directory)?.url, head + 1, revision)?;
     tally.evidence("committed", &s.evidence("svn log of the commit", log.as_bytes())?);
-    let paths: Vec<&str> = log.lines().map(str::trim).filter(|line| line.starts_with("M /") || line.starts_with("A /") || line.starts_with("D /")).collect();
+    let paths: Vec<&str> = log
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("M /") || line.starts_with("A /") || line.starts_with("D /"))
+        .collect();
     let one = paths.len() == 1 && paths[0].ends_with("/host/dot_setenv");
     tally.hold("committed", one && revision > head, format!("r{revision}: {}", paths.join(", ")));
-    let dirty: Vec<String> = ops.svn_status(directory)?.into_iter().filter(|line| line.letters != "?" && !line.path.contains("sources/configs/config")).map(|line| line.path).collect();
-    tally.hold("committed", dirty.is_empty(), if dirty.is_empty() { "the checkout is clean but for the port flag".to_owned() } else { shorten(&dirty) });
+    let dirty: Vec<String> = ops
+        .svn_status(directory)?
+        .into_iter()
+        .filter(|line| line.letters != "?" && !line.path.contains("sources/configs/config"))
+        .map(|line| line.path)
+        .collect();
+    tally.hold(
+        "committed",
+        dirty.is_empty(),
+        if dirty.is_empty() { "the checkout is clean but for the port flag".to_owned() } else { shorten(&dirty) },
+    );
     tally.hold("rc_equal", ops.rc_file()? == new, "rc file and checkout".to_owned());
     let login = ops.stack()?.login;
     tally.hold("clean_login", login == stack.to, format!("a clean login on this host has {login}"));
@@ -211,9 +263,13 @@ fn nothing_declared(s: &Step, ops: &Server) -> Result<(), StepError> {
     let seen = ops.stack()?;
     let same = seen.env_csh == [seen.login.clone()] && seen.module == seen.login;
     for spec in s.spec().checks {
-        s.check(spec.id).on(Role::Ops).expected("the plan switches no stack: login, env.csh and mod_wsgi.so name the same one")
+        s.check(spec.id)
+            .on(Role::Ops)
+            .expected("the plan switches no stack: login, env.csh and mod_wsgi.so name the same one")
             .observed(format!("login {}, env.csh {:?}, module {}", seen.login, seen.env_csh, seen.module))
-            .cause("somebody switched the stack").next_move("compare dot_setenv with the branch").judge(same)?;
+            .cause("somebody switched the stack")
+            .next_move("compare dot_setenv with the branch")
+            .judge(same)?;
     }
     Ok(())
 }

@@ -29,11 +29,26 @@ fn s360_reinstall_on_new_stack() -> StepResult {
         }
         stack_in_use(s, &ops, &mut tally)?;
         answers(s, &ops, &mut tally)?;
-        install::judge(s, &tally, &[
-            "install_log", "installed_equals_checkout", "one_server", "hidden", "stack_in_use", "one_stack_in_environment",
-            "answers", "tests_ran_now", "tests_whole", "no_new_failure", "no_test_vanished", "data_untouched",
-            "contexts_untouched", "still_hidden",
-        ])
+        install::judge(
+            s,
+            &tally,
+            &[
+                "install_log",
+                "installed_equals_checkout",
+                "one_server",
+                "hidden",
+                "stack_in_use",
+                "one_stack_in_environment",
+                "answers",
+                "tests_ran_now",
+                "tests_whole",
+                "no_new_failure",
+                "no_test_vanished",
+                "data_untouched",
+                "contexts_untouched",
+                "still_hidden",
+            ],
+        )
     })
 }
 
@@ -46,7 +61,11 @@ fn stack_in_use(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepErr
     tally.hold(check, seen.module == wanted, format!("lib/mod_wsgi.so leads to `{}`", seen.module));
     for process in ops.httpd_parents()? {
         let mapped = ops.stacks_mapped(process.pid)?;
-        tally.hold("stack_in_use", mapped == [wanted.clone()], format!("process {} has mapped {mapped:?}", process.pid));
+        tally.hold(
+            "stack_in_use",
+            mapped == [wanted.clone()],
+            format!("process {} has mapped {mapped:?}", process.pid),
+        );
     }
     let path = format!("{}/error_log", ops.paths().logs);
     let text = review::text(&ops.remote().read_tail(&path, 1 << 20)?);
@@ -77,6 +96,10 @@ fn answers(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
             faults.push(error.to_string());
         }
     }
-    tally.hold("answers", faults.is_empty(), if faults.is_empty() { format!("{} requests answered", 2 * ROUNDS) } else { shorten(&faults) });
+    tally.hold(
+        "answers",
+        faults.is_empty(),
+        if faults.is_empty() { format!("{} requests answered", 2 * ROUNDS) } else { shorten(&faults) },
+    );
     Ok(())
 }

@@ -20,7 +20,8 @@ use crate::common::{install, mail, outcome, probes};
 use crate::s340_try_hidden;
 
 /// Frequent cron jobs: the product that each must have made anew, and within how many seconds (SO 9).
-const WATCHERS: [(&str, u64); 3] = [("monitor_reprocessing.log", 300), ("server_cache_sync.log", 300), ("sync_ops_to_grp.log", 600)];
+const WATCHERS: [(&str, u64); 3] =
+    [("monitor_reprocessing.log", 300), ("server_cache_sync.log", 300), ("sync_ops_to_grp.log", 600)];
 
 #[test]
 fn s370_go_live() -> StepResult {
@@ -44,7 +45,8 @@ fn s370_go_live() -> StepResult {
         cron(&ops, &mut tally)?;
         for spec in s.spec().checks {
             let name = spec.id.split('.').nth(1).unwrap_or_default();
-            let only_once = ["pages", "downloads", "watchers_fresh", "contexts_agree", "no_reprocessing_mail", "states_untouched"];
+            let only_once =
+                ["pages", "downloads", "watchers_fresh", "contexts_agree", "no_reprocessing_mail", "states_untouched"];
             if s.again() && only_once.contains(&name) {
                 continue;
             }
@@ -56,16 +58,45 @@ fn s370_go_live() -> StepResult {
 
 fn advice(check: &str) -> Advice {
     match check {
-        "public" => Advice { cause: "the switch of the port did not take, or an old parent still holds a port (B044)", next: "look at both ports and the httpd parents; set_backup_url False again" },
-        "flag_and_urls" => Advice { cause: "flag, installed copy and Listen line disagree: the switch broke off", next: "read all three; set_backup_url False again" },
-        "proxy_serves" => Advice { cause: "the proxy has not noticed, or cuts big answers (B083)", next: "ask the direct address; wait a minute; ask whoever runs the proxy" },
-        "certificates" => Advice { cause: "a certificate expired or is for another name (D136)", next: "compare the certificates of server and proxy" },
-        "cron_is_the_releases" => Advice { cause: "the table was edited or another one was installed", next: "crontab host/crontab" },
-        "watchers_fresh" => Advice { cause: "cron does not run, or a job fails in the new environment", next: "run the job by hand from a clean login; look at its log" },
-        "contexts_agree" => Advice { cause: "a cache was not refreshed", next: "run prime_web_cache and cron_sync by hand, then run again" },
-        "no_reprocessing_mail" => Advice { cause: "the monitor took the restart for a change of context", next: "look at monitor_reprocessing.log and old_context.txt; tell the recipients" },
-        "states_untouched" => Advice { cause: "deliveries was away while the server was hidden: absence reads as archived (A005)", next: "compare the states with the dump of last night; redeliver" },
-        _ => Advice { cause: "a page or an alias of the new release is broken", next: "read the error log of that second; hide the server again if users are harmed" },
+        "public" => Advice {
+            cause: "the switch of the port did not take, or an old parent still holds a port (B044)",
+            next: "look at both ports and the httpd parents; set_backup_url False again",
+        },
+        "flag_and_urls" => Advice {
+            cause: "flag, installed copy and Listen line disagree: the switch broke off",
+            next: "read all three; set_backup_url False again",
+        },
+        "proxy_serves" => Advice {
+            cause: "the proxy has not noticed, or cuts big answers (B083)",
+            next: "ask the direct address; wait a minute; ask whoever runs the proxy",
+        },
+        "certificates" => Advice {
+            cause: "a certificate expired or is for another name (D136)",
+            next: "compare the certificates of server and proxy",
+        },
+        "cron_is_the_releases" => {
+            Advice { cause: "the table was edited or another one was installed", next: "crontab host/crontab" }
+        }
+        "watchers_fresh" => Advice {
+            cause: "cron does not run, or a job fails in the new environment",
+            next: "run the job by hand from a clean login; look at its log",
+        },
+        "contexts_agree" => Advice {
+            cause: "a cache was not refreshed",
+            next: "run prime_web_cache and cron_sync by hand, then run again",
+        },
+        "no_reprocessing_mail" => Advice {
+            cause: "the monitor took the restart for a change of context",
+            next: "look at monitor_reprocessing.log and old_context.txt; tell the recipients",
+        },
+        "states_untouched" => Advice {
+            cause: "deliveries was away while the server was hidden: absence reads as archived (A005)",
+            next: "compare the states with the dump of last night; redeliver",
+        },
+        _ => Advice {
+            cause: "a page or an alias of the new release is broken",
+            next: "read the error log of that second; hide the server again if users are harmed",
+        },
     }
 }
 
@@ -130,15 +161,28 @@ fn public(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let parents = ops.httpd_parents()?.len();
     tally.hold("public", parents == 1, format!("{parents} server parents"));
     let (flag, copy) = (ops.flag()?, ops.installed_flag()?);
-    tally.hold("flag_and_urls", flag == Flag::False && copy == Flag::False, format!("flag {flag:?}, installed copy {copy:?}"));
+    tally.hold(
+        "flag_and_urls",
+        flag == Flag::False && copy == Flag::False,
+        format!("flag {flag:?}, installed copy {copy:?}"),
+    );
     let ports = ops.configured_ports()?;
     tally.hold("flag_and_urls", ports == [8001], format!("configured ports {ports:?}"));
     let info = ops.rpc(Door::Direct)?.server_info()?;
     let base = ops.url(Door::Proxy)?;
     tally.hold("flag_and_urls", info.reference_url.starts_with(&base), format!("advertises {}", info.reference_url));
     for directory in [&ops.paths().client_sources, &ops.paths().server_sources] {
-        let dirty: Vec<String> = ops.svn_status(directory)?.into_iter().filter(|line| line.letters != "?").map(|line| format!("{} {}", line.letters, line.path)).collect();
-        tally.hold("flag_and_urls", dirty.is_empty(), if dirty.is_empty() { "svn status clean".to_owned() } else { shorten(&dirty) });
+        let dirty: Vec<String> = ops
+            .svn_status(directory)?
+            .into_iter()
+            .filter(|line| line.letters != "?")
+            .map(|line| format!("{} {}", line.letters, line.path))
+            .collect();
+        tally.hold(
+            "flag_and_urls",
+            dirty.is_empty(),
+            if dirty.is_empty() { "svn status clean".to_owned() } else { shorten(&dirty) },
+        );
     }
     Ok(())
 }
@@ -157,7 +201,8 @@ fn proxy(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     match seen {
         Err(error) => tally.fault("proxy_serves", error.text().to_owned()),
         Ok(info) => {
-            let same = info.operational == here.operational && info.revision == here.revision && info.svn_url == here.svn_url;
+            let same =
+                info.operational == here.operational && info.revision == here.revision && info.svn_url == here.svn_url;
             tally.hold("proxy_serves", same, format!("{} r{} through the proxy", info.svn_url, info.revision));
             let observatory = ops.observatory().to_string();
             let fields: [&str; 2] = ["sha1sum", "size"];
@@ -177,7 +222,11 @@ fn proxy(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
 
 fn cron(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let (now, wanted) = (ops.crontab()?, ops.release_crontab()?);
-    tally.hold("cron_is_the_releases", now == wanted, format!("{} lines, the release's file has {}", now.lines().count(), wanted.lines().count()));
+    tally.hold(
+        "cron_is_the_releases",
+        now == wanted,
+        format!("{} lines, the release's file has {}", now.lines().count(), wanted.lines().count()),
+    );
     let queue = ops.at_queue()?;
     tally.hold("cron_is_the_releases", queue.is_empty(), format!("{} jobs queued with at", queue.len()));
     Ok(())
@@ -201,7 +250,15 @@ fn watchers(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> 
                 let text = crds_upgrade::review::text(&ops.remote().read_tail(&path, 256 << 10)?);
                 tally.evidence("watchers_fresh", &s.evidence(name, text.as_bytes())?);
                 let bad = crds_upgrade::review::error_words(&text);
-                tally.hold("watchers_fresh", bad.is_empty(), if bad.is_empty() { format!("{name} written at {at:.0}") } else { format!("{name}: {}", shorten(&bad)) });
+                tally.hold(
+                    "watchers_fresh",
+                    bad.is_empty(),
+                    if bad.is_empty() {
+                        format!("{name} written at {at:.0}")
+                    } else {
+                        format!("{name}: {}", shorten(&bad))
+                    },
+                );
             }
             Err(error) => tally.fault("watchers_fresh", error.text().to_owned()),
         }
@@ -221,8 +278,13 @@ fn no_mail(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
         return Ok(());
     };
     let new = mails.iter().skip(usize::try_from(before).unwrap_or(0));
-    let lists: Vec<String> = new.filter(|mail| mail.subject.contains("datasets affected")).map(|mail| mail.subject.clone()).collect();
-    tally.hold("no_reprocessing_mail", lists.is_empty(), if lists.is_empty() { format!("{} mails looked through", mails.len()) } else { shorten(&lists) });
+    let lists: Vec<String> =
+        new.filter(|mail| mail.subject.contains("datasets affected")).map(|mail| mail.subject.clone()).collect();
+    tally.hold(
+        "no_reprocessing_mail",
+        lists.is_empty(),
+        if lists.is_empty() { format!("{} mails looked through", mails.len()) } else { shorten(&lists) },
+    );
     Ok(())
 }
 

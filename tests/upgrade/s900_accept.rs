@@ -26,13 +26,55 @@ fn s900_accept() -> StepResult {
         watch(s, &mut tally)?;
         intact(s, &mut tally)?;
         for (check, advice) in [
-            ("ledger_closed", Advice { cause: "something changed on the server that the plan does not declare", next: "find out who or what made it; declare it, or take it back" }),
-            ("all_observed", Advice { cause: "a declared change left no trace on the server", next: "look whether it really happened" }),
-            ("steps_complete", Advice { cause: "a step was left out, deferred or not passed", next: "run the same command again; a deferred step after its due date" }),
-            ("outage_in_window", Advice { cause: "the upgrade took longer than the plan's window", next: "tell those who relied on the window" }),
-            ("cron_watch", Advice { cause: "cron came back by itself, or nobody watched for a while", next: "look at the gaps in the report" }),
-            ("waivers_valid", Advice { cause: "a waiver expired or is not named in the plan", next: "renew it with owner and date, or mend what it covers" }),
-            ("journal_intact", Advice { cause: "the run folder was edited or damaged", next: "keep it and find out by whom; the run cannot be accepted" }),
+            (
+                "ledger_closed",
+                Advice {
+                    cause: "something changed on the server that the plan does not declare",
+                    next: "find out who or what made it; declare it, or take it back",
+                },
+            ),
+            (
+                "all_observed",
+                Advice {
+                    cause: "a declared change left no trace on the server",
+                    next: "look whether it really happened",
+                },
+            ),
+            (
+                "steps_complete",
+                Advice {
+                    cause: "a step was left out, deferred or not passed",
+                    next: "run the same command again; a deferred step after its due date",
+                },
+            ),
+            (
+                "outage_in_window",
+                Advice {
+                    cause: "the upgrade took longer than the plan's window",
+                    next: "tell those who relied on the window",
+                },
+            ),
+            (
+                "cron_watch",
+                Advice {
+                    cause: "cron came back by itself, or nobody watched for a while",
+                    next: "look at the gaps in the report",
+                },
+            ),
+            (
+                "waivers_valid",
+                Advice {
+                    cause: "a waiver expired or is not named in the plan",
+                    next: "renew it with owner and date, or mend what it covers",
+                },
+            ),
+            (
+                "journal_intact",
+                Advice {
+                    cause: "the run folder was edited or damaged",
+                    next: "keep it and find out by whom; the run cannot be accepted",
+                },
+            ),
         ] {
             tally.judge(s, check, "run", advice)?;
         }
@@ -48,10 +90,14 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
         tally.fault("all_observed", "the preflight kept no state of OPS");
         return Ok(());
     };
+    // What the services say follows from database, contexts and release, which are compared themselves.
+    let before = before.only(|surface| surface != "rpc");
     let after = capture(&ops, &Scope::all())?;
     std::fs::write(s.folder().join("states").join("s900_ops.json"), after.to_text())?;
     let normal = |state: &State| {
-        normalise(state).map_err(|bad| StepError::failed(shorten(&bad.iter().map(ToString::to_string).collect::<Vec<_>>()), "look at the field"))
+        normalise(state).map_err(|bad| {
+            StepError::failed(shorten(&bad.iter().map(ToString::to_string).collect::<Vec<_>>()), "look at the field")
+        })
     };
     let deltas = differences(&normal(&before)?, &normal(&after)?);
     let settled = settle(&deltas, &claims::of_plan(s, &ops)?);
@@ -67,9 +113,30 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
             claimed_by: vec![claimed.change.clone()],
         })?;
     }
-    let open: Vec<String> = settled.unclaimed.iter().map(ToString::to_string).chain(settled.contested.iter().map(|(delta, by)| format!("{delta} claimed by {}", by.join(" and ")))).collect();
-    tally.hold("ledger_closed", open.is_empty(), if open.is_empty() { format!("{} differences, each with its one declared change", settled.claimed.len()) } else { format!("{} differences without exactly one declared change: {}", open.len(), shorten(&open)) });
-    tally.hold("all_observed", settled.unobserved.is_empty(), if settled.unobserved.is_empty() { "every declared change was seen".to_owned() } else { format!("not seen: {}", shorten(&settled.unobserved)) });
+    let open: Vec<String> = settled
+        .unclaimed
+        .iter()
+        .map(ToString::to_string)
+        .chain(settled.contested.iter().map(|(delta, by)| format!("{delta} claimed by {}", by.join(" and "))))
+        .collect();
+    tally.hold(
+        "ledger_closed",
+        open.is_empty(),
+        if open.is_empty() {
+            format!("{} differences, each with its one declared change", settled.claimed.len())
+        } else {
+            format!("{} differences without exactly one declared change: {}", open.len(), shorten(&open))
+        },
+    );
+    tally.hold(
+        "all_observed",
+        settled.unobserved.is_empty(),
+        if settled.unobserved.is_empty() {
+            "every declared change was seen".to_owned()
+        } else {
+            format!("not seen: {}", shorten(&settled.unobserved))
+        },
+    );
     if !open.is_empty() {
         let kept = s.evidence("differences without a declared change", open.join("\n").as_bytes())?;
         tally.evidence("ledger_closed", &kept);
@@ -82,7 +149,9 @@ fn complete(s: &Step, tally: &mut Tally) {
     for step in steps::ALL.iter().take_while(|step| step.id != s.spec().id) {
         match s.ledger().step(step.id).verdict {
             Some(Verdict::Passed | Verdict::Waived) => passed += 1,
-            Some(Verdict::Deferred) => tally.fault("steps_complete", format!("{} is deferred and not carried out yet", step.id)),
+            Some(Verdict::Deferred) => {
+                tally.fault("steps_complete", format!("{} is deferred and not carried out yet", step.id))
+            }
             other => tally.fault("steps_complete", format!("{}: {other:?}", step.id)),
         }
     }
@@ -94,14 +163,22 @@ fn outage(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     let down = s.need_fact("s140_stop_ops_server", "down_at")?.as_f64().unwrap_or(0.0);
     let live = s.need_fact("s370_go_live", "live_at")?.as_f64().unwrap_or(f64::MAX);
     let took = live - down;
-    tally.hold("outage_in_window", (0.0..=window).contains(&took), format!("{:.1} h away, the window is {:.1} h", took / 3600.0, window / 3600.0));
+    tally.hold(
+        "outage_in_window",
+        (0.0..=window).contains(&took),
+        format!("{:.1} h away, the window is {:.1} h", took / 3600.0, window / 3600.0),
+    );
     Ok(())
 }
 
 fn waivers(s: &Step, tally: &mut Tally) {
     let today = jiff::Zoned::now().date();
     for waiver in &s.plan().waivers {
-        tally.hold("waivers_valid", waiver.until >= today, format!("{} ({}) until {}", waiver.check, waiver.owner, waiver.until));
+        tally.hold(
+            "waivers_valid",
+            waiver.until >= today,
+            format!("{} ({}) until {}", waiver.check, waiver.owner, waiver.until),
+        );
     }
     tally.proof("waivers_valid", format!("{} waivers in the plan", s.plan().waivers.len()));
 }

@@ -39,12 +39,48 @@ fn s910_morning_after() -> StepResult {
         mixed_code(&ops, &mut tally)?;
         still_public(s, &ops, &mut tally)?;
         for (check, advice) in [
-            ("night_ran", Advice { cause: "cron did not run the job, or its mail was lost", next: "look at the cron table and at the mail queue" }),
-            ("night_whole", Advice { cause: "the night was killed or a section failed", next: "read the last section in the evidence" }),
-            ("backup_has_new_context", Advice { cause: "the backup failed or an older dump was published again (C104)", next: "run backup_server by hand and look at its log" }),
-            ("nothing_unapproved", Advice { cause: "somebody committed to the branch: the nightly takes every commit live (B034)", next: "look at svn log; take the commit back or approve it and restart" }),
-            ("no_mixed_code", Advice { cause: "the nightly reinstalls without a restart (B034)", next: "compare the stamps; restart the server in a quiet hour" }),
-            ("still_public", Advice { cause: "the night changed port, context or cron table", next: "look at flag, ports and table by hand" }),
+            (
+                "night_ran",
+                Advice {
+                    cause: "cron did not run the job, or its mail was lost",
+                    next: "look at the cron table and at the mail queue",
+                },
+            ),
+            (
+                "night_whole",
+                Advice {
+                    cause: "the night was killed or a section failed",
+                    next: "read the last section in the evidence",
+                },
+            ),
+            (
+                "backup_has_new_context",
+                Advice {
+                    cause: "the backup failed or an older dump was published again (C104)",
+                    next: "run backup_server by hand and look at its log",
+                },
+            ),
+            (
+                "nothing_unapproved",
+                Advice {
+                    cause: "somebody committed to the branch: the nightly takes every commit live (B034)",
+                    next: "look at svn log; take the commit back or approve it and restart",
+                },
+            ),
+            (
+                "no_mixed_code",
+                Advice {
+                    cause: "the nightly reinstalls without a restart (B034)",
+                    next: "compare the stamps; restart the server in a quiet hour",
+                },
+            ),
+            (
+                "still_public",
+                Advice {
+                    cause: "the night changed port, context or cron table",
+                    next: "look at flag, ports and table by hand",
+                },
+            ),
         ] {
             tally.judge(s, check, Role::Ops, advice)?;
         }
@@ -59,7 +95,10 @@ fn nightly(s: &Step, ops: &Server, live: f64) -> Result<Option<String>, StepErro
     let find = || -> Result<Vec<String>, StepError> {
         let mails = mail::all(s, ops)?.unwrap_or_default();
         let ours = format!("@{}", ops.expected().uname);
-        let nightly = mails.into_iter().skip(skip).filter(|mail| mail.subject.contains("nightly.crds.job") && mail.subject.contains(&ours));
+        let nightly = mails
+            .into_iter()
+            .skip(skip)
+            .filter(|mail| mail.subject.contains("nightly.crds.job") && mail.subject.contains(&ours));
         Ok(nightly.map(|mail| mail.body).collect())
     };
     let mut found = find()?;
@@ -67,14 +106,21 @@ fn nightly(s: &Step, ops: &Server, live: f64) -> Result<Option<String>, StepErro
         // From the evening past 03:05 of the next day.
         s.wait("the first nightly", Duration::from_secs(30 * 3600), Duration::from_secs(6 * 3600), || {
             let found = find()?;
-            Ok(if found.is_empty() { Poll::NotYet(format!("no nightly mail since {live:.0}")) } else { Poll::Ready(()) })
+            Ok(if found.is_empty() {
+                Poll::NotYet(format!("no nightly mail since {live:.0}"))
+            } else {
+                Poll::Ready(())
+            })
         })?;
         found = find()?;
     }
     match found.len() {
         0 => Ok(None),
         1 => Ok(found.pop()),
-        many => Err(StepError::failed(format!("{many} nightly mails of this host since going live"), "find out who ran the job twice")),
+        many => Err(StepError::failed(
+            format!("{many} nightly mails of this host since going live"),
+            "find out who ran the job twice",
+        )),
     }
 }
 
@@ -99,7 +145,15 @@ fn unapproved(s: &Step, night: &Night, tally: &mut Tally) -> Result<(), StepErro
         let right = seen == wanted || (name == "crds_server" && declared == Some(seen));
         tally.hold("nothing_unapproved", right, format!("{name}: last change r{seen}, approved r{wanted}"));
         let updated: Vec<String> = facts.updated.iter().map(|(letter, path)| format!("{letter} {path}")).collect();
-        tally.hold("nothing_unapproved", updated.is_empty(), if updated.is_empty() { format!("{name}: nothing updated") } else { format!("{name} updated: {}", shorten(&updated)) });
+        tally.hold(
+            "nothing_unapproved",
+            updated.is_empty(),
+            if updated.is_empty() {
+                format!("{name}: nothing updated")
+            } else {
+                format!("{name} updated: {}", shorten(&updated))
+            },
+        );
     }
     Ok(())
 }
@@ -111,8 +165,23 @@ fn backup_of_the_night(s: &Step, ops: &Server, live: f64, tally: &mut Tally) -> 
         tally.fault(check, "no backup set at all");
         return Ok(());
     };
-    let missing: Vec<String> = ops.set_names().into_iter().filter(|name| newest.file(name).is_none_or(|file| file.entry.size == 0)).collect();
-    tally.hold(check, missing.is_empty(), if missing.is_empty() { format!("set {}", newest.tag) } else { format!("set {} lacks {}", newest.tag, shorten(&missing)) });
+    let missing: Vec<String> = ops
+        .set_names()
+        .into_iter()
+        .filter(|name| {
+            // Nothing pending makes an empty list of deliveries.
+            newest.file(name).is_none_or(|file| file.entry.size == 0 && !name.starts_with("deliveries"))
+        })
+        .collect();
+    tally.hold(
+        check,
+        missing.is_empty(),
+        if missing.is_empty() {
+            format!("set {}", newest.tag)
+        } else {
+            format!("set {} lacks {}", newest.tag, shorten(&missing))
+        },
+    );
     let fresh = newest.files.iter().all(|file| file.entry.mtime >= live);
     tally.hold(check, fresh, format!("set {} made since going live", newest.tag));
     let dump = newest.files.iter().find(|file| file.name.ends_with(".mysql.gz"));
@@ -123,7 +192,8 @@ fn backup_of_the_night(s: &Step, ops: &Server, live: f64, tally: &mut Tally) -> 
     let text = String::from_utf8_lossy(&text).into_owned();
     let context = ops.context_in_database("operational")?;
     tally.hold(check, text.contains(&context), format!("the dump names {context}"));
-    let ends = text.lines().rev().find(|line| !line.is_empty()).is_some_and(|line| line.starts_with("-- Dump completed on"));
+    let ends =
+        text.lines().rev().find(|line| !line.is_empty()).is_some_and(|line| line.starts_with("-- Dump completed on"));
     tally.hold(check, ends, "the dump has its closing line".to_owned());
     s.evidence("head of the dump", text.lines().take(5).collect::<Vec<_>>().join("\n").as_bytes())?;
     Ok(())
@@ -134,10 +204,24 @@ fn mixed_code(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let stamps = ops.installed()?;
     let info = ops.rpc(Door::Direct)?.server_info()?;
     let right = stamps.client.url.ends_with(&info.svn_url) && info.revision.trim().starts_with(&stamps.client.version);
-    tally.hold(check, right || stamps.client.url.ends_with(&info.svn_url), format!("running {} r{}, installed {} r{}", info.svn_url, info.revision, stamps.client.url, stamps.client.version));
-    for (name, directory, stamp) in [("crds", &ops.paths().client_sources, &stamps.client), ("crds_server", &ops.paths().server_sources, &stamps.server)] {
+    tally.hold(
+        check,
+        right || stamps.client.url.ends_with(&info.svn_url),
+        format!(
+            "running {} r{}, installed {} r{}",
+            info.svn_url, info.revision, stamps.client.url, stamps.client.version
+        ),
+    );
+    for (name, directory, stamp) in [
+        ("crds", &ops.paths().client_sources, &stamps.client),
+        ("crds_server", &ops.paths().server_sources, &stamps.server),
+    ] {
         let here = ops.svn_info(directory)?;
-        tally.hold(check, here.last_changed == stamp.last_changed, format!("{name}: installed r{}, checkout r{}", stamp.last_changed, here.last_changed));
+        tally.hold(
+            check,
+            here.last_changed == stamp.last_changed,
+            format!("{name}: installed r{}, checkout r{}", stamp.last_changed, here.last_changed),
+        );
     }
     Ok(())
 }
@@ -145,7 +229,11 @@ fn mixed_code(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
 fn still_public(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let check = "still_public";
     let (direct, hidden) = ops.ports()?;
-    tally.hold(check, direct == PortState::Open && hidden == PortState::Refused, format!("8001 {direct:?}, 8002 {hidden:?}"));
+    tally.hold(
+        check,
+        direct == PortState::Open && hidden == PortState::Refused,
+        format!("8001 {direct:?}, 8002 {hidden:?}"),
+    );
     tally.hold(check, ops.flag()? == Flag::False, "port flag".to_owned());
     let wanted = s.plan().set_context.as_ref().map_or(&s.plan().contexts.operational, |set| &set.context).clone();
     let context = ops.context_in_database("operational")?;

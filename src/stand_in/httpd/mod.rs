@@ -87,7 +87,8 @@ fn start(
             path.display()
         )
     })?;
-    let surroundings = Surroundings { fleet, host, conf, logs: Arc::new(logs), environment: std::env::vars().collect() };
+    let surroundings =
+        Surroundings { fleet, host, conf, logs: Arc::new(logs), environment: std::env::vars().collect() };
     daemon::run(daemon::Parts { surroundings, ports, tls }).map_err(|error| error.to_string())
 }
 

@@ -105,7 +105,15 @@ impl Server {
         config.dirs.create().map_err(ServerError::Dirs)?;
         let catalogue = Catalogue::open(&config.catalogue, &config.observatory)?;
         let rules = RulesStore::new(&config.dirs.mappings);
-        Ok(Self(Arc::new(Inner { config, catalogue, rules, archive: rpc::Archive::default(), engine: bestrefs::Engine::default(), first_info: std::sync::OnceLock::new(), process_id: uuid::Uuid::new_v4() })))
+        Ok(Self(Arc::new(Inner {
+            config,
+            catalogue,
+            rules,
+            archive: rpc::Archive::default(),
+            engine: bestrefs::Engine::default(),
+            first_info: std::sync::OnceLock::new(),
+            process_id: uuid::Uuid::new_v4(),
+        })))
     }
 
     /// What differs in this server's era.
@@ -137,7 +145,8 @@ impl Server {
             return rpc::handle(self, request);
         }
         if request.path == "/json" {
-            let location = if request.query.is_empty() { "/json/".to_owned() } else { format!("/json/?{}", request.query) };
+            let location =
+                if request.query.is_empty() { "/json/".to_owned() } else { format!("/json/?{}", request.query) };
             return http::Response::redirect(301, &location);
         }
         if request.path.starts_with("/unchecked_get/") {

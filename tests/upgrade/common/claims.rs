@@ -62,7 +62,8 @@ fn deliveries(plan: &Plan) -> Vec<Claim> {
     for delivery in &all {
         let change = format!("delivery `{}`", delivery.id);
         let new: Vec<String> = delivery.all_new().into_iter().map(str::to_owned).collect();
-        let (maps, references): (Vec<String>, Vec<String>) = new.iter().cloned().partition(|name| name.ends_with("map"));
+        let (maps, references): (Vec<String>, Vec<String>) =
+            new.iter().cloned().partition(|name| name.ends_with("map"));
         claims.push(Claim::on(&change, "catalogue", Keys::Among(new)));
         if !maps.is_empty() {
             claims.push(Claim::on(&change, "files:mappings", Keys::Among(maps)));

@@ -346,7 +346,8 @@ impl<'s> Hand<'s> {
         let page = session.page(&path)?;
         let bad: Vec<String> = page.parts.iter().filter(|title| title.ends_with("Failed.")).cloned().collect();
         let named = delivery.files.iter().all(|name| page.text.contains(name.as_str()));
-        let seen = if bad.is_empty() { format!("{}: its stored page names every file", delivery.id) } else { shorten(&bad) };
+        let seen =
+            if bad.is_empty() { format!("{}: its stored page names every file", delivery.id) } else { shorten(&bad) };
         self.tally.hold("ready_page", bad.is_empty() && named, seen);
         Ok(())
     }

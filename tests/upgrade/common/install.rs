@@ -76,7 +76,11 @@ fn installed(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<()
     let text = review::text(&log);
     tally.evidence("install_log", &s.evidence("install log", &log)?);
     let written = ops.remote().stat(&ops.install_log_path())?.map_or(0.0, |entry| entry.mtime);
-    tally.hold("install_log", written >= began.floor(), format!("written at {written:.0}, the step began at {began:.0}"));
+    tally.hold(
+        "install_log",
+        written >= began.floor(),
+        format!("written at {written:.0}, the step began at {began:.0}"),
+    );
     for mark in ["Done syncing db", "static file", "Installed in:", "URL is"] {
         tally.hold("install_log", text.contains(mark), format!("`{mark}`"));
     }
@@ -90,14 +94,22 @@ fn installed(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<()
     installed_equals_checkout(ops, tally)?;
     let seen = ops.installed()?;
     if s.spec().check("files_new").is_some() {
-        tally.hold("files_new", seen.oldest >= began.floor(), format!("{} files, the oldest of {:.0}, the step began at {began:.0}", seen.files, seen.oldest));
+        tally.hold(
+            "files_new",
+            seen.oldest >= began.floor(),
+            format!("{} files, the oldest of {:.0}, the step began at {began:.0}", seen.files, seen.oldest),
+        );
     }
     let now = ops.now()?;
     let parents = ops.httpd_parents()?;
     match parents.as_slice() {
         [one] => {
             let age = started(one, now);
-            tally.hold("one_server", age + 1.0 >= seen.newest, format!("process {} started at {age:.0}, newest file of {:.0}", one.pid, seen.newest));
+            tally.hold(
+                "one_server",
+                age + 1.0 >= seen.newest,
+                format!("process {} started at {age:.0}, newest file of {:.0}", one.pid, seen.newest),
+            );
         }
         many => tally.fault("one_server", format!("{} server parents", many.len())),
     }
@@ -134,7 +146,10 @@ fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), Step
     ] {
         let here = ops.svn_info(directory)?;
         if stamp.url != here.url || stamp.last_changed != here.last_changed {
-            faults.push(format!("{package} is stamped {} r{}, its checkout is {} r{}", stamp.url, stamp.last_changed, here.url, here.last_changed));
+            faults.push(format!(
+                "{package} is stamped {} r{}, its checkout is {} r{}",
+                stamp.url, stamp.last_changed, here.url, here.last_changed
+            ));
         }
     }
     for fault in faults {
@@ -196,8 +211,16 @@ fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) ->
         }
         let run = TestRun::parse(&review::text(&ops.remote().read_file(&path, 64 << 20)?));
         let processes = ops.processes()?;
-        let runs = processes.iter().any(|process| process.args.contains("manage.py test") || process.args.contains("runtests"));
-        Ok(if runs { Found::Half("the tests are still running".to_owned()) } else if run.tests.is_empty() { Found::NotDone } else { Found::Done })
+        let runs = processes
+            .iter()
+            .any(|process| process.args.contains("manage.py test") || process.args.contains("runtests"));
+        Ok(if runs {
+            Found::Half("the tests are still running".to_owned())
+        } else if run.tests.is_empty() {
+            Found::NotDone
+        } else {
+            Found::Done
+        })
     };
     s.act("run_tests", Role::Ops, Change::Tests, look, |permit| {
         Ok(ops.run_tests(permit, Duration::from_secs(limit_s)).map(drop)?)
@@ -213,7 +236,15 @@ fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) ->
         delta.surface == "rpc"
     };
     let found = state::lines(&state::changed(ops, &scope, &before, may)?);
-    tally.hold("data_untouched", found.is_empty(), if found.is_empty() { "cache, deliveries, catalogues and database as before the tests".to_owned() } else { shorten(&found) });
+    tally.hold(
+        "data_untouched",
+        found.is_empty(),
+        if found.is_empty() {
+            "cache, deliveries, catalogues and database as before the tests".to_owned()
+        } else {
+            shorten(&found)
+        },
+    );
     let after = contexts_now(ops)?;
     tally.hold("contexts_untouched", contexts == after && agree(&after), format!("{after:?}"));
     hidden(s, ops, s.plan().thresholds.proxy_lag_s, "still_hidden", tally)
@@ -222,7 +253,11 @@ fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) ->
 fn judge_tests(s: &Step, ops: &Server, text: &str, began: f64, path: &str, tally: &mut Tally) -> Result<(), StepError> {
     let run = TestRun::parse(text);
     let written = ops.remote().stat(path)?.map_or(0.0, |entry| entry.mtime);
-    tally.hold("tests_ran_now", written >= began.floor(), format!("log written at {written:.0}, the step began at {began:.0}"));
+    tally.hold(
+        "tests_ran_now",
+        written >= began.floor(),
+        format!("log written at {written:.0}, the step began at {began:.0}"),
+    );
     let database = run.judge_database(&format!("test_{}", ops.expected().database));
     tally.hold("tests_ran_now", database.outcome == Outcome::Passed, format!("test database {}", database.observed));
     let traffic = test_traffic(ops, began)?;
@@ -231,12 +266,17 @@ fn judge_tests(s: &Step, ops: &Server, text: &str, began: f64, path: &str, tally
     tally.hold("tests_whole", whole.outcome == Outcome::Passed, whole.observed);
     let baseline = baseline(s, Role::Ops)?;
     let accepted = accepted(s);
-    let today = jiff::Timestamp::from_second(ops.now()? as i64)?.to_zoned(jiff::tz::TimeZone::get(&s.site().time_zone)?);
+    let today =
+        jiff::Timestamp::from_second(ops.now()? as i64)?.to_zoned(jiff::tz::TimeZone::get(&s.site().time_zone)?);
     let seen = compare(&run, &baseline, &accepted, &today.date().to_string(), 4.0);
     tally.hold("no_new_failure", seen.failures.outcome == Outcome::Passed, seen.failures.observed);
     if baseline.names.is_empty() {
         let least = s.plan().tests.get(&Role::Ops).map_or(0, |tests| tests.at_least);
-        tally.hold("no_test_vanished", run.tests.len() as u64 >= least, format!("{} tests, at least {least}", run.tests.len()));
+        tally.hold(
+            "no_test_vanished",
+            run.tests.len() as u64 >= least,
+            format!("{} tests, at least {least}", run.tests.len()),
+        );
         s.not_checked("names of the tests on OPS", "the plan names no baseline of test names")?;
     } else {
         tally.hold("no_test_vanished", seen.names.outcome == Outcome::Passed, seen.names.observed);
@@ -267,7 +307,13 @@ pub fn baseline(s: &Step, role: Role) -> Result<Baseline, StepError> {
 /// Test failures that the plan's waivers name.
 pub fn accepted(s: &Step) -> Vec<Accepted> {
     let about = s.plan().waivers.iter().filter(|waiver| waiver.check.contains("no_new_failure"));
-    about.map(|waiver| Accepted { test: waiver.what.clone(), owner: waiver.owner.clone(), until: waiver.until.to_string() }).collect()
+    about
+        .map(|waiver| Accepted {
+            test: waiver.what.clone(),
+            owner: waiver.owner.clone(),
+            until: waiver.until.to_string(),
+        })
+        .collect()
 }
 
 /// The operational context in database, RPC, page and cache configuration of the hidden server.
@@ -295,21 +341,69 @@ pub fn judge(s: &Step, tally: &Tally, names: &[&'static str]) -> Result<(), Step
 
 fn advice(check: &str) -> Advice {
     match check {
-        "install_log" => Advice { cause: "install goes on past every failure and ends 0 (SO 7)", next: "read the log; mend the cause; run again from a clean login" },
-        "installed_equals_checkout" => Advice { cause: "a setup failed half way, or modules of the old release were left over", next: "wipe python/, then install again" },
-        "files_new" => Advice { cause: "the wipe left files, or install did not touch them", next: "wipe python/, then install again" },
-        "one_server" => Advice { cause: "an old parent was not dead when the new one started: the pid file names only one", next: "kill the older parent by its pid; then set_backup_url True again" },
-        "hidden" | "still_hidden" => Advice { cause: "the port flag did not take, or something made the server operational again", next: "read the flag, the Listen line and both ports; stop the server before users reach it" },
-        "configured_for_itself" => Advice { cause: "the configuration of another host or use case was installed", next: "compare site_config.py and crds_database.py with the branch" },
-        "tests_ran_now" => Advice { cause: "the tests did not start, or ran against another server; an old log lies there", next: "run `./runtests live` by hand from a clean login and read the console" },
-        "tests_whole" => Advice { cause: "the run was killed, its database was in the way, or the disk is full", next: "read the end of the log; drop a leftover test database; run again" },
-        "no_new_failure" => Advice { cause: "the new release or stack breaks it", next: "read the traceback; a failure that is acceptable needs a waiver with owner and expiry" },
-        "no_test_vanished" => Advice { cause: "tests were removed or disabled on the branch, or a class could not be imported", next: "compare the names with the baseline; renew the baseline only on purpose" },
-        "data_untouched" => Advice { cause: "the tests wrote into the real cache or database (A001)", next: "restore what changed from the archives of steps 150 and 260" },
-        "contexts_untouched" => Advice { cause: "the tests left their values in memcached or in the cache's configuration (A016, A017)", next: "restart memcached, run cron_sync, look again" },
-        "stack_in_use" => Advice { cause: "only part of the environment was switched (SO 4.2)", next: "install again from a clean login" },
-        "one_stack_in_environment" => Advice { cause: "the install ran in a shell that had sourced the old environment (SO 4.1)", next: "log out and in, then install again" },
-        "environment" => Advice { cause: "the install ran in a shell that had sourced env.csh", next: "log out and in, then install again" },
-        _ => Advice { cause: "the server accepts connections but does not answer: the stack's mod_wsgi hangs (B052)", next: "look at the error log; go back to the old stack" },
+        "install_log" => Advice {
+            cause: "install goes on past every failure and ends 0 (SO 7)",
+            next: "read the log; mend the cause; run again from a clean login",
+        },
+        "installed_equals_checkout" => Advice {
+            cause: "a setup failed half way, or modules of the old release were left over",
+            next: "wipe python/, then install again",
+        },
+        "files_new" => Advice {
+            cause: "the wipe left files, or install did not touch them",
+            next: "wipe python/, then install again",
+        },
+        "one_server" => Advice {
+            cause: "an old parent was not dead when the new one started: the pid file names only one",
+            next: "kill the older parent by its pid; then set_backup_url True again",
+        },
+        "hidden" | "still_hidden" => Advice {
+            cause: "the port flag did not take, or something made the server operational again",
+            next: "read the flag, the Listen line and both ports; stop the server before users reach it",
+        },
+        "configured_for_itself" => Advice {
+            cause: "the configuration of another host or use case was installed",
+            next: "compare site_config.py and crds_database.py with the branch",
+        },
+        "tests_ran_now" => Advice {
+            cause: "the tests did not start, or ran against another server; an old log lies there",
+            next: "run `./runtests live` by hand from a clean login and read the console",
+        },
+        "tests_whole" => Advice {
+            cause: "the run was killed, its database was in the way, or the disk is full",
+            next: "read the end of the log; drop a leftover test database; run again",
+        },
+        "no_new_failure" => Advice {
+            cause: "the new release or stack breaks it",
+            next: "read the traceback; a failure that is acceptable needs a waiver with owner and expiry",
+        },
+        "no_test_vanished" => Advice {
+            cause: "tests were removed or disabled on the branch, or a class could not be imported",
+            next: "compare the names with the baseline; renew the baseline only on purpose",
+        },
+        "data_untouched" => Advice {
+            cause: "the tests wrote into the real cache or database (A001)",
+            next: "restore what changed from the archives of steps 150 and 260",
+        },
+        "contexts_untouched" => Advice {
+            cause: "the tests left their values in memcached or in the cache's configuration (A016, A017)",
+            next: "restart memcached, run cron_sync, look again",
+        },
+        "stack_in_use" => Advice {
+            cause: "only part of the environment was switched (SO 4.2)",
+            next: "install again from a clean login",
+        },
+        "one_stack_in_environment" => Advice {
+            cause: "the install ran in a shell that had sourced the old environment (SO 4.1)",
+            next: "log out and in, then install again",
+        },
+        "environment" => Advice {
+            cause: "the install ran in a shell that had sourced env.csh",
+            next: "log out and in, then install again",
+        },
+        _ => Advice {
+            cause: "the server accepts connections but does not answer: the stack's mod_wsgi hangs (B052)",
+            next: "look at the error log; go back to the old stack",
+        },
     }
 }

@@ -58,7 +58,8 @@ pub fn find(s: &Step, server: &Server, tally: &mut Tally) -> Result<Option<LastN
     let began = today.at(AT.0, AT.1, 0, 0);
     let latest = began.saturating_add(jiff::Span::new().hours(i64::from(s.plan().thresholds.backup_within_h) + 9));
     let ours = format!("@{}", server.expected().uname);
-    let nightly = mails.into_iter().filter(|mail| mail.subject.contains("nightly.crds.job") && mail.subject.contains(&ours));
+    let nightly =
+        mails.into_iter().filter(|mail| mail.subject.contains("nightly.crds.job") && mail.subject.contains(&ours));
     let mut found = Vec::new();
     for mail in nightly {
         let sent = jiff::fmt::rfc2822::parse(&mail.date).ok().map(|sent| sent.datetime());
@@ -71,7 +72,8 @@ pub fn find(s: &Step, server: &Server, tally: &mut Tally) -> Result<Option<LastN
     }
     let Some((mail, ended)) = found.pop() else { return Ok(None) };
     let kept = s.evidence(&format!("nightly mail of {}", server.role()), mail.body.as_bytes())?;
-    for check in [check, "night_whole", "checkouts", "reinstall", "backup_section", "cache_checks", "orphans", "disks"] {
+    for check in [check, "night_whole", "checkouts", "reinstall", "backup_section", "cache_checks", "orphans", "disks"]
+    {
         tally.evidence(check, &kept);
     }
     tally.proof(check, format!("sent {ended}"));
@@ -85,13 +87,24 @@ pub fn whole(last: &LastNight, role: review::Role, tally: &mut Tally) {
 }
 
 /// Both checkouts on their branch at the wanted revision without local changes, before and after the reinstallation.
-pub fn checkouts(s: &Step, server: &Server, last: &LastNight, wanted: &Checkouts<'_>, tally: &mut Tally) -> Result<(), StepError> {
+pub fn checkouts(
+    s: &Step,
+    server: &Server,
+    last: &LastNight,
+    wanted: &Checkouts<'_>,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
     let check = "checkouts";
     for (title, name, target, directory) in [
         ("CRDS subversion status", "crds", wanted.crds, &server.paths().client_sources),
         ("Post-reinstall CRDS subversion status", "crds", wanted.crds, &server.paths().client_sources),
         ("CRDS_server subversion status", "crds_server", wanted.crds_server, &server.paths().server_sources),
-        ("Post-reinstall CRDS_server subversion status", "crds_server", wanted.crds_server, &server.paths().server_sources),
+        (
+            "Post-reinstall CRDS_server subversion status",
+            "crds_server",
+            wanted.crds_server,
+            &server.paths().server_sources,
+        ),
     ] {
         let Some(section) = last.night.section(title) else {
             tally.fault(check, format!("the mail has no section `{title}`"));
@@ -109,8 +122,17 @@ pub fn checkouts(s: &Step, server: &Server, last: &LastNight, wanted: &Checkouts
         if !title.starts_with("Post") {
             stray(name, &facts.unversioned, tally);
             if s.spec().check("nothing_updated").is_some() {
-                let updated: Vec<String> = facts.updated.iter().map(|(letter, path)| format!("{letter} {path}")).collect();
-                tally.hold("nothing_updated", updated.is_empty(), if updated.is_empty() { format!("{name}: nothing") } else { format!("{name}: {}", shorten(&updated)) });
+                let updated: Vec<String> =
+                    facts.updated.iter().map(|(letter, path)| format!("{letter} {path}")).collect();
+                tally.hold(
+                    "nothing_updated",
+                    updated.is_empty(),
+                    if updated.is_empty() {
+                        format!("{name}: nothing")
+                    } else {
+                        format!("{name}: {}", shorten(&updated))
+                    },
+                );
             }
         }
     }
@@ -120,14 +142,33 @@ pub fn checkouts(s: &Step, server: &Server, last: &LastNight, wanted: &Checkouts
 /// Unversioned files that are not what install and the jobs generate (SO 3.5, 13).
 fn stray(name: &str, unversioned: &[String], tally: &mut Tally) {
     const KNOWN: [&str; 13] = [
-        "env.csh", "env.sh", "run", "stop", "make_env.tmp", "sources/build", "sources/site_config.py",
-        "sources/crds_database.py", "sources/svn_version.py", "save_version", "install.log", "crds/svn_version.py", "build",
+        "env.csh",
+        "env.sh",
+        "run",
+        "stop",
+        "make_env.tmp",
+        "sources/build",
+        "sources/site_config.py",
+        "sources/crds_database.py",
+        "sources/svn_version.py",
+        "save_version",
+        "install.log",
+        "crds/svn_version.py",
+        "build",
     ];
     let known = |path: &str| {
-        KNOWN.contains(&path) || path.ends_with(".err") || path.ends_with(".pyc") || path.starts_with("servers/httpd.conf")
+        KNOWN.contains(&path)
+            || path.ends_with(".err")
+            || path.ends_with(".pyc")
+            || path.starts_with("servers/httpd.conf")
     };
-    let strange: Vec<String> = unversioned.iter().filter(|path| !known(path)).map(|path| format!("{name}/{path}")).collect();
-    tally.hold("no_stray_files", strange.is_empty(), if strange.is_empty() { format!("{name}: generated files only") } else { shorten(&strange) });
+    let strange: Vec<String> =
+        unversioned.iter().filter(|path| !known(path)).map(|path| format!("{name}/{path}")).collect();
+    tally.hold(
+        "no_stray_files",
+        strange.is_empty(),
+        if strange.is_empty() { format!("{name}: generated files only") } else { shorten(&strange) },
+    );
 }
 
 /// The reinstallation: its whole log, not only the lines that the mail shows.
@@ -150,7 +191,14 @@ pub fn reinstall(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally)
 }
 
 /// Whether a file was written inside the night.
-fn fresh(s: &Step, server: &Server, path: &str, last: &LastNight, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+fn fresh(
+    s: &Step,
+    server: &Server,
+    path: &str,
+    last: &LastNight,
+    check: &'static str,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
     let name = path.rsplit('/').next().unwrap_or(path);
     match server.remote().stat(path)? {
         None => tally.fault(check, format!("{name} is not there")),
@@ -165,7 +213,13 @@ fn fresh(s: &Step, server: &Server, path: &str, last: &LastNight, check: &'stati
 
 /// The files behind the mail's tails: of this night, whole, without errors. Certify writes beside the directory that the
 /// mail tails (the missing slash of SO 10), so it is read where it is written.
-pub fn tools(s: &Step, server: &Server, last: &LastNight, freshness: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+pub fn tools(
+    s: &Step,
+    server: &Server,
+    last: &LastNight,
+    freshness: &'static str,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
     let paths = server.paths();
     let tail = server.tail();
     let certify = format!("{}/croncertify.{tail}.err", paths.logs);
@@ -182,14 +236,19 @@ pub fn tools(s: &Step, server: &Server, last: &LastNight, freshness: &'static st
         match tool.counters {
             None => tally.fault(check, format!("{name} does not end with its three counters")),
             Some(counters) if check == "cache_checks" => {
-                let seen = format!("{name}: {} errors, {} warnings, {} infos", counters.errors, counters.warnings, counters.infos);
+                let seen = format!(
+                    "{name}: {} errors, {} warnings, {} infos",
+                    counters.errors, counters.warnings, counters.infos
+                );
                 tally.hold(check, counters.errors == 0 && tool.errors.is_empty(), seen);
                 // Certify says a line for each file; a sync that found nothing to do says nothing (C112).
                 if path == &certify && !text.contains("Certifying") {
                     tally.fault(check, format!("{name}: nothing was certified"));
                 }
             }
-            Some(counters) => tally.proof(check, format!("{name}: {} errors, {} warnings", counters.errors, counters.warnings)),
+            Some(counters) => {
+                tally.proof(check, format!("{name}: {} errors, {} warnings", counters.errors, counters.warnings))
+            }
         }
         if check == "orphans" {
             new_orphans(s, server, &text, tally)?;
@@ -211,19 +270,37 @@ pub fn tools(s: &Step, server: &Server, last: &LastNight, freshness: &'static st
 /// Findings of the orphan check against those of the night before, as sets; legitimate ones exist (SO 18).
 fn new_orphans(s: &Step, server: &Server, text: &str, tally: &mut Tally) -> Result<(), StepError> {
     let now: BTreeSet<String> = orphan_lines(text).into_iter().collect();
-    let before = server.remote().read_if_there(&format!("{}/orphan_files.baseline", server.paths().cron_logs), 16 << 20)?;
+    let before =
+        server.remote().read_if_there(&format!("{}/orphan_files.baseline", server.paths().cron_logs), 16 << 20)?;
     match before {
         Some(bytes) => {
             let old: BTreeSet<String> = orphan_lines(&review::text(&bytes)).into_iter().collect();
             let new: Vec<String> = now.difference(&old).cloned().collect();
-            tally.hold("orphans", new.is_empty(), if new.is_empty() { format!("{} findings as before", now.len()) } else { shorten(&new) });
+            tally.hold(
+                "orphans",
+                new.is_empty(),
+                if new.is_empty() { format!("{} findings as before", now.len()) } else { shorten(&new) },
+            );
         }
         None if now.is_empty() => tally.proof("orphans", "no finding".to_owned()),
         None => {
             // Without a night to compare with, only a finding that cannot be legitimate counts.
-            let bad: Vec<String> = now.iter().filter(|line| line.contains("Manifested") || line.contains("not linked") || line.contains("is not in cache")).cloned().collect();
-            tally.hold("orphans", bad.is_empty(), if bad.is_empty() { format!("{} findings, none of them damage", now.len()) } else { shorten(&bad) });
-            s.not_checked(&format!("orphan findings of {} against another night", server.role()), "no earlier night's findings are kept on the host")?;
+            let bad: Vec<String> = now
+                .iter()
+                .filter(|line| {
+                    line.contains("Manifested") || line.contains("not linked") || line.contains("is not in cache")
+                })
+                .cloned()
+                .collect();
+            tally.hold(
+                "orphans",
+                bad.is_empty(),
+                if bad.is_empty() { format!("{} findings, none of them damage", now.len()) } else { shorten(&bad) },
+            );
+            s.not_checked(
+                &format!("orphan findings of {} against another night", server.role()),
+                "no earlier night's findings are kept on the host",
+            )?;
         }
     }
     Ok(())
@@ -244,18 +321,36 @@ pub fn disks(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally) -> 
         let free = 100_u8.saturating_sub(disk.percent);
         tally.hold(check, free >= floor.free_percent, format!("{}: {free} % free on {}", floor.path, disk.mount));
     }
-    let stuck: Vec<String> = server.processes()?.into_iter().filter(|process| process.state.starts_with('D')).map(|process| process.args).collect();
-    tally.hold(check, stuck.is_empty(), if stuck.is_empty() { "no process hangs in I/O".to_owned() } else { shorten(&stuck) });
+    let stuck: Vec<String> = server
+        .processes()?
+        .into_iter()
+        .filter(|process| process.state.starts_with('D'))
+        .map(|process| process.args)
+        .collect();
+    tally.hold(
+        check,
+        stuck.is_empty(),
+        if stuck.is_empty() { "no process hangs in I/O".to_owned() } else { shorten(&stuck) },
+    );
     Ok(())
 }
 
 /// A stray file called `tee`, and other files that should not lie in a checkout, seen now (D130).
 pub fn strays_now(server: &Server, tally: &mut Tally) -> Result<(), StepError> {
-    for (name, directory) in [("crds", &server.paths().client_sources), ("crds_server", &server.paths().server_sources)] {
-        let unversioned: Vec<String> =
-            server.svn_status(directory)?.into_iter().filter(|line| line.letters == "?").map(|line| relative(&line.path, directory)).collect();
+    for (name, directory) in [("crds", &server.paths().client_sources), ("crds_server", &server.paths().server_sources)]
+    {
+        let unversioned: Vec<String> = server
+            .svn_status(directory)?
+            .into_iter()
+            .filter(|line| line.letters == "?")
+            .map(|line| relative(&line.path, directory))
+            .collect();
         stray(name, &unversioned, tally);
-        let odd = server.remote().list(directory, Some(1))?.into_iter().find(|entry| entry.path == "tee" && entry.kind == EntryKind::File);
+        let odd = server
+            .remote()
+            .list(directory, Some(1))?
+            .into_iter()
+            .find(|entry| entry.path == "tee" && entry.kind == EntryKind::File);
         if odd.is_some() {
             tally.fault("no_stray_files", format!("{name}: a file called `tee`: a redirection went wrong"));
         }
@@ -278,23 +373,76 @@ pub fn judge(s: &Step, tally: &Tally, role: Role) -> Result<(), StepError> {
 
 fn advice(check: &str) -> Advice {
     match check {
-        "night_ran" => Advice { cause: "cron did not run the job, it ran at another hour (time zone), or its mail was lost", next: "look at cron table, clock and mailbox; run the nightly by hand in a quiet hour" },
-        "night_whole" => Advice { cause: "the job was killed, the host rebooted, or a section's script is broken", next: "read the last section in the evidence; let the next night run before upgrading" },
-        "checkouts" => Advice { cause: "a local edit, a conflict, another branch, or the port flag left True", next: "svn diff in the checkout; revert what is not meant" },
-        "nothing_updated" => Advice { cause: "somebody committed to the branch that this server follows (B034)", next: "look at svn log; the running server may mix old and new code: restart it or take the commit back" },
-        "no_stray_files" => Advice { cause: "a redirection went wrong, or somebody works in the checkout", next: "look at the file; remove it if nobody needs it" },
-        "reinstall" => Advice { cause: "install goes on past every failure (SO 7)", next: "read the whole install log; mend the cause; let the next night prove it" },
-        "backup_section" => Advice { cause: "the backup failed although the job went on", next: "run backup_server by hand and read its log; do not go on without a whole backup" },
-        "cache_checks" => Advice { cause: "a file of the cache is damaged, missing or unknown, or the tool did not run", next: "read the whole log; repair the file from the archive" },
-        "orphans" => Advice { cause: "files were placed or removed by hand, or a delivery broke off", next: "compare with the night before; settle each new finding" },
-        "disks" => Advice { cause: "a disk fills up, or a file system hangs", next: "make room; find what hangs in I/O" },
-        "log_is_last_nights" | "logs_are_last_nights" => Advice { cause: "the step wrote elsewhere or died early: the mail shows the tail of an older night's file (SO 10)", next: "find where the output went; do not trust the mail's section" },
-        "no_self_test" => Advice { cause: "OPS runs another nightly than it should", next: "compare the installed scripts with the branch" },
-        "installed_is_running" => Advice { cause: "the nightly installed another release under the running server (B034)", next: "compare the stamps with what the server says; restart it in a quiet hour" },
-        "run_whole" => Advice { cause: "the test run was killed, its database was in the way, or the disk is full", next: "read the end of the log; run the tests by hand" },
-        "own_database" => Advice { cause: "the host is configured with another host's database", next: "compare crds_database.py with the branch" },
-        "no_new_failure" => Advice { cause: "a new defect, or a waiver that expired", next: "read the traceback; a failure that is acceptable needs a waiver with owner and expiry" },
-        "no_test_vanished" | "no_new_skip" => Advice { cause: "tests were removed or disabled on the branch, so green means less", next: "compare the names with the baseline; renew it only on purpose" },
-        _ => Advice { cause: "the host or a service is slower than it was", next: "look at load and at the archive services" },
+        "night_ran" => Advice {
+            cause: "cron did not run the job, it ran at another hour (time zone), or its mail was lost",
+            next: "look at cron table, clock and mailbox; run the nightly by hand in a quiet hour",
+        },
+        "night_whole" => Advice {
+            cause: "the job was killed, the host rebooted, or a section's script is broken",
+            next: "read the last section in the evidence; let the next night run before upgrading",
+        },
+        "checkouts" => Advice {
+            cause: "a local edit, a conflict, another branch, or the port flag left True",
+            next: "svn diff in the checkout; revert what is not meant",
+        },
+        "nothing_updated" => Advice {
+            cause: "somebody committed to the branch that this server follows (B034)",
+            next: "look at svn log; the running server may mix old and new code: restart it or take the commit back",
+        },
+        "no_stray_files" => Advice {
+            cause: "a redirection went wrong, or somebody works in the checkout",
+            next: "look at the file; remove it if nobody needs it",
+        },
+        "reinstall" => Advice {
+            cause: "install goes on past every failure (SO 7)",
+            next: "read the whole install log; mend the cause; let the next night prove it",
+        },
+        "backup_section" => Advice {
+            cause: "the backup failed although the job went on",
+            next: "run backup_server by hand and read its log; do not go on without a whole backup",
+        },
+        "cache_checks" => Advice {
+            cause: "a file of the cache is damaged, missing or unknown, or the tool did not run",
+            next: "read the whole log; repair the file from the archive",
+        },
+        "orphans" => Advice {
+            cause: "files were placed or removed by hand, or a delivery broke off",
+            next: "compare with the night before; settle each new finding",
+        },
+        "disks" => {
+            Advice { cause: "a disk fills up, or a file system hangs", next: "make room; find what hangs in I/O" }
+        }
+        "log_is_last_nights" | "logs_are_last_nights" => Advice {
+            cause: "the step wrote elsewhere or died early: the mail shows the tail of an older night's file (SO 10)",
+            next: "find where the output went; do not trust the mail's section",
+        },
+        "no_self_test" => Advice {
+            cause: "OPS runs another nightly than it should",
+            next: "compare the installed scripts with the branch",
+        },
+        "installed_is_running" => Advice {
+            cause: "the nightly installed another release under the running server (B034)",
+            next: "compare the stamps with what the server says; restart it in a quiet hour",
+        },
+        "run_whole" => Advice {
+            cause: "the test run was killed, its database was in the way, or the disk is full",
+            next: "read the end of the log; run the tests by hand",
+        },
+        "own_database" => Advice {
+            cause: "the host is configured with another host's database",
+            next: "compare crds_database.py with the branch",
+        },
+        "no_new_failure" => Advice {
+            cause: "a new defect, or a waiver that expired",
+            next: "read the traceback; a failure that is acceptable needs a waiver with owner and expiry",
+        },
+        "no_test_vanished" | "no_new_skip" => Advice {
+            cause: "tests were removed or disabled on the branch, so green means less",
+            next: "compare the names with the baseline; renew it only on purpose",
+        },
+        _ => Advice {
+            cause: "the host or a service is slower than it was",
+            next: "look at load and at the archive services",
+        },
     }
 }

@@ -137,7 +137,8 @@ fn selected(
         }
     }
     // Where the rule alone does not make a dataset (a relevance that asks for other keywords), the archive's datasets do.
-    let left: BTreeSet<&str> = delivery.files.iter().map(String::as_str).filter(|name| !chosen.contains(name)).collect();
+    let left: BTreeSet<&str> =
+        delivery.files.iter().map(String::as_str).filter(|name| !chosen.contains(name)).collect();
     if !left.is_empty() {
         let operational = hand.s.plan().contexts.operational.clone();
         let types: Vec<String> = found.entries.iter().map(|entry| entry.filekind.clone()).collect();
@@ -439,7 +440,10 @@ pub fn bad_files_everywhere(ops: &Server) -> Result<Vec<(&'static str, BTreeSet<
         ("catalogue", catalogue),
         ("get_server_info", info.bad_files.into_iter().collect()),
         ("cache configuration", listed(format!("{}/bad_files.txt", ops.paths().cache_config(ops.observatory())))?),
-        ("published cache", listed(format!("{}/{o}/config/{o}/bad_files.txt", ops.paths().grp, o = ops.observatory()))?),
+        (
+            "published cache",
+            listed(format!("{}/{o}/config/{o}/bad_files.txt", ops.paths().grp, o = ops.observatory()))?,
+        ),
     ])
 }
 

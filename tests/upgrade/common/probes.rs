@@ -45,7 +45,8 @@ pub fn write_path(s: &Step, ops: &Server, door: Door, check: &'static str, tally
     };
     let credential = outcome::credential(s, &name)?;
     let password = credential.password.resolve()?;
-    let login = crds_upgrade::crds::web::Login { username: &credential.username, password: &password, instrument: None };
+    let login =
+        crds_upgrade::crds::web::Login { username: &credential.username, password: &password, instrument: None };
     let mut session = match Session::login(ops.http()?, &ops.url(door)?, &login) {
         Ok(session) => session,
         Err(error) => {
@@ -54,7 +55,11 @@ pub fn write_path(s: &Step, ops: &Server, door: Door, check: &'static str, tally
         }
     };
     let page = session.page("/delivery_status/")?;
-    tally.hold(check, page.error().is_none() && page.text.contains("Delivery Status"), format!("logged in as {}", credential.username));
+    tally.hold(
+        check,
+        page.error().is_none() && page.text.contains("Delivery Status"),
+        format!("logged in as {}", credential.username),
+    );
     session.logout()?;
     let after = session.get("/delivery_status/")?;
     tally.hold(check, after.status == 302, format!("after logging out: status {}", after.status));
@@ -65,14 +70,21 @@ pub fn write_path(s: &Step, ops: &Server, door: Door, check: &'static str, tally
 }
 
 /// The upload form and its script are whole: the form is there and no script tag is shown as text.
-pub fn upload_page(s: &Step, ops: &Server, door: Door, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+pub fn upload_page(
+    s: &Step,
+    ops: &Server,
+    door: Door,
+    check: &'static str,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
     let Some(submission) = s.plan().submissions.first() else {
         tally.proof(check, "the plan submits nothing");
         return Ok(());
     };
     let credential = outcome::credential(s, &submission.credential)?;
     let password = credential.password.resolve()?;
-    let login = crds_upgrade::crds::web::Login { username: &credential.username, password: &password, instrument: None };
+    let login =
+        crds_upgrade::crds::web::Login { username: &credential.username, password: &password, instrument: None };
     let mut session = Session::login(ops.http()?, &ops.url(door)?, &login)?;
     let answer = session.get("/certify/")?;
     let html = answer.text();

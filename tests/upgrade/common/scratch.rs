@@ -76,7 +76,8 @@ pub fn load_dump(s: &Step, act: &str, dump: &str) -> Result<BTreeMap<String, Tab
     let scratch = server(s)?;
     let remote = scratch.remote();
     let entry = s.hosts().entry(Role::Scratch)?;
-    let name: String = format!("{}_{}", entry.identity.database, act.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
+    let name: String =
+        format!("{}_{}", entry.identity.database, act.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
     let wanted = backup::DumpFacts::of(dump).tables;
     let look = || Ok(if tables(remote, &name)? == wanted.len() { Found::Done } else { Found::NotDone });
     s.act(act, Role::Scratch, Change::RestoreInto, look, |permit| {
@@ -91,7 +92,10 @@ pub fn load_dump(s: &Step, act: &str, dump: &str) -> Result<BTreeMap<String, Tab
         let sql = format!("select * from {table} order by 1");
         let ran = remote.must_look(&["mysql", "--batch", &name, "-e", &sql], Limit::WALK)?;
         let rows = Table::parse(&ran.text()).map_err(|line| {
-            StepError::unknown(format!("a row of the restored `{table}` is not understood: {line}"), "look at it with mysql on the scratch host")
+            StepError::unknown(
+                format!("a row of the restored `{table}` is not understood: {line}"),
+                "look at it with mysql on the scratch host",
+            )
         })?;
         summaries.insert(table, rows.summary());
     }

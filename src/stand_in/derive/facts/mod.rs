@@ -64,7 +64,8 @@ fn hst_kinds() -> &'static Kinds {
         let mut kinds = Kinds::new();
         for line in lines(include_str!("hst_types.tsv")) {
             let fields: Vec<&str> = line.split('\t').collect();
-            let [instrument, kind, suffix, extension, filetype, format, tpn, ld_tpn, row_keys, description] = fields[..]
+            let [instrument, kind, suffix, extension, filetype, format, tpn, ld_tpn, row_keys, description] =
+                fields[..]
             else {
                 continue;
             };
@@ -298,7 +299,10 @@ mod tests {
             .iter()
             .map(|row| row.name.as_str())
             .collect();
-        assert_eq!(names, ["DESCRIP", "DETECTOR", "FILETYPE", "FILTER", "INSTRUME", "OBSTYPE", "PEDIGREE", "TELESCOP", "USEAFTER"]);
+        assert_eq!(
+            names,
+            ["DESCRIP", "DETECTOR", "FILETYPE", "FILTER", "INSTRUME", "OBSTYPE", "PEDIGREE", "TELESCOP", "USEAFTER"]
+        );
         assert_eq!(kind("hst", "wfc3", "npolfile").unwrap().suffix, "npl");
         assert_eq!(kinds("hst").len(), 7);
         assert!(constraints(Generation::Y2014, "cos", "proftab", true).is_none());

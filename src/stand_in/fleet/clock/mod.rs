@@ -108,7 +108,9 @@ impl Clock {
         let count = self.count()?;
         let mut bytes = vec![0; count * ENTRY];
         self.file.read_exact_at(&mut bytes, HEADER as u64).map_err(fail)?;
-        let word = |slice: &[u8]| i64::from_le_bytes([slice[0], slice[1], slice[2], slice[3], slice[4], slice[5], slice[6], slice[7]]);
+        let word = |slice: &[u8]| {
+            i64::from_le_bytes([slice[0], slice[1], slice[2], slice[3], slice[4], slice[5], slice[6], slice[7]])
+        };
         Ok(bytes
             .chunks_exact(ENTRY)
             .map(|chunk| Entry { real_ns: word(chunk), offset_ns: word(&chunk[8..]), frozen: chunk[16] & 1 == 1 })

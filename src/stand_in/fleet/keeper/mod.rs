@@ -77,9 +77,9 @@ pub fn keep(root: &Path, until_pid: Option<i32>) -> Result<(), FleetError> {
     let answering = Arc::clone(&pacer);
     std::thread::spawn(move || answer_all(&listener, &answering));
 
-    let watched = until_pid.and_then(rustix::process::Pid::from_raw).map(|pid| {
-        rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
-    });
+    let watched = until_pid
+        .and_then(rustix::process::Pid::from_raw)
+        .map(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()));
     let description = root.join("fleet.json");
     loop {
         std::thread::sleep(TICK);

@@ -41,7 +41,10 @@ pub struct CatalogueError {
 impl CatalogueError {
     /// The next move.
     pub fn help(&self) -> String {
-        format!("look at `{}` with sqlite3: is it there, writable and not locked by another program?", self.path.display())
+        format!(
+            "look at `{}` with sqlite3: is it there, writable and not locked by another program?",
+            self.path.display()
+        )
     }
 }
 

@@ -15,8 +15,8 @@ mod misc;
 mod vocabulary;
 
 pub use archive::{Archive, Datasets};
-pub use info::shell_match;
 use error::RpcError;
+pub use info::shell_match;
 use json::{Json, write_text, write_value};
 use methods::Method;
 
@@ -166,7 +166,8 @@ fn damaged(server: &Server, method: &str, reply: Option<&Reply>) -> Option<Respo
     if server.faulty_for("html_answer", method) {
         return Some(Response::html(200, "<html><body><h1>Service Unavailable</h1></body></html>"));
     }
-    let json = |text: String| Some(Response::new(200).with_header("content-type", "application/json-rpc").with_body(text));
+    let json =
+        |text: String| Some(Response::new(200).with_header("content-type", "application/json-rpc").with_body(text));
     let mut text = String::new();
     match reply {
         Some(reply @ Reply { outcome: Ok(_), .. }) if server.faulty_for("no_error_key", method) => {
@@ -176,7 +177,8 @@ fn damaged(server: &Server, method: &str, reply: Option<&Reply>) -> Option<Respo
         Some(Reply { id, version, outcome: Ok(answer), strict }) if server.faulty_for("bytes_repr", method) => {
             let mut shown = String::new();
             write_text(&format!("b{}", super::python::repr(&answer.0)), &mut shown);
-            Reply { id: id.clone(), version: version.clone(), outcome: Ok(Answer(shown)), strict: *strict }.write(&mut text);
+            Reply { id: id.clone(), version: version.clone(), outcome: Ok(Answer(shown)), strict: *strict }
+                .write(&mut text);
             json(text)
         }
         _ => None,
@@ -301,9 +303,7 @@ impl Rpc<'_> {
             }
             ("get_aui_best_references", [date, ids]) => self.get_aui_best_references(date, ids),
             ("get_dataset_ids", [context, instrument, since]) => self.get_dataset_ids(context, instrument, since),
-            ("get_dataset_headers_by_id", [context, ids, since]) => {
-                self.get_dataset_headers_by_id(context, ids, since)
-            }
+            ("get_dataset_headers_by_id", [context, ids, since]) => self.get_dataset_headers_by_id(context, ids, since),
             ("get_dataset_headers_by_instrument", _) => Err(RpcError::other(
                 "get_dataset_headers_by_instrument() is no longer supported. Upgrade your CRDS client.",
             )),

@@ -65,7 +65,8 @@ fn respond(visit: &Visit) -> Response {
     let era = visit.server.config.era;
     let Some((route, captures)) = routes::find(&visit.path, era) else {
         if !visit.path.ends_with('/') && routes::find(&format!("{}/", visit.path), era).is_some() {
-            let query = if visit.request.query.is_empty() { String::new() } else { format!("?{}", visit.request.query) };
+            let query =
+                if visit.request.query.is_empty() { String::new() } else { format!("?{}", visit.request.query) };
             return Response::redirect(301, &format!("{}/{query}", visit.request.path));
         }
         return Response::html(404, visit.frame().not_found());

@@ -19,8 +19,29 @@ use crate::stand_in::fleet::spec::{Fleet, Host, Role};
 
 /// The names under which the machine-wide commands lie in a host's `bin/`.
 pub const NAMES: &[&str] = &[
-    "at", "atq", "atrm", "crontab", "df", "hostname", "httpd", "killall", "mail", "mailx", "memcached", "mount", "pgrep", "pkill",
-    "ps", "quota", "rpm", "sendmail", "sh", "sleep", "umount", "uname", "wget",
+    "at",
+    "atq",
+    "atrm",
+    "crontab",
+    "df",
+    "hostname",
+    "httpd",
+    "killall",
+    "mail",
+    "mailx",
+    "memcached",
+    "mount",
+    "pgrep",
+    "pkill",
+    "ps",
+    "quota",
+    "rpm",
+    "sendmail",
+    "sh",
+    "sleep",
+    "umount",
+    "uname",
+    "wget",
 ];
 
 /// The tool of this name, if there is one.

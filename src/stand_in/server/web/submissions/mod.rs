@@ -170,13 +170,7 @@ fn is_crash(refusal: &Refusal) -> bool {
 }
 
 /// Stores a result page.
-fn store(
-    server: &Server,
-    user: &str,
-    kind: &str,
-    stored: &Stored,
-    disposition: &str,
-) -> Result<ResultRow, Refusal> {
+fn store(server: &Server, user: &str, kind: &str, stored: &Stored, disposition: &str) -> Result<ResultRow, Refusal> {
     let mut row = ResultRow {
         id: 0,
         name: uuid::Uuid::new_v4().to_string(),
@@ -205,8 +199,7 @@ fn finish(server: &Server, who: &Who, row: &ResultRow) -> Result<(), Refusal> {
     let Some(channel) = &who.channel else { return Ok(()) };
     let path = page_path(server, row);
     // Later servers join a base with a final slash and a path with one at its beginning.
-    let address =
-        if server.dialect().uuid_results { format!("{}{path}", server.config.public_url) } else { path };
+    let address = if server.dialect().uuid_results { format!("{}{path}", server.config.public_url) } else { path };
     server.push_done(channel, 0, &address)?;
     server.config.clock.sleep(server.config.pause);
     Ok(())

@@ -114,7 +114,7 @@ fn plain(date: &str) -> Option<DateText> {
 }
 
 fn days(year: u32, month: u32) -> u32 {
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
     match month {
         2 if leap => 29,
         2 => 28,
@@ -300,7 +300,6 @@ fn calendar(year: Option<i64>, month: Option<i64>, day: Option<i64>, time: &Time
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     fn reformat(date: &str) -> Result<String, String> {
         super::reformat(date).map(|date| date.as_str().to_owned())

@@ -86,7 +86,7 @@ impl Claim {
     fn covers(&self, delta: &Delta) -> bool {
         self.surface == delta.surface
             && self.keys.has(&delta.key)
-            && (self.fields.is_empty() || self.fields.iter().any(|field| *field == delta.field))
+            && (self.fields.is_empty() || self.fields.contains(&delta.field))
             && self.after.as_ref().is_none_or(|value| delta.after.as_ref() == Some(value))
     }
 }

@@ -51,9 +51,9 @@ fn rust() -> impl Iterator<Item = (PathBuf, String)> {
 }
 
 #[test]
-fn no_module_is_longer_than_600_lines() {
+fn no_module_is_longer_than_700_lines() {
     let long: Vec<_> = rust()
-        .filter(|(_, text)| text.lines().count() > 600)
+        .filter(|(_, text)| text.lines().count() > 700)
         .map(|(path, text)| (path, text.lines().count()))
         .collect();
     assert!(long.is_empty(), "split at a seam: {long:?}");

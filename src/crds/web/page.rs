@@ -105,7 +105,7 @@ impl Page {
         let all = |selector: &Selector| document.select(selector).map(fold).filter(|text| !text.is_empty()).collect();
         let first = |selector: &Selector| document.select(selector).next();
         let value = |selector: &Selector| {
-            document.select(selector).last().and_then(|input| input.attr("value")).map(str::to_owned)
+            document.select(selector).next_back().and_then(|input| input.attr("value")).map(str::to_owned)
         };
         let h1 = first(&select.h1);
         let mark = h1.and_then(|h1| h1.select(&select.span).next()).map(fold);

@@ -102,9 +102,7 @@ fn nothing_is_left_undone_or_switched_off() {
     let mut found = Vec::new();
     for (path, text) in rust() {
         for (number, line) in text.lines().enumerate() {
-            // Part of a longer word or path (`hosts/ops/root/x`) is none of a machine.
-            let begins = |at: usize| !line[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
-            if words.iter().any(|word| line.match_indices(word.as_str()).any(|(at, _)| begins(at))) {
+            if words.iter().any(|word| line.contains(word.as_str())) {
                 found.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
             }
         }
@@ -119,7 +117,9 @@ fn no_path_of_a_machine_is_named() {
     for path in files() {
         let Some(text) = text(&path) else { continue };
         for (number, line) in text.lines().enumerate() {
-            if words.iter().any(|word| line.contains(word.as_str())) {
+            // Inside a longer path it is a name like others.
+            let begins = |at: usize| !line[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
+            if words.iter().any(|word| line.match_indices(word.as_str()).any(|(at, _)| begins(at))) {
                 found.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
             }
         }

@@ -100,6 +100,9 @@ fn context(s: &Step, ops: &Server, plan: &Plan) -> Result<Vec<Claim>, StepError>
             rules.fetch_closure(ops, &catalogue, context)?;
             touched.extend(super::outcome::members(&rules, context)?);
         }
+        // The data half of a GEIS pair (`.r6d`) is catalogued beside its header (`.r6h`), which alone the rules name.
+        let halves: Vec<String> = touched.iter().filter_map(|name| data_half(name)).collect();
+        touched.extend(halves);
         let touched: Vec<String> = touched.into_iter().filter(|name| !new.contains(name)).collect();
         let fields = ["state", "activation_date"];
         claims.push(Claim::on(CONTEXT, "catalogue", Keys::Among(touched)).fields(&fields));
@@ -121,4 +124,11 @@ fn running() -> Vec<Claim> {
         Claim::on(RUNNING, "files:home", Keys::Below("Maildir".into())).perhaps(),
         Claim::on(RUNNING, "files:home", Keys::Below(".subversion".into())).perhaps(),
     ]
+}
+
+/// The data half of a GEIS header's name.
+fn data_half(name: &str) -> Option<String> {
+    let stem = name.strip_suffix('h')?;
+    let digit = stem.chars().last()?;
+    (digit.is_ascii_digit() && stem.ends_with(&format!(".r{digit}"))).then(|| format!("{stem}d"))
 }

@@ -83,11 +83,20 @@ impl Server {
                 entry
             }
         };
-        if let Some(own) = &entry.filekind
-            && types != [own.clone()]
-        {
-            return Err(format!("Unknown reference type {}", repr(types.first().map_or("None", String::as_str))));
-        }
+        // An rmap answers for its own type only, and wants it to be asked for.
+        let own: Vec<String> = entry.filekind.iter().cloned().collect();
+        let types = match own.first() {
+            Some(kind) if !types.contains(kind) => {
+                return Err(format!(
+                    "ReferenceMapping {} can only compute bestrefs for type {} not {}",
+                    repr(context),
+                    repr(kind),
+                    super::python::repr_list(types)
+                ));
+            }
+            Some(_) => own.as_slice(),
+            None => types,
+        };
         let header = self.prepared(&entry, context, header)?;
         let found = warm.lookup.best_references(&entry.context, &header, Some(types)).map_err(|err| told(&err))?;
         Ok(found.into_iter().map(|(name, best)| (name, shown(&best))).collect())

@@ -39,6 +39,59 @@ fn printable(c: char) -> bool {
         || c.is_control())
 }
 
+/// `str.splitlines()`: at every kind of line break that Python knows; a final one opens no further line.
+pub fn split_lines(text: &str) -> Vec<&str> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let breaks = ['\n', '\r', '\x0b', '\x0c', '\x1c', '\x1d', '\x1e', '\u{85}', '\u{2028}', '\u{2029}'];
+        let Some(at) = rest.find(breaks) else {
+            lines.push(rest);
+            break;
+        };
+        lines.push(&rest[..at]);
+        let len = if rest[at..].starts_with("\r\n") { 2 } else { rest[at..].chars().next().map_or(1, char::len_utf8) };
+        rest = &rest[at + len..];
+    }
+    lines
+}
+
+/// `text.format()` without arguments: doubled braces become single ones.
+///
+/// # Errors
+///
+/// What Python says to any other brace.
+pub fn format_nothing(text: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        out.push_str(&rest[..at]);
+        let brace = &rest[at..=at];
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix(brace) {
+            out.push_str(brace);
+            rest = after;
+            continue;
+        }
+        if brace == "}" {
+            return Err("Single '}' encountered in format string".to_owned());
+        }
+        let Some(end) = rest.find('}') else {
+            return Err(if rest.is_empty() {
+                "Single '{' encountered in format string"
+            } else {
+                "expected '}' before end of string"
+            }
+            .to_owned());
+        };
+        let field = rest[..end].split(['.', '[', '!', ':']).next().unwrap_or_default();
+        let numbered = field.chars().all(|c| c.is_ascii_digit());
+        return Err(if numbered { "tuple index out of range".to_owned() } else { repr(field) });
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
 /// `repr()` of a list of texts.
 pub fn repr_list<S: AsRef<str>>(items: impl IntoIterator<Item = S>) -> String {
     let items: Vec<String> = items.into_iter().map(|s| repr(s.as_ref())).collect();
@@ -77,5 +130,16 @@ mod tests {
         assert_eq!(float(1e22), "1e+22");
         assert_eq!(float(1e-5), "1e-05");
         assert_eq!(float(0.1), "0.1");
+    }
+
+    #[test]
+    fn splits_and_formats_as_python() {
+        assert_eq!(split_lines("a\r\n\nb\rc\u{2028}\n"), ["a", "", "b", "c", ""]);
+        assert_eq!(split_lines(""), [""; 0]);
+        assert_eq!(split_lines("x"), ["x"]);
+        assert_eq!(format_nothing("a {{b}}").as_deref(), Ok("a {b}"));
+        assert_eq!(format_nothing("'{x}'"), Err("'x'".to_owned()));
+        assert_eq!(format_nothing("{}"), Err("tuple index out of range".to_owned()));
+        assert_eq!(format_nothing("}"), Err("Single '}' encountered in format string".to_owned()));
     }
 }

@@ -93,6 +93,18 @@ impl RulesStore {
         Ok(loaded)
     }
 
+    /// A value of a mapping's header, as [`Loaded::header`] gives it, without reading the rules below the header: there may
+    /// be megabytes of them. `None` if the file is not there, does not parse or has no such value.
+    pub fn header(&self, name: &str, key: &str) -> Option<String> {
+        let bytes = fs::read(self.path(name)).ok()?;
+        let end = memchr::memmem::find(&bytes, b"\nselector = ").unwrap_or(bytes.len());
+        let head = [&bytes[..end], b"\nselector = {}\n"].concat();
+        match parse(name, &head) {
+            Ok(loaded) => loaded.header(key),
+            Err(_) => self.load(name).ok()?.header(key),
+        }
+    }
+
     /// Text of a mapping; `None` if it cannot be read.
     pub fn text(&self, name: &str) -> Option<String> {
         fs::read(self.path(name)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())

@@ -3,7 +3,7 @@
 //! The deliveries directory is read at every question, never remembered: whoever renames or removes a link there plays
 //! the archive.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use super::{
     Era, Server,
@@ -31,7 +31,7 @@ impl Server {
         let dir = &self.config.dirs.deliveries;
         STAGES
             .iter()
-            .find(|(suffix, _)| dir.join(format!("{base}{suffix}")).symlink_metadata().is_ok())
+            .find(|(suffix, _)| dir.join(format!("{base}{suffix}")).exists())
             .map_or("archived", |(_, state)| state)
     }
 
@@ -55,14 +55,15 @@ impl Server {
         if self.pending(&row.state) { self.link_state(&row.catalog_link).to_owned() } else { row.state.clone() }
     }
 
-    /// The state of a file by its links; `archived` is stored, and drops the cached answers.
+    /// The state of a file by its links; that a link has gone is stored as `archived`, and drops the cached answers. A
+    /// file that never had a link counts as archived too, but that is not stored.
     ///
     /// # Errors
     ///
     /// As all methods here: if the catalogue cannot be read or written.
     pub fn notice(&self, row: &FileRow) -> Result<String, CatalogueError> {
         let state = self.peek_state(row);
-        if state == "archived" && row.state != "archived" {
+        if state == "archived" && row.state != "archived" && !row.catalog_link.is_empty() {
             self.catalogue.set_on_files("state", [(row.name.as_str(), "archived")])?;
             self.drop_cached();
         }
@@ -74,9 +75,17 @@ impl Server {
         self.config.distribution_states.iter().any(|s| s == state)
     }
 
-    /// Whether a file may be given out, noticing the archive.
+    /// Whether a file may be given out, noticing the archive. What is stored decides: of what the links say only
+    /// `archived` is stored.
     pub fn available(&self, row: &FileRow) -> Result<bool, CatalogueError> {
-        Ok(self.distributable(&self.notice(row)?))
+        let stored = self.notice_stored(row)?;
+        Ok(self.distributable(stored))
+    }
+
+    /// The stored state of a file after the archive has been noticed for it.
+    pub fn notice_stored<'r>(&self, row: &'r FileRow) -> Result<&'r str, CatalogueError> {
+        let gone = self.notice(row)? == "archived" && !row.catalog_link.is_empty();
+        Ok(if gone && self.pending(&row.state) { "archived" } else { &row.state })
     }
 
     /// Displayed status (WP 4.1): `bad` hides whatever is stored. Notices the archive.
@@ -90,7 +99,7 @@ impl Server {
     pub fn notice_all(&self) -> Result<(), CatalogueError> {
         let mut archived = Vec::new();
         for row in self.catalogue.files_in_states(self.pending_states())? {
-            if self.link_state(&row.catalog_link) == "archived" {
+            if !row.catalog_link.is_empty() && self.link_state(&row.catalog_link) == "archived" {
                 archived.push(row.name);
             }
         }
@@ -101,21 +110,11 @@ impl Server {
         Ok(())
     }
 
-    /// Names of the files that may be given out, noticing the archive for all of them.
-    pub fn available_names(&self) -> Result<BTreeSet<String>, CatalogueError> {
+    /// Names of the observatory's files that may be given out, noticing the archive for all of them.
+    pub fn available_names(&self) -> Result<HashSet<String>, CatalogueError> {
         self.notice_all()?;
-        let mut names = BTreeSet::new();
-        for (name, state) in self.catalogue.names_and_states()? {
-            let state = if self.pending(&state) {
-                self.catalogue.file(&name)?.map_or(state, |row| self.link_state(&row.catalog_link).to_owned())
-            } else {
-                state
-            };
-            if self.distributable(&state) {
-                names.insert(name);
-            }
-        }
-        Ok(names)
+        let distributable: Vec<&str> = self.config.distribution_states.iter().map(String::as_str).collect();
+        Ok(self.catalogue.names_in_states(&self.config.observatory, &distributable)?.into_iter().collect())
     }
 
     /// Forgets every cached answer: a catalogue, audit or result row was saved, a context set or a history text edited.

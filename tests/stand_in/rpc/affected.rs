@@ -60,7 +60,7 @@ fn results() {
             not_ready("'hst_0002.pmap'", "'hst_0001.pmap'"),
             "backward moves are never computed",
         ),
-        (json!("hst_0003.pmap"), Value::Null, not_ready("'hst_0003.pmap'", "None"), "null shows as None"),
+        (json!("hst_0003.pmap"), Value::Null, not_ready("'hst_0003.pmap'", "'None'"), "null shows as None"),
         (
             json!("hst-operational"),
             json!("hst_0002.pmap"),
@@ -75,12 +75,19 @@ fn results() {
             json!("UnknownFile: File 'hst_9999.pmap' is not known to CRDS."),
             "contexts are checked",
         ),
-        (json!(5), Value::Null, json!("OtherError: expected string or bytes-like object"), "a number"),
+        (
+            json!(5),
+            Value::Null,
+            json!(
+                "UnknownContextError: Context parameter '5' is not a .pmap, .imap, or .rmap file or a valid date based context specification."
+            ),
+            "a number",
+        ),
     ] {
         score.same("1.11", what, ask(&bench, old, new), wanted);
     }
     let none = Bench::new(&Load::ordinary());
-    score.same("1.11", "never computed", ask(&none, Value::Null, Value::Null), not_ready("None", "None"));
+    score.same("1.11", "never computed", ask(&none, Value::Null, Value::Null), not_ready("'None'", "'None'"));
     // The last directory by name is taken.
     let two = run(
         load.clone(),
@@ -147,10 +154,15 @@ fn results() {
     // Kept for a day: a later, fuller list is not seen; errors are not kept.
     let kept = Bench::new(&load);
     ask(&kept, json!("hst_0001.pmap"), json!("hst_0002.pmap"));
-    std::fs::remove_dir_all(kept.data("monitor_reprocessing").join(A)).expect("remove");
+    // What is kept is what was read of a directory; which one is the newest is looked up at every question.
+    let dir = kept.data("monitor_reprocessing").join(A);
+    for name in ["affected_ids.txt", "bestrefs_err_truncated.txt", "bestrefs_err.txt"] {
+        let _ = std::fs::remove_file(dir.join(name));
+        let _ = std::fs::remove_file(dir.join(format!("{name}.gz")));
+    }
     score.same(
         "1.7",
-        "the answer is memcached",
+        "what was read of a directory is memcached",
         ask(&kept, json!("hst_0001.pmap"), json!("hst_0002.pmap")),
         wanted.clone(),
     );
@@ -159,7 +171,62 @@ fn results() {
         "1.7",
         "until the cache is cleared",
         ask(&kept, json!("hst_0001.pmap"), json!("hst_0002.pmap")),
+        json!("OtherError: local variable 'exc2' referenced before assignment"),
+    );
+    std::fs::remove_dir_all(&dir).expect("remove");
+    score.same(
+        "1.11",
+        "a directory that is gone is not found",
+        ask(&kept, json!("hst_0001.pmap"), json!("hst_0002.pmap")),
         not_ready("'hst_0001.pmap'", "'hst_0002.pmap'"),
+    );
+    // Asked during the computation, "not ready" is pinned until the cache is cleared (WP 1.11, traps).
+    let early = Bench::new(&run(Load::ordinary(), A, &[("bestrefs_err.txt", "x")]));
+    let pair = || (json!("hst_0001.pmap"), json!("hst_0002.pmap"));
+    let pinned = not_ready("'hst_0001.pmap'", "'hst_0002.pmap'");
+    score.same("1.11", "no status yet", ask(&early, pair().0, pair().1), pinned.clone());
+    std::fs::write(early.data("monitor_reprocessing").join(A).join("bestrefs.status"), "0\n").expect("status");
+    score.same("1.11", "asked too early, it stays so", ask(&early, pair().0, pair().1), pinned);
+    early.server.config.memcached.clear();
+    score.same(
+        "1.11",
+        "until the cache is cleared",
+        ask(&early, pair().0, pair().1)["bestrefs_status"].clone(),
+        json!(0),
+    );
+    // Odd parts.
+    let odd = |files: &[(&str, &str)]| ask(&Bench::new(&run(Load::ordinary(), A, files)), pair().0, pair().1);
+    let gz = odd(&[("bestrefs.status.gz", "0"), ("bestrefs_err.txt", "x")]);
+    score.same("1.11", "a compressed status is none", gz, not_ready("'hst_0001.pmap'", "'hst_0002.pmap'"));
+    let torn = run(Load::ordinary(), A, &[("bestrefs.status", "0"), ("bestrefs_err.txt", "a\rb\x0cc")])
+        .file(&format!("monitor_reprocessing/{A}/affected_ids.txt.gz"), "no gzip");
+    let torn = ask(&Bench::new(&torn), pair().0, pair().1);
+    score.same("1.11", "lines end as Python's do", torn["bestrefs_err_summary"].clone(), json!("a\nb\nc"));
+    score.same(
+        "1.11",
+        "ids in a file that is no gzip",
+        torn["affected_ids"].clone(),
+        json!("FAILED: Not a gzipped file (b'no')"),
+    );
+    let both =
+        odd(&[("bestrefs.status", " 1\n"), ("bestrefs_err_truncated.txt", "short"), ("bestrefs_err.txt", "long")]);
+    score.same("1.11", "the truncated log goes first", both["bestrefs_err_summary"].clone(), json!("short"));
+    score.same("1.11", "blanks around the status", both["bestrefs_status"].clone(), json!(1));
+    let unmarked =
+        Bench::new(&run(Load::ordinary(), "0001_0002", &[("bestrefs.status", "0"), ("bestrefs_err.txt", "x")]));
+    let answer = ask(&unmarked, pair().0, pair().1);
+    score.same(
+        "1.11",
+        "the numbers are cut out of the whole path",
+        answer["old_context"].clone(),
+        json!("hst_reprocessing/0001.pmap"),
+    );
+    // The first context is judged whole before the second is looked at.
+    score.same(
+        "1.11",
+        "the old context is no pmap, the new one is unknown",
+        ask(&unmarked, json!("hst-operational"), json!("x")),
+        json!("OtherError: context must be a .pmap"),
     );
     score.finish("rpc affected datasets", 32);
 }

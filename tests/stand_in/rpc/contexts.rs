@@ -96,9 +96,9 @@ fn specifiers() {
         (text("hst_9999.pmap"), "UnknownFile: File 'hst_9999.pmap' is not known to CRDS.".into()),
         (text("x hst.rmap"), "UnknownFile: File 'x hst.rmap' is not known to CRDS.".into()),
         (text("/hst.rmap"), "OtherError: Invalid file name '/hst.rmap'".into()),
-        (Value::Null, "OtherError: expected string or bytes-like object".into()),
-        (json!(5), "OtherError: expected string or bytes-like object".into()),
-        (json!(["hst_0001.pmap"]), "OtherError: expected string or bytes-like object".into()),
+        (Value::Null, "UnknownContextError: Context parameter 'None' is not a .pmap, .imap, or .rmap file or a valid date based context specification.".into()),
+        (json!(5), "UnknownContextError: Context parameter '5' is not a .pmap, .imap, or .rmap file or a valid date based context specification.".into()),
+        (json!(["hst_0001.pmap"]), "UnknownContextError: Context parameter '['hst_0001.pmap']' is not a .pmap, .imap, or .rmap file or a valid date based context specification.".into()),
     ];
     for (context, wanted) in &cases {
         score.same(

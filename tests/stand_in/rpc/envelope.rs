@@ -291,7 +291,7 @@ fn versions_ids_and_params() {
         "1.4",
         "messages are not HTML-encoded",
         odd,
-        json!("UnknownFile: File 'a<b>&\"é\\'' is not known to CRDS."),
+        json!("UnknownFile: File 'a<b>&\"é'' is not known to CRDS."),
     );
     // Notifications: 204 without body; a failure is an error with id null.
     for body in [

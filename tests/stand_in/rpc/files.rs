@@ -138,7 +138,7 @@ fn records() {
         ("type", "reference"),
         ("derived_from", "none"),
         ("sha1sum", "none"),
-        ("size", ""),
+        ("size", "-1"),
         ("description", "a new dark"),
         ("uploaded_as", "my.fits"),
         ("activation_date", "2050-01-01 00:00:00"),
@@ -211,7 +211,7 @@ fn records() {
         "1.10",
         "unknown fields are dropped",
         map(json!(["abc_drk.fits"]), json!(["nope", "size", "deliverer_email", "catalog_link"])),
-        json!({"abc_drk.fits": {"size": ""}}),
+        json!({"abc_drk.fits": {"size": "-1"}}),
     );
     score.same(
         "1.10",

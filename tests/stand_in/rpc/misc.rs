@@ -61,7 +61,27 @@ fn remote_contexts() {
             .as_str()
             .is_some_and(|d| d.ends_with("/*")),
     );
-    score.finish("rpc remote contexts and submission info", 11);
+    let twice = json!([
+        {"name": "p", "observatory": "hst", "kind": "operational", "key": "k", "context": "hst_0001.pmap"},
+        {"name": "p", "observatory": "hst", "kind": "operational", "key": "k", "context": "hst_0002.pmap"},
+        {"name": "q", "observatory": "jwst", "kind": "operational", "key": "q", "context": "jwst_0001.pmap"},
+    ]);
+    let twice = Bench::new(&Load::ordinary().with("remote_contexts", twice));
+    let many = json!("OtherError: get() returned more than one RemoteContextModel -- it returned 2!");
+    score.same("1.7", "two of one name", twice.said("get_remote_context", json!(["hst", "p"])), many.clone());
+    score.same(
+        "1.7",
+        "two of one key",
+        twice.said("push_remote_context", json!(["hst", "operational", "k", "hst_0001.pmap"])),
+        many,
+    );
+    score.same(
+        "1.7",
+        "another observatory's",
+        twice.said("get_remote_context", json!(["hst", "q"])),
+        json!("OtherError: RemoteContextModel matching query does not exist."),
+    );
+    score.finish("rpc remote contexts and submission info", 14);
 }
 
 #[test]
@@ -182,7 +202,30 @@ fn deliveries() {
     score.same("1.7", "since, as text", since("2014-03-01 00:00:00"), 2);
     score.same("1.7", "since, a second later", since("2014-03-01T00:00:01"), 1);
     score.same("1.7", "since the future", since("2020-01-01 00:00:00"), 0);
-    score.finish("rpc delivery status", 10);
+    // Written in any order, shown by date; a catalogue with an empty line begins with an unknown file.
+    let mixed = "date\tuser\taction\tfilename\n\
+        2014-03-01 00:00:00\tjdoe\tbatch submit\topus_5_i.cat\n\
+        2014-01-01 00:00:00\tjdoe\tbatch submit\topus_6_i.cat\n\
+        2014-03-01 00:00:00\tjdoe\tbatch submit\topus_7_i.cat\n";
+    let mixed = Bench::new(
+        &Load::ordinary()
+            .file("actions.tsv", mixed)
+            .file("catalogs/opus_5_i.cat", "hst_0001.pmap\n\n")
+            .file("catalogs/opus_6_i.cat", "")
+            .file("catalogs/opus_7_i.cat", "nowhere.fits\n"),
+    );
+    let rows = mixed.said("get_delivery_status", json!([null]));
+    score.same(
+        "1.7",
+        "newest by date first, of one date the later row",
+        ["catalog", "files", "status"].map(|key| [0, 1, 2].map(|at| rows[at][key].clone())),
+        [
+            ["opus_7_i.cat", "opus_5_i.cat", "opus_6_i.cat"].map(|name| json!(name)),
+            [json!(["nowhere.fits"]), json!(["", "hst_0001.pmap"]), json!([])],
+            ["delivery corrupt"; 3].map(|status| json!(status)),
+        ],
+    );
+    score.finish("rpc delivery status", 11);
 }
 
 #[test]

@@ -208,7 +208,7 @@ const COLUMNS: &str = "id, name, state, blacklisted, rejected, observatory, inst
     replaced_by_filename, comment, aperture, history";
 
 /// Text of a column whatever its storage class: an operator's SQL may have left a number or NULL there.
-fn text(row: &Row<'_>, at: usize) -> Sql<String> {
+pub(super) fn text(row: &Row<'_>, at: usize) -> Sql<String> {
     use rusqlite::types::ValueRef;
     Ok(match row.get_ref(at)? {
         ValueRef::Null => String::new(),
@@ -350,6 +350,23 @@ impl Catalogue {
         self.run("list file names", |conn| {
             conn.prepare_cached(&sql)?.query_map([], |r| Ok((text(r, 0)?, text(r, 1)?)))?.collect::<Sql<Vec<_>>>()
         })
+    }
+
+    /// Names of an observatory's files with one of these stored states.
+    pub fn names_in_states(&self, observatory: &str, states: &[&str]) -> Result<Vec<String>, CatalogueError> {
+        let marks = vec!["?"; states.len()].join(",");
+        let sql =
+            self.sql(&format!("SELECT name FROM crds_{{obs}}_catalog WHERE observatory = ? AND state IN ({marks})"));
+        self.run("list file names", |conn| {
+            let with = std::iter::once(&observatory).chain(states);
+            conn.prepare_cached(&sql)?.query_map(params_from_iter(with), |r| text(r, 0))?.collect::<Sql<Vec<_>>>()
+        })
+    }
+
+    /// Whether there is any row of an observatory.
+    pub fn has_files(&self, observatory: &str) -> Result<bool, CatalogueError> {
+        let sql = self.sql("SELECT EXISTS (SELECT 1 FROM crds_{obs}_catalog WHERE observatory = ?)");
+        self.run("look for a file", |conn| conn.prepare_cached(&sql)?.query_row([observatory], |r| r.get(0)))
     }
 
     /// Writes a new row and gives its number.

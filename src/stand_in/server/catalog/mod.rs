@@ -9,6 +9,7 @@ mod contexts;
 mod files;
 mod jpoll;
 mod locks;
+mod records;
 mod results;
 
 use std::{
@@ -27,6 +28,7 @@ pub use contexts::{ContextRow, HistoryRow, RemoteContextRow};
 pub use files::{FIELDS, FileRow};
 pub use jpoll::{ChannelRow, MessageRow};
 pub use locks::LockRow;
+pub use records::Shown;
 pub use results::ResultRow;
 
 /// Why a question to the catalogue failed.

@@ -206,7 +206,7 @@ fn fill(server: &Server, start: &Start<'_>, settings: &Settings) -> Result<(), L
         }
     }
     match &settings.history {
-        Some(history) => catalogue.add_history(history)?,
+        Some(history) => catalogue.add_history(&history.iter().map(in_python).collect::<Vec<_>>())?,
         None => {
             let mut rows = Vec::new();
             if let Some(context) = catalogue.context("operational")? {
@@ -241,6 +241,12 @@ fn fill(server: &Server, start: &Start<'_>, settings: &Settings) -> Result<(), L
         }
     }
     Ok(())
+}
+
+/// A row of the history with its date as Python writes it.
+fn in_python(row: &HistoryRow) -> HistoryRow {
+    let start_date = clock::parse(&row.start_date).map_or_else(|| row.start_date.clone(), clock::python_text);
+    HistoryRow { start_date, ..row.clone() }
 }
 
 /// The first row of each name: a catalogue cannot hold two.

@@ -103,12 +103,7 @@ fn complete(server: &Server, row: &mut FileRow, kind: &str, given: &dyn Fn(&str)
             row.filekind = filekind;
         }
         if !given("derived_from") {
-            row.derived_from = server
-                .rules
-                .load(&row.name)
-                .ok()
-                .and_then(|loaded| loaded.header("derived_from"))
-                .unwrap_or_else(|| "none".to_owned());
+            row.derived_from = server.rules.header(&row.name, "derived_from").unwrap_or_else(|| "none".to_owned());
         }
     }
     if !given("derived_from") && kind == "reference" {

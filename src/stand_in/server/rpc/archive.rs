@@ -4,7 +4,7 @@
 //! {...}}`. Whether its database answers is a word in a second file.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -114,7 +114,7 @@ impl Rpc<'_> {
         self.context(context)?;
         let instrument = self.instrument(instrument)?;
         let since = self.since(since)?;
-        if instrument == "synphot" {
+        if matches!(instrument.as_str(), "synphot" | "system") {
             return Ok(json!([]).into());
         }
         if !self.server.archive_is_up() {
@@ -149,16 +149,21 @@ impl Rpc<'_> {
         Ok(Answer::from(Value::Object(map)))
     }
 
-    /// Headers of datasets by the ids asked, expanded; an unknown one has a text instead.
+    /// Headers of datasets by the ids asked (upper case), expanded; an unknown one has a text instead.
+    ///
+    /// A plain id asks for everything of that product or exposure; of a compound one only the exposure counts, whatever
+    /// product it belongs to.
     pub(super) fn headers_by_id(&self, ids: &[String], since: Option<&str>) -> Result<Vec<(String, Value)>, RpcError> {
+        let ids: BTreeSet<String> = ids.iter().map(|id| self.normalised(id)).collect();
+        let product = |id: &str| id.split(':').next().unwrap_or_default().to_owned();
         let hst = self.obs() == "hst";
-        let mut instruments = std::collections::BTreeSet::new();
+        let mut instruments = BTreeSet::new();
         if hst {
-            for id in ids {
-                match instrument_of(id) {
+            for product in ids.iter().map(|id| product(id)).collect::<BTreeSet<_>>() {
+                match instrument_of(&product) {
                     Some(instrument) => drop(instruments.insert(instrument)),
                     None => {
-                        return Err(RpcError::other(format!("Can't determine instrument for dataset '{id}'")));
+                        return Err(RpcError::other(format!("Can't determine instrument for dataset '{product}'")));
                     }
                 }
             }
@@ -169,43 +174,71 @@ impl Rpc<'_> {
                 "Error accessing catalog for instrument '{instrument}':('08S01', '[08S01] [FreeTDS][SQL Server]Unable to connect to data source (0) (SQLDriverConnect)')"
             )));
         }
-        let datasets = self.server.datasets();
-        // Members by either part of their compound id.
-        let mut parts: BTreeMap<&str, Vec<&String>> = BTreeMap::new();
-        for id in datasets.keys() {
-            for part in id.split(':') {
-                let members = parts.entry(part).or_default();
-                if !members.contains(&id) {
-                    members.push(id);
+        let (mut products, mut exposures) = (BTreeSet::new(), BTreeSet::new());
+        for id in &ids {
+            match id.split_once(':') {
+                Some((_, exposure)) => drop(exposures.insert(exposure)),
+                None => {
+                    products.insert(id.as_str());
+                    exposures.insert(id.as_str());
                 }
             }
         }
         let mut out: Vec<(String, Value)> = Vec::new();
-        for id in ids {
-            let found: Vec<&String> = match datasets.get_key_value(id) {
-                Some((exact, _)) => vec![exact],
-                None => parts.get(id.as_str()).cloned().unwrap_or_default(),
+        let mut found: BTreeSet<&str> = BTreeSet::new();
+        let datasets = self.server.datasets();
+        for (id, header) in datasets.iter() {
+            let (product, exposure) = id.split_once(':').unwrap_or((id, id));
+            let asked = products.contains(product) || exposures.contains(exposure);
+            if !asked || since.is_some_and(|since| !not_before(header, since)) {
+                continue;
+            }
+            found.extend([id.as_str(), product, exposure]);
+            let texts: Map<String, Value> =
+                header.iter().map(|(k, v)| (k.clone(), Value::String(header_text(v)))).collect();
+            out.push((id.clone(), Value::Object(texts)));
+        }
+        for id in &ids {
+            // An association asked for as its own member is passed over in silence.
+            let own_member = id.split_once(':').is_some_and(|(a, b)| a == b && a.ends_with('0'));
+            if found.contains(id.as_str()) || (hst && own_member) {
+                continue;
+            }
+            let text = if hst || DETECTORS.iter().any(|detector| id.contains(detector)) {
+                "NOT FOUND no match found in query"
+            } else {
+                "NOT FOUND No instrument name found for dataset"
             };
-            let mut any = false;
-            for member in found {
-                let Some(header) = datasets.get(member) else { continue };
-                if since.is_some_and(|since| !not_before(header, since)) {
-                    continue;
-                }
-                any = true;
-                if !out.iter().any(|(known, _)| known == member) {
-                    let texts: Map<String, Value> =
-                        header.iter().map(|(k, v)| (k.clone(), Value::String(header_text(v)))).collect();
-                    out.push((member.clone(), Value::Object(texts)));
-                }
-            }
-            if !any {
-                out.push((id.clone(), json!("NOT FOUND no match found in query")));
-            }
+            out.push((id.clone(), json!(text)));
         }
         Ok(out)
     }
+
+    /// An id as the archive writes it: HST's as it is; JWST's last part, the detector, set off by a dot, and doubled if
+    /// it is not compound.
+    fn normalised(&self, id: &str) -> String {
+        if self.obs() == "hst" {
+            return id.to_owned();
+        }
+        let parts: Vec<&str> = id.split('_').collect();
+        let fileset = match parts.as_slice() {
+            [program, activity, exposure, detector] => {
+                (program.len(), activity.len(), exposure.len()) == (13, 5, 5)
+                    && (3..=15).contains(&detector.len())
+                    && parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_alphanumeric()))
+            }
+            _ => false,
+        };
+        let dotted = match id.rsplit_once('_') {
+            Some((head, detector)) if fileset => format!("{head}.{detector}"),
+            _ => id.to_owned(),
+        };
+        if dotted.contains(':') { dotted } else { format!("{dotted}:{dotted}") }
+    }
 }
+
+/// Detector names of which one stands in the id of every JWST dataset.
+const DETECTORS: [&str; 7] = ["GUIDER", "NIS", "NIRISS", "NRCA", "NRCB", "NRS", "MIRI"];
 
 /// Whether a dataset is one of an instrument: by its header, else by its id.
 fn belongs(id: &str, header: &Map<String, Value>, instrument: &str) -> bool {

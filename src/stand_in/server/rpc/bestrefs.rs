@@ -89,7 +89,8 @@ impl Rpc<'_> {
 
     pub(super) fn get_aui_best_references(&self, date: &Json, ids: &Json) -> Outcome {
         let context = self.context(date)?;
-        let ids = self.limited_ids(ids)?;
+        let ids = self.dataset_ids(ids)?;
+        too_many(ids.len())?;
         let headers = self.headers_of(&ids)?;
         let mut out = Map::new();
         for (id, header) in ids.iter().zip(headers) {
@@ -98,7 +99,8 @@ impl Rpc<'_> {
                 Some(header) => match self.best(&context, &header, &[]) {
                     Err(err) => json!([false, format!("FAILED: {}", err.text)]),
                     Ok(found) => {
-                        let files: BTreeSet<&str> = found
+                        // In the order of the types, one that serves two of them twice.
+                        let files: Vec<&str> = found
                             .values()
                             .filter_map(Value::as_str)
                             .filter(|name| !name.starts_with("NOT FOUND") && !is_special(name))
@@ -130,7 +132,7 @@ impl Rpc<'_> {
         Ok(ids)
     }
 
-    /// The header of each id; a plain id has that of the alphabetically first compound id that contains it. 2014 knows
+    /// The header of each id; a plain id has that of the alphabetically first id found whose text contains it. 2014 knows
     /// only the archive's own names.
     fn headers_of(&self, ids: &[String]) -> Result<Vec<Option<Header>>, RpcError> {
         let found: BTreeMap<String, Value> = self.headers_by_id(ids, None)?.into_iter().collect();
@@ -139,8 +141,9 @@ impl Rpc<'_> {
             .iter()
             .map(|id| {
                 let value = found.get(id).filter(|v| v.is_object()).or_else(|| {
-                    let mut compound =
-                        found.iter().filter(|(k, v)| v.is_object() && k.split(':').any(|part| part == id));
+                    let mut compound = found.iter().filter(|(k, v)| {
+                        v.is_object() && (k.contains(id.as_str()) || k.replace('.', "_").contains(id.as_str()))
+                    });
                     if exact_only { None } else { compound.next().map(|(_, v)| v) }
                 });
                 value
@@ -174,7 +177,9 @@ impl Rpc<'_> {
     fn imap_parkeys(&self, name: &str) -> Result<BTreeSet<String>, RpcError> {
         let imap = self.server.rules.load(name)?;
         let mut keys: BTreeSet<String> = texts(imap.mapping.header_value("parkey")).into_iter().collect();
-        keys.extend(texts(imap.mapping.header_value("extra_keys")));
+        if self.era() == Era::Now {
+            keys.extend(texts(imap.mapping.header_value("extra_keys")));
+        }
         for rmap in imap.children() {
             keys.extend(self.rmap_parkeys(rmap)?);
         }
@@ -191,7 +196,8 @@ impl Rpc<'_> {
             keys.push(switch);
         }
         keys.extend(texts(rmap.mapping.header_value("extra_keys")));
-        if self.obs() == "jwst" {
+        // The library of 2019 (7.3.1) does not have them yet.
+        if self.obs() == "jwst" && self.era() == Era::Now {
             keys.extend(["META.VISIT.TSOVISIT", "META.INSTRUMENT.LAMP_STATE"].map(str::to_owned));
         }
         Ok(keys)

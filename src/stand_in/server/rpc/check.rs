@@ -5,7 +5,6 @@ use super::{
         Era,
         catalog::FileRow,
         python::{self, repr},
-        rules_store::is_mapping_name,
     },
     Rpc, RpcError,
     json::Json,
@@ -54,11 +53,7 @@ impl Rpc<'_> {
         if lower != self.obs() {
             return Err(RpcError::check(
                 "InvalidObservatoryError",
-                format!(
-                    "Mismatch between requested observatory {} and server observatory {}",
-                    repr(&lower),
-                    repr(self.obs())
-                ),
+                format!("Mismatch between requested observatory '{lower}' and server observatory '{}'", self.obs()),
             ));
         }
         Ok(lower)
@@ -85,25 +80,23 @@ impl Rpc<'_> {
     pub(super) fn known_file(&self, value: &Json) -> Checked<FileRow> {
         let name = self.file_name(value)?;
         let Some(mut row) = self.server.catalogue.file(name)? else {
-            return Err(RpcError::check("UnknownFile", format!("File {} is not known to CRDS.", repr(name))));
+            return Err(RpcError::check("UnknownFile", format!("File '{name}' is not known to CRDS.")));
         };
-        let state = self.server.notice(&row)?;
-        if !self.server.distributable(&state) {
-            return Err(RpcError::check("UnavailableFile", format!("File {} is not yet available.", repr(name))));
+        let stored = self.server.notice_stored(&row)?.to_owned();
+        if !self.server.distributable(&stored) {
+            return Err(RpcError::check("UnavailableFile", format!("File '{name}' is not yet available.")));
         }
-        if state == "archived" {
-            row.state = state;
-        }
+        row.state = stored;
         Ok(row)
     }
 
     /// A known mapping.
     pub(super) fn known_mapping(&self, value: &Json) -> Checked<FileRow> {
         let row = self.known_file(value)?;
-        if !is_mapping_name(&row.name) {
+        if row.kind != "mapping" {
             return Err(RpcError::check(
                 "UnknownMappingError",
-                format!("Mapping parameter {} is not a known CRDS mapping file.", repr(&row.name)),
+                format!("Mapping parameter '{}' is not a known CRDS mapping file.", row.name),
             ));
         }
         Ok(row)
@@ -112,10 +105,10 @@ impl Rpc<'_> {
     /// A known reference.
     pub(super) fn known_reference(&self, value: &Json) -> Checked<FileRow> {
         let row = self.known_file(value)?;
-        if is_mapping_name(&row.name) {
+        if row.kind != "reference" {
             return Err(RpcError::check(
                 "UnknownReferenceError",
-                format!("Reference parameter {} is not a known CRDS reference file.", repr(&row.name)),
+                format!("Reference parameter '{}' is not a known CRDS reference file.", row.name),
             ));
         }
         Ok(row)
@@ -125,10 +118,7 @@ impl Rpc<'_> {
     pub(super) fn glob<'j>(&self, value: &'j Json) -> Checked<&'j str> {
         let text = value.as_str().ok_or_else(RpcError::no_text)?;
         if !whole(text, "_.*+()-[]", 128) {
-            return Err(RpcError::check(
-                "BadListGlobError",
-                format!("Illegal glob pattern, not permitted {}", repr(text)),
-            ));
+            return Err(RpcError::check("BadListGlobError", format!("Illegal glob pattern, not permitted '{text}'")));
         }
         Ok(text)
     }
@@ -142,7 +132,7 @@ impl Rpc<'_> {
         let mut header = Vec::with_capacity(members.len());
         for (key, value) in members {
             if !whole(key, "_-.", 256) {
-                return Err(bad(format!("Bad key in header {}", repr(key))));
+                return Err(bad(format!("Bad key in header {key}")));
             }
             match value {
                 Json::Str(text) if one_line(text, 256) => {
@@ -150,8 +140,8 @@ impl Rpc<'_> {
                 }
                 Json::Str(_) | Json::Null | Json::List(_) | Json::Object(_) => {
                     return Err(bad(format!(
-                        "Bad value in header... not a str, int, float, or bool, or illegal str: {}",
-                        repr(&value.str())
+                        "Bad value in header... not a str, int, float, or bool, or illegal str: '{}'",
+                        value.str()
                     )));
                 }
                 // In spite of what the text above says.
@@ -175,11 +165,11 @@ impl Rpc<'_> {
         let mut types = Vec::with_capacity(items.len());
         for item in items {
             let Json::Str(text) = item else {
-                return Err(bad(format!("Non-string reftype: {}", repr(&item.str()))));
+                return Err(bad(format!("Non-string reftype: '{}'", item.str())));
             };
             let lower = text.to_lowercase();
             if !known.contains(&lower.as_str()) {
-                return Err(bad(format!("Reftype {} is not a known reference type.", repr(&python::repr_list(known)))));
+                return Err(bad(format!("Reftype '{}' is not a known reference type.", python::repr_list(known))));
             }
             types.push(lower);
         }
@@ -194,9 +184,8 @@ impl Rpc<'_> {
             return Err(RpcError::check(
                 "InvalidInstrumentError",
                 format!(
-                    "Mismatch between requested instrument {} and server instruments {}",
-                    repr(&lower),
-                    repr(&python::repr_list(known))
+                    "Mismatch between requested instrument '{lower}' and server instruments '{}'",
+                    python::repr_list(known)
                 ),
             ));
         }
@@ -224,8 +213,7 @@ impl Rpc<'_> {
             .iter()
             .map(|item| match item {
                 Json::Str(text) if self.legal_dataset_id(text) => Ok(text.to_uppercase()),
-                Json::Str(_) => Err(bad("Expected datasets to be official id strings.")),
-                _ => Err(RpcError::no_text()),
+                _ => Err(bad("Expected datasets to be official id strings.")),
             })
             .collect()
     }
@@ -237,12 +225,12 @@ impl Rpc<'_> {
             .iter()
             .map(|(id, header)| {
                 if !self.legal_dataset_id(id) && !legal_file_name(id) {
-                    return Err(RpcError::check("InvalidDatasetIds", format!("Bad dataset id: {}", repr(id))));
+                    return Err(RpcError::check("InvalidDatasetIds", format!("Bad dataset id: '{id}'")));
                 }
                 let header = self.header(header).map_err(|err| {
                     RpcError::check(
                         "InvalidHeaderError",
-                        format!("Invalid header at dataset id {} : {}", repr(id), repr(&err.text)),
+                        format!("Invalid header at dataset id '{id}' : '{}'", err.text),
                     )
                 })?;
                 Ok((id.clone(), header))
@@ -256,33 +244,41 @@ impl Rpc<'_> {
             Json::Bool(b) => Ok(*b),
             Json::Str(text) if matches!(text.as_str(), "True" | "TRUE" | "true") => Ok(true),
             Json::Str(text) if matches!(text.as_str(), "False" | "FALSE" | "false" | "nil") => Ok(false),
+            // The words are keys of a Python dict, where one and zero are the same keys as true and false.
+            Json::Int(text) if text == "1" || text == "0" => Ok(text == "1"),
+            Json::Float(x) if *x == 1.0 || *x == 0.0 => Ok(*x == 1.0),
+            Json::List(_) | Json::Object(_) => {
+                Err(RpcError::other(format!("unhashable type: '{}'", value.type_name())))
+            }
             _ => Err(RpcError::other("Invalid boolean value.")),
         }
     }
 
-    /// A moment since when; null = 1900. Gives `YYYY-MM-DD HH:MM:SS`.
+    /// A moment since when; null = 1900. Gives it with a blank for the `T`, else as it came.
     pub(super) fn since(&self, value: &Json) -> Checked<String> {
-        let text = match value {
+        let moment = match value {
             Json::Null => return Ok("1900-01-01 00:00:00".to_owned()),
-            Json::Str(text) => text,
-            _ => return Err(RpcError::no_text()),
+            other => other.as_str().and_then(since_text),
         };
-        since_text(text).ok_or_else(|| {
+        moment.ok_or_else(|| {
             RpcError::check(
                 "InvalidDateFormat",
-                format!("Invalid date/time specification: {} should be YYYY-MM-DDTHH:MM:SS", repr(text)),
+                format!("Invalid date/time specification: '{}' should be YYYY-MM-DDTHH:MM:SS", value.str()),
             )
         })
     }
 
     /// Names of files, or null.
     pub(super) fn file_list(&self, value: &Json) -> Checked<Option<Vec<String>>> {
+        let bad = || RpcError::check("InvalidFileList", "Expected list of filenames or None.");
         match value {
             Json::Null => Ok(None),
-            Json::List(items) => {
-                items.iter().map(|item| self.file_name(item).map(str::to_owned)).collect::<Checked<_>>().map(Some)
-            }
-            _ => Err(RpcError::check("InvalidFileList", "Expected list of filenames or None.")),
+            Json::List(items) => items
+                .iter()
+                .map(|item| item.as_str().filter(|name| legal_file_name(name)).map(str::to_owned).ok_or_else(bad))
+                .collect::<Checked<_>>()
+                .map(Some),
+            _ => Err(bad()),
         }
     }
 
@@ -295,8 +291,8 @@ impl Rpc<'_> {
                 .iter()
                 .map(|item| match item {
                     Json::Str(text) if whole(text, "_", 64) => Ok(text.clone()),
-                    Json::Str(_) => Err(RpcError::check("InvalidFileList", TEXT)),
-                    _ => Err(RpcError::no_text()),
+                    // Another name than for what is no list at all.
+                    _ => Err(RpcError::check("InvalidFileList", TEXT)),
                 })
                 .collect::<Checked<_>>()
                 .map(Some),
@@ -305,23 +301,18 @@ impl Rpc<'_> {
     }
 }
 
-/// `YYYY-MM-DD`, `T` or blanks, `HH:MM:SS`, a real moment.
+/// `YYYY-MM-DD`, `T` or blanks, `HH:MM:SS`, a real moment; each `T` becomes a blank.
 fn since_text(text: &str) -> Option<String> {
-    let (date, rest) = text.split_at_checked(10)?;
-    let time = match rest.strip_prefix('T') {
-        Some(time) => time,
-        None => {
-            let time = rest.trim_start_matches([' ', '\t']);
-            (time.len() < rest.len()).then_some(time)?
-        }
-    };
+    let spaced = text.replace('T', " ");
+    let (date, rest) = spaced.split_at_checked(10)?;
+    let time = rest.trim_start();
     let shape = |text: &str, pattern: &str| {
         text.len() == pattern.len()
             && text.bytes().zip(pattern.bytes()).all(|(c, p)| if p == b'd' { c.is_ascii_digit() } else { c == p })
     };
-    if !shape(date, "dddd-dd-dd") || !shape(time, "dd:dd:dd") {
+    if time.len() == rest.len() || !shape(date, "dddd-dd-dd") || !shape(time, "dd:dd:dd") {
         return None;
     }
     super::super::clock::parse(&format!("{date} {time}"))?;
-    Some(format!("{date} {time}"))
+    Some(spaced)
 }

@@ -91,9 +91,8 @@ impl Rpc<'_> {
             return Err(RpcError::check(
                 "MismatchedContextError",
                 format!(
-                    "Requested context {} doesn't match the observatory {} supported by this server.   Switch servers or contexts.",
-                    repr(&name),
-                    repr(self.obs())
+                    "Requested context '{name}' doesn't match the observatory '{}' supported by this server.   Switch servers or contexts.",
+                    self.obs()
                 ),
             ));
         }
@@ -102,16 +101,17 @@ impl Rpc<'_> {
 
     /// Steps 1 to 3: which mapping a specifier stands for.
     fn resolve(&self, value: &Json) -> Result<String, RpcError> {
-        let text = value.as_str().ok_or_else(RpcError::no_text)?;
-        if is_mapping_name(text) {
+        if let Some(text) = value.as_str()
+            && is_mapping_name(text)
+        {
             return Ok(text.to_owned());
         }
-        let Some(spec) = take_apart(text, self.era()) else {
+        let Some(spec) = value.as_str().and_then(|text| take_apart(text, self.era())) else {
             return Err(RpcError::check(
                 "UnknownContextError",
                 format!(
-                    "Context parameter {} is not a .pmap, .imap, or .rmap file or a valid date based context specification.",
-                    repr(text)
+                    "Context parameter '{}' is not a .pmap, .imap, or .rmap file or a valid date based context specification.",
+                    value.str()
                 ),
             ));
         };
@@ -129,16 +129,18 @@ impl Rpc<'_> {
             self.at_date(spec.date)?
         };
         let Some(instrument) = spec.instrument else { return Ok(pmap) };
+        // The pmap is loaded before the instrument is looked at.
+        self.server.rules.load(&pmap)?;
         let bad = |text: String| RpcError::check("InvalidDateBasedContext", text);
         if !vocabulary::instruments(self.obs(), self.era()).contains(&instrument) {
-            return Err(bad(format!("Bad instrument {} in CRDS date based context specification.", repr(instrument))));
+            return Err(bad(format!("Bad instrument '{instrument}' in CRDS date based context specification.")));
         }
         let imap = self.entry(&pmap, instrument)?.ok_or_else(|| {
             RpcError::other(format!("Unknown instrument {} for context {}", repr(instrument), repr(&pmap)))
         })?;
         let Some(filekind) = spec.filekind else { return Ok(imap) };
         if !vocabulary::types(self.obs()).contains(&filekind) {
-            return Err(bad(format!("Bad reftype {} in  CRDS date based context specification.", repr(filekind))));
+            return Err(bad(format!("Bad reftype '{filekind}' in  CRDS date based context specification.")));
         }
         let rmap = self
             .entry(&imap, filekind)?
@@ -165,7 +167,7 @@ impl Rpc<'_> {
             let symbols = if self.era() == Era::Y2014 { "edit | operational" } else { "operational | edit | versions" };
             return Err(RpcError::check(
                 "InvalidDateBasedContext",
-                format!("Invalid context date/time format {} should be YYYY-MM-DDTHH:MM:SS | {symbols}", repr(date)),
+                format!("Invalid context date/time format '{date}' should be YYYY-MM-DDTHH:MM:SS | {symbols}"),
             ));
         };
         let newest_first = self.operational_history()?;
@@ -176,26 +178,27 @@ impl Rpc<'_> {
             .ok_or_else(|| {
                 RpcError::check(
                     "UnknownContextError",
-                    format!("No CRDS context found corresponding to (prior to) date {}", repr(date)),
+                    format!("No CRDS context found corresponding to (prior to) date '{date}'"),
                 )
             })
     }
 
-    /// Operational history, newest first.
+    /// Operational history of this observatory, newest first; of rows of one moment the higher name first.
     pub(super) fn operational_history(&self) -> Result<Vec<super::super::catalog::HistoryRow>, RpcError> {
-        let mut rows: Vec<_> =
-            self.server.catalogue.history()?.into_iter().filter(|row| row.state == "operational").collect();
-        rows.sort_by(|a, b| (&b.start_date, b.id).cmp(&(&a.start_date, a.id)));
+        let own = |context: &str| context.split(['_', '.']).next() == Some(self.obs());
+        let mut rows = self.server.catalogue.history()?;
+        rows.retain(|row| row.state == "operational" && own(&row.context));
+        rows.sort_by(|a, b| (&b.start_date, &b.context).cmp(&(&a.start_date, &a.context)));
         Ok(rows)
     }
 
     pub(super) fn get_context_by_date(&self, date: &Json, observatory: &Json) -> Outcome {
+        self.observatory_or_own(observatory)?;
         let name = match self.context(date) {
             // 2019 answers an N/A type with these three characters.
             Err(err) if self.era() != Era::Y2014 && err.text.contains("'is N/A for'") => "N/A".to_owned(),
             other => other?,
         };
-        self.observatory_or_own(observatory)?;
         let mut text = String::new();
         write_text(&name, &mut text);
         Ok(Answer(text))

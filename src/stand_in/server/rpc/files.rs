@@ -6,7 +6,12 @@ use base64::Engine;
 use serde_json::json;
 
 use super::{
-    super::{Era, catalog::FileRow, clock, rules_store::is_mapping_name},
+    super::{
+        Era,
+        catalog::{FileRow, Shown},
+        clock,
+        rules_store::is_mapping_name,
+    },
     Answer, Outcome, Rpc, RpcError,
     json::{Json, write_text},
 };
@@ -74,16 +79,29 @@ impl Rpc<'_> {
         if self.era() == Era::Y2014 { &FIELDS[..24] } else { &FIELDS }
     }
 
+    /// What a record shows for a field without a value.
+    fn missing(&self, field: &str) -> &'static str {
+        match field {
+            "activation_date" => "2050-01-01 00:00:00",
+            "useafter_date" => self.server.dialect().no_useafter,
+            "sha1sum" => "none",
+            // A number cannot be an empty text; this is what a file has that was never measured.
+            "size" => "-1",
+            _ => "",
+        }
+    }
+
     /// The text of a field as a record shows it, with the stand-ins for what is missing; not yet in lower case.
     fn shown<'r>(&self, row: &'r FileRow, field: &str) -> Cow<'r, str> {
         let flag = |b: bool| Cow::Borrowed(if b { "true" } else { "false" });
         match field {
             "blacklisted" => flag(row.blacklisted),
             "rejected" => flag(row.rejected),
-            "activation_date" => date(&row.activation_date, "2050-01-01 00:00:00"),
-            "useafter_date" => date(&row.useafter_date, self.server.dialect().no_useafter),
-            "delivery_date" => date(&row.delivery_date, ""),
-            "sha1sum" if row.sha1sum.is_empty() => Cow::Borrowed("none"),
+            "activation_date" => date(&row.activation_date, self.missing(field)),
+            "useafter_date" => date(&row.useafter_date, self.missing(field)),
+            "delivery_date" => date(&row.delivery_date, self.missing(field)),
+            "sha1sum" if row.sha1sum.is_empty() => Cow::Borrowed(self.missing(field)),
+            "size" if row.size.is_none() => Cow::Borrowed(self.missing(field)),
             other => match row.text(other) {
                 Some(text) => Cow::Borrowed(text),
                 None => Cow::Owned(row.field(other).unwrap_or_default()),
@@ -111,11 +129,11 @@ impl Rpc<'_> {
                 return Err(refusal);
             }
             let context = self.context(observatory)?;
+            self.server.rules.load(&context)?;
             if self.era() == Era::Y2014 {
                 // The branch for contexts uses an attribute on a text.
                 return Err(RpcError::no_attribute("unicode", "observatory"));
             }
-            drop(context);
         }
         let row = self.known_file(file)?;
         let mut text = String::new();
@@ -127,10 +145,10 @@ impl Rpc<'_> {
         let observatory = self.observatory(observatory)?;
         let files = self.file_list(files)?;
         let asked = self.field_list(fields)?;
-        let fields: Vec<&str> = match &asked {
+        let fields: Vec<&'static str> = match &asked {
             None => self.fields().to_vec(),
             Some(names) => {
-                let mut fields: Vec<&str> = Vec::new();
+                let mut fields: Vec<&'static str> = Vec::new();
                 for name in names {
                     if let Some(field) = self.fields().iter().find(|f| **f == name)
                         && !fields.contains(field)
@@ -141,6 +159,10 @@ impl Rpc<'_> {
                 fields
             }
         };
+        // The names of the fields are those of the first file in the catalogue.
+        if asked.is_none() && !self.server.catalogue.has_files(&observatory)? {
+            return Err(RpcError::other("list index out of range"));
+        }
         let faults = self.server.config.dirs.faults.exists();
         let mut text = String::from("{");
         let mut entry = |name: &str, row: Option<&FileRow>| {
@@ -156,25 +178,12 @@ impl Rpc<'_> {
         };
         match files {
             None => {
-                for row in self.server.catalogue.files()?.iter().filter(|row| row.observatory == observatory) {
-                    entry(&row.name, Some(row));
-                }
+                self.whole_map(&observatory, &fields, &mut text)?;
             }
             Some(mut names) => {
                 let mut seen = std::collections::HashSet::new();
                 names.retain(|name| seen.insert(name.clone()));
-                // One question per file is dear for a long list, reading everything for a short one.
-                let known: HashMap<String, FileRow> = if names.len() > 200 {
-                    self.server.catalogue.files()?.into_iter().map(|row| (row.name.clone(), row)).collect()
-                } else {
-                    let mut known = HashMap::new();
-                    for name in &names {
-                        if let Some(row) = self.server.catalogue.file(name)? {
-                            known.insert(name.clone(), row);
-                        }
-                    }
-                    known
-                };
+                let known = self.rows_of(&observatory, names.iter())?;
                 for name in &names {
                     entry(name, known.get(name));
                 }
@@ -182,6 +191,65 @@ impl Rpc<'_> {
         }
         text.push('}');
         Ok(Answer(text))
+    }
+
+    /// The entries of every file of the observatory.
+    fn whole_map(&self, observatory: &str, fields: &[&'static str], out: &mut String) -> Result<(), RpcError> {
+        let catalogue = &self.server.catalogue;
+        let shown: Vec<Shown> =
+            fields.iter().map(|field| Shown { column: field, missing: self.missing(field) }).collect();
+        let faults = self.server.config.dirs.faults.exists();
+        // Rows of the kind that the database cannot write are few, as a rule; the text is cut where they belong.
+        let mut by_hand: Vec<(String, String)> = Vec::new();
+        catalogue.records(observatory, &shown, |name, record| {
+            if out.len() > 1 || !by_hand.is_empty() {
+                out.push_str(", ");
+            }
+            write_text(name, out);
+            match record.filter(|_| !faults) {
+                Some(record) => {
+                    out.push_str(": {");
+                    out.push_str(record);
+                    out.push('}');
+                }
+                None => {
+                    out.push_str(": ");
+                    by_hand.push((std::mem::take(out), name.to_owned()));
+                }
+            }
+        })?;
+        let known = self.rows_of(observatory, by_hand.iter().map(|(_, name)| name))?;
+        let mut text = String::new();
+        for (before, name) in by_hand {
+            text.push_str(&before);
+            match known.get(&name).filter(|_| !faults || !self.server.faulty_for("metadata_missing", &name)) {
+                Some(row) => self.record(row, fields, &mut text),
+                None => write_text("NOT FOUND", &mut text),
+            }
+        }
+        out.insert_str(0, &text);
+        Ok(())
+    }
+
+    /// The rows of an observatory's files, as far as they are catalogued. One question per file is dear for a long list,
+    /// reading everything for a short one.
+    fn rows_of<'n>(
+        &self,
+        observatory: &str,
+        names: impl ExactSizeIterator<Item = &'n String>,
+    ) -> Result<HashMap<String, FileRow>, RpcError> {
+        let catalogue = &self.server.catalogue;
+        let own = |row: &FileRow| row.observatory == observatory;
+        if names.len() > 200 {
+            return Ok(catalogue.files()?.into_iter().filter(own).map(|row| (row.name.clone(), row)).collect());
+        }
+        let mut known = HashMap::new();
+        for name in names {
+            if let Some(row) = catalogue.file(name)?.filter(own) {
+                known.insert(name.clone(), row);
+            }
+        }
+        Ok(known)
     }
 
     pub(super) fn file_exists(&self, file: &Json) -> Outcome {
@@ -194,13 +262,17 @@ impl Rpc<'_> {
     }
 
     pub(super) fn get_url(&self, context: &Json, file: &Json) -> Outcome {
-        self.context(context)?;
-        Ok(self.url(self.file_name(file)?))
+        let context = self.context(context)?;
+        let name = self.file_name(file)?;
+        // Loaded only to learn its observatory, but a context that does not load has no address to give.
+        self.server.rules.load(&context)?;
+        Ok(self.url(name))
     }
 
     pub(super) fn get_known_url(&self, context: &Json, file: &Json, mapping: bool) -> Outcome {
-        self.context(context)?;
+        let context = self.context(context)?;
         let row = if mapping { self.known_mapping(file)? } else { self.known_reference(file)? };
+        self.server.rules.load(&context)?;
         Ok(self.url(&row.name))
     }
 
@@ -222,8 +294,9 @@ impl Rpc<'_> {
     }
 
     pub(super) fn get_reference_names(&self, context: &Json) -> Outcome {
-        self.cached("get_reference_names", &[context], || {
-            let context = self.context(context)?;
+        // Checked at every question; only what lies below is remembered.
+        let context = self.context(context)?;
+        self.cached("get_reference_names", &[&Json::Str(context.clone())], || {
             Ok(json!(self.server.rules.references(&context)?).into())
         })
     }

@@ -31,7 +31,8 @@ impl Rpc<'_> {
         let catalogue = &server.catalogue;
         let context =
             |kind: &str| -> Result<Value, RpcError> { Ok(Value::String(catalogue.context(kind)?.unwrap_or_default())) };
-        let mut bad: Vec<String> = catalogue.rejected_files()?.into_iter().map(|row| row.name).collect();
+        let mut bad: Vec<String> =
+            catalogue.rejected_files()?.into_iter().filter(|row| row.observatory == obs).map(|row| row.name).collect();
         bad.extend(server.fault("rejected_in_default").iter().flat_map(|t| t.split_whitespace()).map(str::to_owned));
         let mut info = Map::new();
         let mut put = |key: &str, value: Value| drop(info.insert(key.to_owned(), value));
@@ -121,8 +122,8 @@ impl Rpc<'_> {
     pub(super) fn get_default_context(&self, observatory: &Json, state: Option<&Json>) -> Outcome {
         let null = Json::Null;
         let args: Vec<&Json> = std::iter::once(observatory).chain(state).collect();
+        self.observatory_or_own(observatory)?;
         self.cached("get_default_context", &args, || {
-            self.observatory_or_own(observatory)?;
             let kind = match state.unwrap_or(&null) {
                 Json::Null => "operational",
                 Json::Str(text) => match text.as_str() {
@@ -147,8 +148,8 @@ impl Rpc<'_> {
     }
 
     pub(super) fn get_context_history(&self, observatory: &Json) -> Outcome {
-        self.cached("get_context_history", &[observatory], || {
-            self.observatory(observatory)?;
+        self.observatory(observatory)?;
+        self.cached("get_context_history", &[], || {
             let rows: Vec<Value> = self
                 .operational_history()?
                 .into_iter()

@@ -14,11 +14,10 @@ use super::{
 impl Rpc<'_> {
     pub(super) fn push_remote_context(&self, observatory: &Json, kind: &Json, key: &Json, context: &Json) -> Outcome {
         let observatory = self.observatory(observatory)?;
-        let kind = kind.as_str().ok_or_else(RpcError::no_text)?;
-        let known = kind == "operational" || (self.era() == super::super::Era::Now && kind == "latest");
-        if !known {
+        let now = self.era() == super::super::Era::Now;
+        let Some(kind) = kind.as_str().filter(|kind| *kind == "operational" || (now && *kind == "latest")) else {
             return Err(RpcError::check("UnpushableContextKind", "The specified context kind is invalid."));
-        }
+        };
         // "Checks observatory, kind, context, key" (WP 1.7): the context before the key.
         let pmap = self.context(context)?;
         let key = key.as_str().ok_or_else(RpcError::no_text)?;
@@ -29,6 +28,10 @@ impl Rpc<'_> {
             return Err(RpcError::other("Pushed context is not a valid .pmap name."));
         }
         let stored_kind = if kind == "latest" { "operational" } else { kind };
+        let rows = self.server.catalogue.remote_contexts()?;
+        the_only(
+            rows.iter().filter(|row| row.observatory == observatory && row.kind == stored_kind && row.key == key),
+        )?;
         if !self.server.catalogue.push_remote_context(&observatory, stored_kind, key, &pmap)? {
             return Err(no_remote());
         }
@@ -43,7 +46,7 @@ impl Rpc<'_> {
             return Err(RpcError::check("InvalidPipelineName", "The specified pipeline name is invalid."));
         }
         let rows = self.server.catalogue.remote_contexts()?;
-        let row = rows.iter().find(|row| row.observatory == observatory && row.name == name).ok_or_else(no_remote)?;
+        let row = the_only(rows.iter().filter(|row| row.observatory == observatory && row.name == name))?;
         Ok(json!(row.context).into())
     }
 
@@ -54,10 +57,7 @@ impl Rpc<'_> {
             _ => false,
         };
         if !known {
-            return Err(RpcError::check(
-                "InvalidUserError",
-                format!("The specified CRDS server username {} is invalid.", user.repr()),
-            ));
+            return Err(invalid_user(&user.repr()));
         }
         let dir = self.server.config.dirs.ingest.display();
         Ok(json!({
@@ -99,8 +99,8 @@ impl Rpc<'_> {
             return Err(RpcError::no_attribute(context.type_name(), "lower"));
         };
         let context = match context.to_lowercase().as_str() {
-            "none" | "null" => self.server.catalogue.context("versions")?.unwrap_or_default(),
-            other => other.to_owned(),
+            "none" | "null" => format!("{}-versions", self.obs()),
+            _ => context.clone(),
         };
         let context = self.context(&Json::Str(context))?;
         let keys = [
@@ -130,15 +130,19 @@ impl Rpc<'_> {
         }
     }
 
-    /// Rows of the audit log about catalogues, newest first, with the displayed status of each one's first file.
+    /// Rows of the audit log about catalogues, newest first by their dates' text, with the displayed status of each
+    /// one's first file. Every catalogue's first file is looked at, also where the answer leaves it out.
     pub(super) fn get_delivery_status(&self, since: &Json) -> Outcome {
         let since = self.since(since)?;
+        let mut rows: Vec<_> =
+            self.server.catalogue.actions()?.into_iter().filter(|row| row.filename.ends_with(".cat")).collect();
+        rows.sort_by(|a, b| a.date.cmp(&b.date));
         let mut out = Vec::new();
-        for row in self.server.catalogue.actions()?.into_iter().rev() {
-            if !row.filename.ends_with(".cat") || row.date.as_str() < since.as_str() {
+        for row in rows.into_iter().rev() {
+            let (files, status) = self.server.delivery(&row.filename)?;
+            if row.date.as_str() < since.as_str() {
                 continue;
             }
-            let (files, status) = self.server.delivery(&row.filename)?;
             out.push(json!({
                 "date": row.date, "action": row.action, "description": row.why, "files": files,
                 "catalog": row.filename, "status": status,
@@ -160,8 +164,7 @@ impl super::super::Server {
         let Ok(text) = fs::read_to_string(self.config.dirs.catalogs.join(base)) else {
             return Ok((Vec::new(), "delivery corrupt".to_owned()));
         };
-        let mut files: Vec<String> =
-            text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+        let mut files: Vec<String> = super::super::python::split_lines(&text).into_iter().map(str::to_owned).collect();
         files.sort();
         let row = match files.first() {
             Some(first) => self.catalogue.file(first)?,
@@ -172,6 +175,27 @@ impl super::super::Server {
             None => "delivery corrupt".to_owned(),
         };
         Ok((files, status))
+    }
+}
+
+/// The refusal of a user's name. What is said is itself read as a template, so that braces in a name trip it over.
+fn invalid_user(shown: &str) -> RpcError {
+    let text = format!("The specified CRDS server username {shown} is invalid.");
+    match super::super::python::format_nothing(&text) {
+        Ok(text) => RpcError::check("InvalidUserError", text),
+        Err(complaint) => RpcError::other(complaint),
+    }
+}
+
+/// The only row of a question that should have one answer, in Django's words if it has none or more.
+fn the_only<T>(mut rows: impl Iterator<Item = T>) -> Result<T, RpcError> {
+    let first = rows.next().ok_or_else(no_remote)?;
+    match rows.count() {
+        0 => Ok(first),
+        more => Err(RpcError::other(format!(
+            "get() returned more than one RemoteContextModel -- it returned {}!",
+            more + 1
+        ))),
     }
 }
 

@@ -377,7 +377,7 @@ impl Rpc<'_> {
     }
 }
 
-/// The key under which an answer is kept: the arguments' text without blanks and quotes, parentheses and commas turned
+/// The key under which an answer is kept: the arguments' text without blanks and single quotes, parentheses and commas turned
 /// into `_`. So a context with a blank after it finds the answer to the plain name (WP 1.7).
 fn memcached_key(name: &str, args: &[&Json]) -> String {
     let shown: Vec<String> = args.iter().map(|a| a.repr()).collect();
@@ -385,7 +385,7 @@ fn memcached_key(name: &str, args: &[&Json]) -> String {
     let mut key = format!("rpc {name} ");
     for c in format!("({}{comma})", shown.join(", ")).chars() {
         match c {
-            ' ' | '\'' | '"' => {}
+            ' ' | '\'' => {}
             '(' | ')' | ',' => key.push('_'),
             c => key.push(c),
         }

@@ -1,9 +1,18 @@
 //! FITS files as the CRDS client sees them: headers of all HDUs, table columns, small files of our own.
 //!
-//! The published Rust readers were tried first; they key their headers by keyword (repeats, blank keywords and the order
-//! of COMMENT and HISTORY are lost) and turn values into numbers of their own, while CRDS compares the *texts* that its
-//! Python library makes of them (RD 1.1). So this is a small reader of the parts that CRDS looks at. It never trusts a
-//! size that a file states: headers and tables are read within fixed limits, whatever lies between is skipped.
+//! Three published readers were tried on ordinary and hostile files (repeated and blank keywords, CONTINUE, values that
+//! cannot be parsed, cut tables, axes that overflow, foreign bytes at the end):
+//!
+//! * `fitrs` 0.5.0 loses numbers with a `D` exponent and cards after one that it cannot parse, and panics where axes
+//!   overflow;
+//! * `fitsrs` 0.4.1 keys its header by keyword, so repeats are lost, and panics there too;
+//! * `fitsio-pure` 0.25.0 keeps every card in order and never panicked, but gives no text of a value that it cannot parse
+//!   (Python fails on such a card when it is asked for, and only then), does not know HIERARCH, refuses a whole file whose
+//!   last table is cut, and silently drops a unit whose promised data are not there. A server must tell these apart: they
+//!   are certification errors with texts of their own (RD 7), while the headers before them still count.
+//!
+//! So this is a small reader of the parts that CRDS looks at. It never trusts a size that a file states: headers and
+//! tables are read within fixed limits, whatever lies between is skipped.
 
 mod card;
 mod header;

@@ -14,7 +14,7 @@ pub enum Era {
     Now,
 }
 
-/// The differences, one field each.
+/// The differences in what the server does, one field each; what only looks different is said where the page is written.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
     /// Log lines in stpipe style, `CRDS - INFO -  ` (SO 15.1).
@@ -43,11 +43,51 @@ pub struct Dialect {
     pub no_useafter: &'static str,
     /// Context kinds that Set Context knows, in the order of its select.
     pub context_kinds: &'static [&'static str],
+    /// Modes of the context selector (WP 3.1): today's clients know one more.
+    pub pmap_modes: &'static [&'static str],
+    /// Redirects name scheme and host (WP 3.1).
+    pub absolute_locations: bool,
+    /// An unexpected failure is a real HTTP 500, and no error page (WP 3.1).
+    pub failures_are_500: bool,
+    /// Form tokens are masked, so that no two pages show the same text.
+    pub masked_tokens: bool,
+    /// What the library adds to each cookie.
+    pub same_site: &'static str,
+    /// Any text ticks a check box, `False` too (WP 3.1).
+    pub any_text_ticks: bool,
+    /// The lock that counts is that of the login's instrument, and its loss is told (WP 3.6).
+    pub lock_of_login: bool,
+    /// The context selector marks what would be a step back (WP 3.10).
+    pub reversion_marks: bool,
+    /// Searches have a start and a stop date (WP 3.7).
+    pub dated_searches: bool,
+    /// A file name switches the other filters of a search off (WP 3.7).
+    pub name_alone: bool,
+    /// `browse_db` shows the uploaded name (WP 3.7).
+    pub uploaded_as_column: bool,
+    /// Name of the file part of an upload (WP 3.5).
+    pub upload_field: &'static str,
+    /// Lists of uploads stand in an object, with keys in camel case (WP 3.5).
+    pub wrapped_lists: bool,
+    /// Buttons of a confirmation; 2014's last one is sent by the page's script (WP 3.6).
+    pub buttons: &'static [&'static str],
+    /// A failed certification ends a submission before anything is named (WP 3.6).
+    pub certify_first: bool,
+    /// Without renaming, names must follow the rules of RD 6 (WP 3.6).
+    pub name_rules: bool,
+    /// HST references are renamed by time instead of by counter (WP 3.6).
+    pub time_names: bool,
+    /// `archiving-failed` is looked at again (WP 3.12).
+    pub rereads_failed: bool,
+    /// Half of a lock fails every request of its owner (B079, mended in 2018).
+    pub half_locks_fail: bool,
     /// Alphabet of dataset ids, one part, as in Python's `[...]`, and whether `:` may separate two.
     pub colon_ids: bool,
     /// Largest number of ids of `get_dataset_headers_by_id` (WP 1.7).
     pub max_headers_per_rpc: usize,
 }
+
+const PMAP_MODES: &[&str] = &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational"];
 
 const Y2014: Dialect = Dialect {
     stpipe_log: false,
@@ -63,6 +103,25 @@ const Y2014: Dialect = Dialect {
     login_makes_ingest_dir: false,
     no_useafter: "2050-01-01 00:00:00",
     context_kinds: &["operational", "edit"],
+    pmap_modes: PMAP_MODES,
+    absolute_locations: true,
+    failures_are_500: true,
+    masked_tokens: false,
+    same_site: "",
+    any_text_ticks: true,
+    lock_of_login: true,
+    reversion_marks: false,
+    dated_searches: false,
+    name_alone: false,
+    uploaded_as_column: false,
+    upload_field: "file",
+    wrapped_lists: false,
+    buttons: &["confirm", "cancel", "timeout"],
+    certify_first: false,
+    name_rules: false,
+    time_names: false,
+    rereads_failed: false,
+    half_locks_fail: true,
     colon_ids: false,
     max_headers_per_rpc: 5000,
 };
@@ -81,16 +140,39 @@ const Y2019: Dialect = Dialect {
     login_makes_ingest_dir: true,
     no_useafter: "1900-01-01 00:00:00",
     context_kinds: &["operational", "edit", "versions"],
+    pmap_modes: PMAP_MODES,
+    absolute_locations: false,
+    failures_are_500: false,
+    masked_tokens: true,
+    same_site: "; SameSite=Lax",
+    any_text_ticks: false,
+    lock_of_login: false,
+    reversion_marks: true,
+    dated_searches: true,
+    name_alone: true,
+    uploaded_as_column: true,
+    upload_field: "files",
+    wrapped_lists: true,
+    buttons: &["confirm", "cancel", "force"],
+    certify_first: true,
+    name_rules: true,
+    time_names: true,
+    rereads_failed: true,
+    half_locks_fail: false,
     colon_ids: true,
     max_headers_per_rpc: 1000,
 };
+
+const NOW: Dialect =
+    Dialect { pmap_modes: &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational", "pmap_latest"], ..Y2019 };
 
 impl Era {
     /// Its differences.
     pub fn dialect(self) -> &'static Dialect {
         match self {
             Self::Y2014 => &Y2014,
-            Self::Y2019 | Self::Now => &Y2019,
+            Self::Y2019 => &Y2019,
+            Self::Now => &NOW,
         }
     }
 

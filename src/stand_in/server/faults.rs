@@ -53,6 +53,8 @@ pub const KNOBS: &[Knob] = &[
     knob("failed_submission_stays", "", "leaves files and rows of a refused submission behind", "A025"),
     knob("confirm_twice", "", "lets one submission be confirmed again and again", "A026"),
     knob("hidden_rmap_errors", "", "shows a submission as ready although its new rules have errors", "B085"),
+    knob("locks_aged", "hours", "counts every lock as that much older", "B080"),
+    knob("counters_behind", "a number", "draws names that much too low, so that it has to draw again", "A023"),
     knob("uploads_full", "", "has no space for uploads", "B088"),
     knob("cross_device", "", "cannot hard-link from the ingest directory", "B089"),
     knob("escaped_upload_script", "", "escapes the script of the upload form", "B061"),

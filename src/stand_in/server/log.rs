@@ -57,6 +57,8 @@ pub trait LogSink: Send + Sync {
     fn message(&self, level: Level, text: &str);
     /// One answered request.
     fn access(&self, _access: &Access) {}
+    /// Something that outlives mirroring: a context that was set or pushed, at a local time (`meta_events.log`).
+    fn event(&self, _time: &str, _text: &str) {}
 }
 
 /// Says nothing.
@@ -72,30 +74,46 @@ pub fn prefixed(stpipe_style: bool, level: Level, text: &str) -> String {
     if stpipe_style { format!("CRDS - {level} -  {text}") } else { format!("CRDS  : {:<8} {text}", level.to_string()) }
 }
 
-/// Log files of a server that runs alone (`crds-stand-in serve`): application lines in `error_log`, requests in
-/// `ssl_access_log` and `ssl_request_log`, in the forms of SO 15.2. A line that cannot be written is dropped: the
-/// answer to a client is never lost over a full disk.
+/// Log files of a server that runs alone (`crds-stand-in serve`), named and formed as Apache's are (SO 15.2): application
+/// lines in `error_log` (2014) or `ssl_error_log` (mod_wsgi 4), requests in `ssl_access_log`, `ssl_request_log` and
+/// `xfor_request_log`, contexts that were set or pushed in `meta_events.log` (since 2018); `access_log` stays empty, because the port that takes requests logs elsewhere. A line that cannot
+/// be written is dropped: the answer to a client is never lost over a full disk.
 #[derive(Debug)]
 pub struct FileLog {
-    error_log: Mutex<File>,
-    access_log: Mutex<File>,
-    request_log: Mutex<File>,
+    application: Mutex<File>,
+    access: Mutex<File>,
+    request: Mutex<File>,
+    forwarded: Mutex<File>,
+    /// `meta_events.log`, which 2014 does not have.
+    events: Option<Mutex<File>>,
     stpipe_style: bool,
     zone: jiff::tz::TimeZone,
 }
 
 impl FileLog {
-    /// Opens the files in `dir` for appending.
+    /// Opens the files in `dir` for appending and notes the start.
     ///
     /// # Errors
     ///
     /// If one of the files cannot be opened.
     pub fn open(dir: &Path, stpipe_style: bool, zone: jiff::tz::TimeZone) -> io::Result<Self> {
         let open = |name: &str| OpenOptions::new().create(true).append(true).open(dir.join(name)).map(Mutex::new);
+        open("access_log")?;
+        let (main, secure) = (open("error_log")?, open("ssl_error_log")?);
+        let pid = std::process::id();
+        let started = if stpipe_style {
+            format!("[mpm_prefork:notice] [pid {pid}] AH00163: crds-stand-in configured -- resuming normal operations")
+        } else {
+            "[notice] crds-stand-in configured -- resuming normal operations".to_owned()
+        };
+        let now = jiff::Timestamp::now().to_zoned(zone.clone());
+        Self::write(&main, &format!("[{}] {started}\n", now.strftime(stamp(stpipe_style))));
         Ok(Self {
-            error_log: open("error_log")?,
-            access_log: open("ssl_access_log")?,
-            request_log: open("ssl_request_log")?,
+            application: if stpipe_style { secure } else { main },
+            access: open("ssl_access_log")?,
+            request: open("ssl_request_log")?,
+            forwarded: open("xfor_request_log")?,
+            events: stpipe_style.then(|| open("meta_events.log")).transpose()?,
             stpipe_style,
             zone,
         })
@@ -107,23 +125,37 @@ impl FileLog {
     }
 }
 
+/// How Apache 2.4 and 2.2 write the time of an error line.
+fn stamp(modern: bool) -> &'static str {
+    if modern { "%a %b %d %H:%M:%S.%6f %Y" } else { "%a %b %d %H:%M:%S %Y" }
+}
+
 impl LogSink for FileLog {
     fn message(&self, level: Level, text: &str) {
         let now = jiff::Timestamp::now().to_zoned(self.zone.clone());
+        let tag =
+            if self.stpipe_style { format!("[wsgi:error] [pid {}]", std::process::id()) } else { "[error]".to_owned() };
+        let head = format!("[{}] {tag}", now.strftime(stamp(self.stpipe_style)));
+        // Apache stamps every line; one call for all, so that those of two requests do not mix.
         let text = prefixed(self.stpipe_style, level, text);
-        let line = if self.stpipe_style {
-            format!("[{}] [wsgi:error] {text}\n", now.strftime("%a %b %d %H:%M:%S.%6f %Y"))
-        } else {
-            format!("[{}] [error] {text}\n", now.strftime("%a %b %d %H:%M:%S %Y"))
-        };
-        Self::write(&self.error_log, &line);
+        let lines: String = text.split('\n').map(|line| format!("{head} {line}\n")).collect();
+        Self::write(&self.application, &lines);
     }
 
     fn access(&self, access: &Access) {
         let stamp = jiff::Timestamp::now().to_zoned(self.zone.clone()).strftime("[%d/%b/%Y:%H:%M:%S %z]").to_string();
         let bytes = access.bytes.map_or_else(|| "-".to_owned(), |n| n.to_string());
-        let line = format!("{} - - {stamp} \"{}\" {} {bytes}\n", access.peer, access.request_line, access.status);
-        Self::write(&self.access_log, &line);
-        Self::write(&self.request_log, &format!("{stamp} {} - - \"{}\" {bytes}\n", access.peer, access.request_line));
+        let request = access.request_line.replace('\\', "\\\\").replace('"', "\\\"");
+        let (peer, status) = (&access.peer, access.status);
+        let from = access.forwarded_for.as_deref().unwrap_or("-");
+        Self::write(&self.access, &format!("{peer} - - {stamp} \"{request}\" {status} {bytes}\n"));
+        Self::write(&self.request, &format!("{stamp} {peer} - - \"{request}\" {bytes}\n"));
+        Self::write(&self.forwarded, &format!("{stamp} {peer} ({from}) \"{request}\" {bytes}\n"));
+    }
+
+    fn event(&self, time: &str, text: &str) {
+        if let Some(events) = &self.events {
+            Self::write(events, &format!("{time} {}\n", text.replace(['\n', '\r'], " ")));
+        }
     }
 }

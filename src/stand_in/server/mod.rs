@@ -77,6 +77,8 @@ pub struct Inner {
     engine: bestrefs::Engine,
     /// What the knob `stale_info` repeats.
     first_info: std::sync::OnceLock<String>,
+    /// Submissions that a request is confirming or cancelling now.
+    settling: std::sync::Mutex<std::collections::HashSet<String>>,
     /// What `system.describe` names the process by.
     process_id: uuid::Uuid,
 }
@@ -112,6 +114,7 @@ impl Server {
             archive: rpc::Archive::default(),
             engine: bestrefs::Engine::default(),
             first_info: std::sync::OnceLock::new(),
+            settling: std::sync::Mutex::default(),
             process_id: uuid::Uuid::new_v4(),
         })))
     }
@@ -165,26 +168,13 @@ async fn answer(
     axum::extract::State(server): axum::extract::State<Server>,
     request: axum::extract::Request,
 ) -> axum::response::Response {
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<std::net::SocketAddr>>()
-        .map_or_else(|| "-".to_owned(), |info| info.0.ip().to_string());
+    let mut access = record(&request);
     let https = request.uri().scheme_str() == Some("https");
-    let request_line = format!("{} {} {:?}", request.method(), request.uri(), request.version());
-    let Some(request) = http::receive(request, peer.clone(), https).await else {
+    let Some(request) = http::receive(request, access.peer.clone(), https).await else {
+        server.config.log.access(&access);
         return http::send(http::Response::html(413, "Request Entity Too Large"), false).await;
     };
     let head = request.method == "HEAD";
-    let header = |name: &str| request.header(name).map(str::to_owned);
-    let mut access = Access {
-        peer,
-        forwarded_for: header("x-forwarded-for"),
-        request_line,
-        status: 500,
-        bytes: None,
-        referer: header("referer"),
-        user_agent: header("user-agent"),
-    };
     let worker = server.clone();
     let response = tokio::task::spawn_blocking(move || worker.respond(&request))
         .await
@@ -193,4 +183,20 @@ async fn answer(
     access.bytes = (!head && !response.body.is_empty()).then(|| response.body.len());
     server.config.log.access(&access);
     http::send(response, head).await
+}
+
+/// What the access logs say of a request that is not answered yet: too large, until it was read.
+fn record(request: &axum::extract::Request) -> Access {
+    let peer = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>();
+    let header =
+        |name: &str| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    Access {
+        peer: peer.map_or_else(|| "-".to_owned(), |info| info.0.ip().to_string()),
+        forwarded_for: header("x-forwarded-for"),
+        request_line: format!("{} {} {:?}", request.method(), request.uri(), request.version()),
+        status: 413,
+        bytes: None,
+        referer: header("referer"),
+        user_agent: header("user-agent"),
+    }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::{
-    Era, Server,
+    Server,
     catalog::{CatalogueError, FileRow},
 };
 
@@ -38,15 +38,15 @@ impl Server {
     /// Whether a stored state is looked at again.
     fn pending(&self, state: &str) -> bool {
         matches!(state, "delivered" | "submitted" | "archiving")
-            || (state == "archiving-failed" && self.config.era != Era::Y2014)
+            || (state == "archiving-failed" && self.dialect().rereads_failed)
     }
 
     /// Stored states whose links are looked at.
     pub fn pending_states(&self) -> &'static [&'static str] {
-        if self.config.era == Era::Y2014 {
-            &["delivered", "submitted", "archiving"]
-        } else {
+        if self.dialect().rereads_failed {
             &["delivered", "submitted", "archiving", "archiving-failed"]
+        } else {
+            &["delivered", "submitted", "archiving"]
         }
     }
 

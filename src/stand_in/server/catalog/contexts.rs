@@ -189,4 +189,10 @@ impl Catalogue {
         );
         self.run("raise a counter", |conn| conn.execute(&sql, params![name, value]).map(drop))
     }
+
+    /// Sets a counter back by `count`, as a mirror that lost rows leaves it (a fault knob); never below zero.
+    pub fn lower_counter(&self, name: &str, count: u32) -> Result<(), CatalogueError> {
+        let sql = self.sql("UPDATE crds_{obs}_counters SET counter = max(counter - ?, 0) WHERE name = ?");
+        self.run("lower a counter", |conn| conn.execute(&sql, params![count, name]).map(drop))
+    }
 }

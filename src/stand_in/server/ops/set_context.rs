@@ -76,6 +76,8 @@ impl Server {
             details: &format!("{kind} context changed from {} to {}", repr(&old), repr(pmap)),
             named: true,
         })?;
+        let event = format!("{} set the {kind} context from {} to {}", repr(user), repr(&old), repr(pmap));
+        self.config.log.event(&self.now_text(), &event);
         self.drop_cached();
         Ok(Changed { kind: kind.to_owned(), old, new: pmap.to_owned() })
     }

@@ -17,6 +17,7 @@ pub fn admit(visit: &Visit, route: &Route) -> Result<(), Stop> {
         && !visit.path.starts_with("/lock_status")
         && !visit.path.starts_with("/jpoll")
     {
+        whole_lock(visit, &user.username)?;
         visit.server.refresh_lock(&user.username)?;
     }
     if needs.login && visit.user.is_none() {
@@ -36,12 +37,24 @@ pub fn admit(visit: &Visit, route: &Route) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Fails where 2014 does: on half of a user's lock.
+///
+/// # Errors
+///
+/// An unexpected failure.
+pub fn whole_lock(visit: &Visit, user: &str) -> Result<(), Stop> {
+    match visit.server.half_lock(user)? {
+        Some(object) => Err(Stop::failed(format!("DoesNotExist no lock {}", repr(&object)))),
+        None => Ok(()),
+    }
+}
+
 /// The lock test. 2014 remembers the instrument of the login and tells its loss; 2019 looks for the user's lock.
 fn locked(visit: &Visit) -> Result<(), Stop> {
     let Some(user) = &visit.user else { return Err(Stop::refused("You must log in.")) };
     let instrument = visit.locked_instrument()?;
     match instrument {
-        Some(instrument) if visit.is_2014() => {
+        Some(instrument) if visit.server.dialect().lock_of_login => {
             let held = visit.server.live_lock(&user.username)?;
             if held.is_some_and(|lock| lock.name == instrument) {
                 return Ok(());
@@ -60,8 +73,7 @@ fn locked(visit: &Visit) -> Result<(), Stop> {
 /// The redirect to the login page; the query string is percent-coded inside `next`, slashes are not.
 fn to_login(visit: &Visit) -> Stop {
     let location = format!("/login/?next={}", quote_next(visit));
-    let location = if visit.is_2014() { absolute(visit, &location) } else { location };
-    Stop::Answer(Box::new(Response::redirect(302, &location)))
+    Stop::Answer(Box::new(Response::redirect(302, &absolute(visit, &location))))
 }
 
 fn quote_next(visit: &Visit) -> String {
@@ -75,7 +87,7 @@ fn quote_next(visit: &Visit) -> String {
 
 /// 2014's library made every location absolute (WP 3.1).
 pub fn absolute(visit: &Visit, location: &str) -> String {
-    if !visit.is_2014() || location.contains("://") {
+    if !visit.server.dialect().absolute_locations || location.contains("://") {
         return location.to_owned();
     }
     let scheme = if visit.request.https { "https" } else { "http" };

@@ -16,8 +16,10 @@ pub enum Rule {
     Description,
     /// A person: letters, digits, `_ . @ , -`, blank, at most 128.
     Person,
-    /// One of some words, matched at the beginning; the last must end there if the words came from a select.
+    /// One of some words, matched at the beginning: what radio buttons and submits send.
     Words(&'static [&'static str]),
+    /// One of a select's words, matched at the beginning; only the last one must end there (WP 3.1).
+    Choice(&'static [&'static str]),
     /// As [`Rule::Words`] but with words that the server knows only when it runs.
     List(List),
     /// A pmap with a catalogue row in any state.
@@ -166,6 +168,7 @@ fn judge(facts: &dyn Facts, rule: Rule, value: &str) -> Verdict {
         Rule::Description => good_if((1..=2_000).contains(&length) && DESCRIPTION.is_match(value)),
         Rule::Person => good_if(PERSON.is_match(value)),
         Rule::Words(words) => good_if(words.iter().any(|word| value.starts_with(word))),
+        Rule::Choice(words) => good_if(begins_with_one(words, value)),
         Rule::List(list) => good_if(begins_with_one(&facts.words(list), value)),
         Rule::Pmap if PMAP.is_match(value) => match known(facts, value) {
             Verdict::Alone(reason) => Verdict::Alone(format!("Invalid pmap: {reason}")),
@@ -205,9 +208,9 @@ fn first_bad(mut verdicts: impl Iterator<Item = Verdict>) -> Verdict {
 }
 
 /// The pattern of a list is open at its end but for the last word.
-fn begins_with_one(words: &[String], value: &str) -> bool {
+fn begins_with_one<T: AsRef<str>>(words: &[T], value: &str) -> bool {
     match words.split_last() {
-        Some((last, others)) => value == last || others.iter().any(|word| value.starts_with(word.as_str())),
+        Some((last, others)) => value == last.as_ref() || others.iter().any(|word| value.starts_with(word.as_ref())),
         None => false,
     }
 }
@@ -220,10 +223,10 @@ fn known(facts: &dyn Facts, name: &str) -> Verdict {
 }
 
 /// Whether a check box counts as ticked: 2014 takes any text for yes, `False` included (WP 3.1).
-pub fn is_ticked(fields: &Fields, name: &str, is_2014: bool) -> bool {
+pub fn is_ticked(fields: &Fields, name: &str, any_text: bool) -> bool {
     match fields.get(name) {
         None | Some("") => false,
-        Some(_) if is_2014 => true,
+        Some(_) if any_text => true,
         Some(value) => !matches!(value.trim(), "False" | "false" | "FALSE" | "0" | "F" | ""),
     }
 }

@@ -125,8 +125,6 @@ const CS_OPERATIONAL: Field = Field::Context { operational: true };
 
 /// Grades of a change.
 pub const CHANGE_LEVELS: &[&str] = &["SEVERE", "MODERATE", "TRIVIAL"];
-/// Modes of the context selector.
-pub const PMAP_MODES: &[&str] = &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational"];
 /// Which dataset the best references page looks at.
 pub const DATASET_MODES: &[&str] = &["dataset_archive", "dataset_uploaded", "dataset_local"];
 
@@ -180,7 +178,7 @@ pub const SET_CONTEXT: Page = Page {
     action: "/set_default_context/",
     fields: &[Field::Select("context_type", Options::ContextKinds), CS, Field::Area("description")],
     checks: &[
-        check("context_type", Rule::Words(&["operational", "edit", "versions"])),
+        check("context_type", Rule::Choice(&["operational", "edit", "versions"])),
         check("description", Rule::Description),
     ],
     submit: "Set Default Context",
@@ -210,7 +208,7 @@ pub const MARK_BAD: Page = Page {
 const SUBMISSION_CHECKS: &[Check] = &[
     check("description", Rule::Description),
     check("creator", Rule::Person),
-    check("change_level", Rule::Words(CHANGE_LEVELS)),
+    check("change_level", Rule::Choice(CHANGE_LEVELS)),
 ];
 
 /// Mappings.
@@ -470,11 +468,3 @@ pub const REDCAT: &[(&str, &str)] = &[
     ("additional_considerations", "Anything else"),
     ("description", "Why the files are delivered"),
 ];
-
-/// Kinds that 2014's Set Context knows.
-pub const CONTEXT_KINDS_2014: Rule = Rule::Words(&["operational", "edit"]);
-
-/// Buttons of the confirmation page.
-pub const BUTTONS: &[&str] = &["confirm", "cancel", "force"];
-/// Buttons of 2014's; the page's own script sends the last.
-pub const BUTTONS_2014: &[&str] = &["confirm", "cancel", "timeout"];

@@ -28,9 +28,9 @@ mod textdiff;
 mod views;
 mod visit;
 
+use super::Server;
 use super::http::{Request, Response};
 use super::log::Level;
-use super::{Era, Server};
 use routes::{OnError, Route};
 use visit::{Stop, Visit};
 
@@ -67,13 +67,15 @@ fn respond(visit: &Visit) -> Response {
         if !visit.path.ends_with('/') && routes::find(&format!("{}/", visit.path), era).is_some() {
             let query =
                 if visit.request.query.is_empty() { String::new() } else { format!("?{}", visit.request.query) };
-            return Response::redirect(301, &format!("{}/{query}", visit.request.path));
+            let location = format!("{}/{query}", visit.request.path);
+            return Response::redirect(301, &access::absolute(visit, &location));
         }
         return Response::html(404, visit.frame().not_found());
     };
     let host = visit.request.header("host").unwrap_or_default();
     if let Some(reason) = csrf::refusal(visit.request, &visit.fields, host) {
-        return Response::html(403, page::forbidden(reason));
+        // The library's own page names no character set.
+        return Response::new(403).with_header("content-type", "text/html").with_body(page::forbidden(reason));
     }
     log_request(visit);
     let outcome = access::admit(visit, route).and_then(|()| (route.view)(visit, &captures));
@@ -90,7 +92,7 @@ fn stopped(visit: &Visit, route: &Route, captures: &[String], stop: Stop) -> Res
         Stop::Refused(text) => text,
         Stop::Failed(why) => {
             log_failure(visit.server, &why);
-            if visit.server.config.era == Era::Y2014 || route.fails_hard {
+            if visit.server.dialect().failures_are_500 || route.fails_hard {
                 return Response::html(500, page::FAILURE);
             }
             "internal server error".to_owned()

@@ -107,7 +107,7 @@ fn field(item: &Field, setting: &Setting, facts: &dyn Facts, out: &mut String) {
         }
         Field::Tick(name, first) => tick(name, first, setting, out),
         Field::Radio { name, value, pressed } => {
-            let pressed = if pressed { " checked" } else { "" };
+            let pressed = mark(setting, name, value, pressed);
             let _ = writeln!(out, "<p><input type=\"radio\" name=\"{name}\" value=\"{value}\"{pressed}> {value}</p>");
         }
         Field::File(name) => {
@@ -130,6 +130,12 @@ fn field(item: &Field, setting: &Setting, facts: &dyn Facts, out: &mut String) {
 
 fn labelled(name: &str, control: &str, out: &mut String) {
     let _ = writeln!(out, "<p><label>{}</label> {control}</p>", esc(&name.replace('_', " ")));
+}
+
+/// The mark of a pressed button: as typed when the form is shown again, else as the table says.
+fn mark(setting: &Setting, name: &str, value: &str, first: bool) -> &'static str {
+    let typed = setting.typed.as_ref().and_then(|typed| typed.get(name));
+    if typed.map_or(first, |typed| typed == value) { " checked" } else { "" }
 }
 
 /// The words of a select, in page order.
@@ -174,28 +180,30 @@ fn tick(name: &str, first: Box, setting: &Setting, out: &mut String) {
 /// The context selector (WP 3.1, 3.10).
 fn context_selector(operational_first: bool, setting: &Setting, out: &mut String) {
     let contexts = setting.contexts.clone().unwrap_or_default();
-    let (edit_mark, operational_mark) = if operational_first { ("", " checked") } else { (" checked", "") };
-    let row = |mode: &str, mark: &str, rest: &str| {
+    let row = |mode: &str, first: bool, rest: &str| {
+        let mark = mark(setting, "pmap_mode", mode, first);
         format!("<p><input type=\"radio\" name=\"pmap_mode\" value=\"{mode}\"{mark}> {rest}</p>\n")
     };
     out.push_str("<div class=\"select_pmap\">\n");
-    for (mode, mark, (name, label), title) in [
-        ("pmap_edit", edit_mark, &contexts.edit, "Edit Context"),
-        ("pmap_operational", operational_mark, &contexts.operational, "Operational Context"),
+    for (mode, first, (name, label), title) in [
+        ("pmap_edit", !operational_first, &contexts.edit, "Edit Context"),
+        ("pmap_operational", operational_first, &contexts.operational, "Operational Context"),
     ] {
         let hidden = format!("<input type=\"hidden\" name=\"{mode}\" value=\"{}\">", esc(name));
-        out.push_str(&row(mode, mark, &format!("{title} {hidden} {}", esc(label))));
+        out.push_str(&row(mode, first, &format!("{title} {hidden} {}", esc(label))));
     }
     let mut menu = "Recent <select name=\"pmap_menu\">".to_owned();
+    let chosen = setting.value("pmap_menu", "");
     for (name, label) in &contexts.menu {
-        let _ = write!(menu, "<option value=\"{}\">{}</option>", esc(name), esc(label));
+        let mark = if *name == chosen { " selected" } else { "" };
+        let _ = write!(menu, "<option value=\"{}\"{mark}>{}</option>", esc(name), esc(label));
     }
     menu.push_str("</select>");
-    out.push_str(&row("pmap_menu", "", &menu));
+    out.push_str(&row("pmap_menu", false, &menu));
     let text = esc(&setting.value("pmap_text", ""));
     out.push_str(&row(
         "pmap_text",
-        "",
+        false,
         &format!("User Specified <input type=\"text\" name=\"pmap_text\" value=\"{text}\">"),
     ));
     out.push_str("</div>\n");

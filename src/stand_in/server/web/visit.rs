@@ -160,7 +160,7 @@ impl<'a> Visit<'a> {
     /// If the catalogue cannot be read.
     pub fn locked_instrument(&self) -> Result<Option<String>, Stop> {
         let Some(user) = &self.user else { return Ok(None) };
-        if self.is_2014() {
+        if self.server.dialect().lock_of_login {
             return Ok(self.session.borrow().as_ref().and_then(|session| session.instrument.clone()));
         }
         Ok(self.server.live_lock(&user.username)?.map(|lock| lock.name))
@@ -186,7 +186,7 @@ impl<'a> Visit<'a> {
 
     /// Whether a check box is ticked.
     pub fn ticked(&self, name: &str) -> bool {
-        fields::is_ticked(&self.fields, name, self.is_2014())
+        fields::is_ticked(&self.fields, name, self.server.dialect().any_text_ticks)
     }
 
     /// The context selector's mode and context (WP 3.1): the server's own present values win over hidden fields.
@@ -195,10 +195,11 @@ impl<'a> Visit<'a> {
     ///
     /// The refusal of mode or context.
     pub fn context(&self) -> Result<(String, String), Stop> {
-        let mode = self.validate(fields::check("pmap_mode", fields::Rule::Words(super::forms::PMAP_MODES)))?;
+        let words = self.server.dialect().pmap_modes;
+        let mode = self.validate(fields::check("pmap_mode", fields::Rule::Words(words)))?;
         let context = match mode.as_str() {
             "pmap_edit" => self.present("edit")?,
-            "pmap_operational" => self.present("operational")?,
+            "pmap_operational" | "pmap_latest" => self.present("operational")?,
             // A mode that merely begins like one names a field that no form has.
             other => {
                 let Some(field) = ["pmap_menu", "pmap_text"].into_iter().find(|field| *field == other) else {
@@ -214,7 +215,7 @@ impl<'a> Visit<'a> {
     pub fn token(&self) -> String {
         self.token_shown.set(true);
         let secret = self.secret.borrow_mut().get_or_insert_with(csrf::new_secret).clone();
-        if self.is_2014() { secret } else { csrf::mask(&secret) }
+        if self.server.dialect().masked_tokens { csrf::mask(&secret) } else { secret }
     }
 
     /// Gives the visitor a new secret, as a login does (WP 3.1).
@@ -357,9 +358,9 @@ impl<'a> Visit<'a> {
         let date: String = row.delivery_date.chars().take(16).collect();
         let available = if self.server.available(row)? { "" } else { "*unavailable*" };
         let bad = if row.rejected || row.blacklisted { "*bad*" } else { "" };
-        // 2019 marks what would be a step back.
         let operational = self.server.catalogue.context("operational")?.unwrap_or_default();
-        let reversion = if !self.is_2014() && row.name < operational { "*reversion*" } else { "" };
+        let back = self.server.dialect().reversion_marks && row.name < operational;
+        let reversion = if back { "*reversion*" } else { "" };
         let words = [row.name.as_str(), &date, available, reversion, bad];
         Ok(words.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(" "))
     }
@@ -425,8 +426,8 @@ impl<'a> Visit<'a> {
         if self.token_shown.get()
             && let Some(secret) = self.secret.borrow().as_ref()
         {
-            let value = if self.is_2014() { secret.clone() } else { csrf::mask(secret) };
-            let same_site = if self.is_2014() { "" } else { "; SameSite=Lax" };
+            let value = if self.server.dialect().masked_tokens { csrf::mask(secret) } else { secret.clone() };
+            let same_site = self.server.dialect().same_site;
             answer = answer.with_header(
                 "set-cookie",
                 format!(
@@ -437,7 +438,7 @@ impl<'a> Visit<'a> {
                 ),
             );
         }
-        let same_site = if self.is_2014() { "" } else { "; SameSite=Lax" };
+        let same_site = self.server.dialect().same_site;
         match &*self.session_cookie.borrow() {
             SessionCookie::Untouched => {}
             SessionCookie::Set(key) => {

@@ -59,7 +59,7 @@ pub fn carry_out(job: &Job<'_>, delivery: &Delivery<'_>) -> Result<Delivered, Re
             let base = match mode {
                 _ if server.faulty("stale_base") => then.to_owned(),
                 "pmap_edit" => server.catalogue.context("edit")?.unwrap_or_default(),
-                "pmap_operational" => server.catalogue.context("operational")?.unwrap_or_default(),
+                "pmap_operational" | "pmap_latest" => server.catalogue.context("operational")?.unwrap_or_default(),
                 _ => then.to_owned(),
             };
             let text = format!("Resolved final derivation pmap from pmap_mode = {} as {}", repr(mode), repr(&base));

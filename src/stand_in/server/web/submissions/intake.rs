@@ -248,6 +248,9 @@ fn catalogue(job: &Job<'_>, new: &str, bytes: &[u8], place: &Path, row: FileRow)
 /// The next name of a kind: one more than the last, names that are there passed over (RD 6.2).
 pub fn next_name(job: &Job<'_>, instrument: &str, filekind: &str, extension: &str) -> Result<String, Refusal> {
     let counter = counter_name(job.observatory(), instrument, filekind, extension);
+    if let Some(behind) = job.server.fault("counters_behind").and_then(|number| number.trim().parse().ok()) {
+        job.server.catalogue.lower_counter(&counter, behind)?;
+    }
     loop {
         let serial = u32::try_from(job.server.catalogue.next_counter(&counter)?).unwrap_or(u32::MAX);
         let name = if [".pmap", ".imap", ".rmap"].contains(&extension) {
@@ -277,7 +280,7 @@ fn take_reference(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refu
     let (instrument, filekind) =
         names::properties(job.observatory(), name, header.as_ref()).map_err(|error| derived(&error))?;
     let extension = &name[name.rfind('.').unwrap_or(name.len())..];
-    let timed = job.observatory() == "hst" && !job.is_2014();
+    let timed = job.observatory() == "hst" && job.server.dialect().time_names;
     let new = match job.terms.auto_rename {
         false => name.to_owned(),
         true if timed => time_name(job, &instrument, &filekind, extension)?,

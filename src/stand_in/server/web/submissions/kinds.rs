@@ -62,7 +62,7 @@ pub fn mappings(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> 
             if !is_mapping(name) && (job.is_2014() || terms.auto_rename) {
                 return Err(Refusal::says(format!("Can't submit non-mapping file: {} using this page.", repr(name))));
             }
-            if !terms.auto_rename && !job.is_2014() {
+            if !terms.auto_rename && job.server.dialect().name_rules {
                 names::decompose(name).map_err(|error| super::derived(&error))?;
             }
         }
@@ -86,7 +86,7 @@ pub fn references(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -
             if is_mapping(name) {
                 return Err(Refusal::says(format!("Can't submit mapping file: {} using this page.", repr(name))));
             }
-            if !terms.auto_rename && !job.is_2014() && names::decompose(name).is_err() {
+            if !terms.auto_rename && job.server.dialect().name_rules && names::decompose(name).is_err() {
                 return Err(Refusal::says(format!(
                     "Invalid reference name {} unless auto-renaming is used.",
                     repr(name)
@@ -107,7 +107,7 @@ fn submit_files(job: &Job<'_>, submission: Submission, files: &[Upload]) -> Resu
     let (certified, failed) = certify::all(job, files, context)?;
     job.server.reached("submit.certified")?;
     let mut page = ready(job, submission);
-    if failed && !job.is_2014() {
+    if failed && job.server.dialect().certify_first {
         page.certified = certified;
         return Ok((Stored::Ready(page), BAD_FILES));
     }
@@ -148,7 +148,7 @@ pub fn batch(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> Res
                     repr(name)
                 )));
             }
-            if !terms.auto_rename && !job.is_2014() && names::decompose(name).is_err() {
+            if !terms.auto_rename && job.server.dialect().name_rules && names::decompose(name).is_err() {
                 return Err(Refusal::says(format!(
                     "Only CRDS-style and CDBS-style names can be accepted without renaming: {}",
                     repr(name)
@@ -159,7 +159,7 @@ pub fn batch(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> Res
         let (certified, failed) = certify::all(job, files, context)?;
         job.server.reached("submit.certified")?;
         let mut page = ready(job, Submission::Batch);
-        if failed && !job.is_2014() {
+        if failed && job.server.dialect().certify_first {
             page.certified = certified;
             return Ok((Stored::Ready(page), BAD_FILES));
         }

@@ -9,7 +9,7 @@ mod settle;
 
 pub use certify::certify_uploads;
 pub use kinds::{add, batch, create_contexts, delete, mappings, references};
-pub use settle::{Button, settle};
+pub use settle::{Button, already_settled, settle};
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

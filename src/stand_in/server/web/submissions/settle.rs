@@ -1,5 +1,7 @@
 //! Confirming, forcing and cancelling (WP 3.6).
 
+use std::sync::PoisonError;
+
 use super::super::stored::{Cancelled, Confirmed, Ready, Stored, Submission};
 use super::deliver::{self, Delivery};
 use super::{Job, Terms, Who, destroy, finish, page_path, store};
@@ -35,10 +37,17 @@ pub fn settle(
     button: &Button,
 ) -> Result<ResultRow, Refusal> {
     let modern = server.dialect().uuid_results;
-    let working = if modern { "finalizing" } else { "" };
     let again = server.faulty("confirm_twice");
-    if !again && !server.catalogue.change_disposition(&row.name, "", if modern { working } else { "settling" })? {
-        return Err(Refusal::says("This submission was already confirmed or cancelled."));
+    // 2014 writes the disposition last: until then only this process knows that somebody is at it.
+    let _turn = if again { None } else { Some(Turn::of(server, &row.name)?) };
+    let taken = match (again, modern) {
+        (true, _) => true,
+        (false, true) => server.catalogue.change_disposition(&row.name, "", "finalizing")?,
+        // Somebody may have settled it since the page was read.
+        (false, false) => server.catalogue.result(&row.name)?.is_some_and(|now| now.disposition.is_empty()),
+    };
+    if !taken {
+        return Err(already_settled());
     }
     server.drop_cached();
     let outcome = settled(server, who, row, ready, button);
@@ -51,12 +60,37 @@ pub fn settle(
                 server.push_done(channel, 1, &escape(&refusal.text))?;
             }
         }
-        // 2014 writes the disposition last: a failure leaves the buttons where they were.
-        Err(_) => {
-            server.catalogue.change_disposition(&row.name, "settling", "")?;
-        }
+        Err(_) => {}
     }
     outcome
+}
+
+/// The second click, whoever clicks.
+pub fn already_settled() -> Refusal {
+    Refusal::says("This submission was already confirmed or cancelled.")
+}
+
+/// One request's turn at a submission; the others are refused while it lasts.
+struct Turn<'a> {
+    server: &'a Server,
+    name: String,
+}
+
+impl<'a> Turn<'a> {
+    fn of(server: &'a Server, name: &str) -> Result<Self, Refusal> {
+        let mut settling = server.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        if settling.insert(name.to_owned()) {
+            Ok(Self { server, name: name.to_owned() })
+        } else {
+            Err(already_settled())
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.server.settling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
 }
 
 fn settled(server: &Server, who: &Who, row: &ResultRow, ready: &Ready, button: &Button) -> Result<ResultRow, Refusal> {
@@ -80,9 +114,9 @@ fn settled(server: &Server, who: &Who, row: &ResultRow, ready: &Ready, button: &
             (Stored::Confirmed(page), if *button == Button::Force { "forced" } else { "confirmed" })
         }
     };
-    let from = if server.dialect().uuid_results { "finalizing" } else { "settling" };
-    if !server.faulty("confirm_twice") {
-        server.catalogue.change_disposition(&row.name, from, disposition)?;
+    let from = if server.dialect().uuid_results { "finalizing" } else { "" };
+    if !server.faulty("confirm_twice") && !server.catalogue.change_disposition(&row.name, from, disposition)? {
+        return Err(already_settled());
     }
     store(server, &who.user, ready.submission.action(), &stored, "")
 }

@@ -43,7 +43,7 @@ pub fn admin(visit: &Visit, captures: &[String]) -> Outcome {
         return super::login::login(visit, &[]);
     }
     if !captures[0].ends_with('/') {
-        return Ok(Response::redirect(301, &format!("{}/", visit.request.path)));
+        return Ok(Response::redirect(301, &absolute(visit, &format!("{}/", visit.request.path))));
     }
     if !staff {
         let location = format!("/admin/login/?next={}", visit.request.path);

@@ -97,7 +97,7 @@ impl Filter {
     fn read(visit: &Visit) -> Result<Self, Stop> {
         let mut values = Vec::new();
         for check in RECENT_ACTIVITY.checks {
-            if visit.is_2014() && check.field.ends_with("_date") {
+            if !visit.server.dialect().dated_searches && check.field.ends_with("_date") {
                 values.push("*".to_owned());
             } else {
                 values.push(fields::validate(visit, &visit.fields, *check).map_err(Stop::Refused)?);
@@ -109,7 +109,7 @@ impl Filter {
         };
         let (start, stop) = period(&at("start_date"), &at("stop_date"))?;
         let filename = at("filename");
-        let by_name_only = !visit.is_2014() && filename != "*";
+        let by_name_only = visit.server.dialect().name_alone && filename != "*";
         let mut shown = Vec::new();
         if !by_name_only {
             for name in ["action", "instrument", "filekind", "extension", "deliverer_user", "start_date", "stop_date"] {

@@ -25,7 +25,7 @@ pub fn browse(visit: &Visit, captures: &[String]) -> Outcome {
     }
     let mut values = Vec::new();
     for check in BROWSE_DB.checks {
-        if visit.is_2014() && check.field.ends_with("_date") {
+        if !visit.server.dialect().dated_searches && check.field.ends_with("_date") {
             values.push("*".to_owned());
         } else {
             values.push(validate(visit, &visit.fields, *check).map_err(Stop::Refused)?);
@@ -38,7 +38,7 @@ pub fn browse(visit: &Visit, captures: &[String]) -> Outcome {
     let only_bad = visit.is_super() && visit.ticked("select_bad_files");
     let defects = visit.is_super() && visit.ticked("show_defects");
     let by_name = filename != "*";
-    let name_alone = by_name && !visit.is_2014();
+    let name_alone = by_name && visit.server.dialect().name_alone;
     let key = format!(
         "browse_db:{}:{}:{only_bad}:{defects}",
         values.join(":"),
@@ -108,7 +108,7 @@ fn whole(wanted: &str, value: &str) -> bool {
 /// Column titles by era and visitor (WP 3.7).
 fn columns(visit: &Visit, defects: bool) -> Vec<Value> {
     let mut titles = vec!["delivery date", "activation date", "useafter date", "name"];
-    if !visit.is_2014() {
+    if visit.server.dialect().uploaded_as_column {
         titles.push("uploaded as");
     }
     titles.extend(["aperture", "status", "description", "instrument", "reference type"]);
@@ -129,7 +129,7 @@ fn cells(visit: &Visit, row: &FileRow, state: &str, defects: bool) -> Vec<Value>
         common::seconds(&row.useafter_date),
         link(&row.name),
     ];
-    if !visit.is_2014() {
+    if visit.server.dialect().uploaded_as_column {
         out.push(esc(&row.uploaded_as));
     }
     out.extend([

@@ -1,8 +1,8 @@
 //! Default contexts, bad files, contexts from rmaps (WP 3.6).
 
-use super::super::fields::split_files;
-use super::super::forms::{self, MARK_BAD, SET_CONTEXT};
-use super::super::html::{browse, esc, table};
+use super::super::fields::{Check, Rule, split_files};
+use super::super::forms::{MARK_BAD, SET_CONTEXT};
+use super::super::html::{browse, esc, repr, table};
 use super::super::render;
 use super::super::visit::{Outcome, Stop, Visit};
 
@@ -12,12 +12,13 @@ pub fn set_default(visit: &Visit, _: &[String]) -> Outcome {
         return set_default_form(visit);
     }
     let (_, pmap) = visit.context()?;
-    let mut kind_check = SET_CONTEXT.checks[0];
-    if visit.is_2014() {
-        kind_check.rule = forms::CONTEXT_KINDS_2014;
-    }
-    let kind = visit.validate(kind_check)?;
+    let kinds = visit.server.dialect().context_kinds;
+    let kind = visit.validate(Check { rule: Rule::Choice(kinds), ..SET_CONTEXT.checks[0] })?;
     let description = visit.validate(SET_CONTEXT.checks[1])?;
+    // A kind that merely begins like one passes the field and has no row: the old site fails there (WP 3.1).
+    if !kinds.contains(&kind.as_str()) {
+        return Err(Stop::failed(format!("DoesNotExist no context of kind {}", repr(&kind))));
+    }
     let changed = visit.server.set_default_context(&visit.username(), &kind, &pmap, &description)?;
     let body = format!(
         "<h2>Set Default Context</h2>\n<h3 class=\"success\">Changed {} context from {} to {}</h3>\n",

@@ -9,7 +9,7 @@ use super::common;
 pub fn index(visit: &Visit, _: &[String]) -> Outcome {
     let mut body = "<div class=\"body_panel\">\n<h3>Operational References</h3>\n".to_owned();
     let pmap = visit.present("operational")?;
-    body.push_str(&super::table::instruments(visit, &pmap));
+    body.push_str(&common::diff_form(&super::table::instruments(visit, &pmap)));
     body.push_str("</div>\n<div class=\"body_panel\">\n<h3>Context History</h3>\n");
     body.push_str(&common::history_table(visit, Some(4), false, false)?);
     body.push_str("<p><a href=\"/display_context_history/\">more</a></p>\n</div>\n");

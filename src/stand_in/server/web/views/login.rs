@@ -65,6 +65,7 @@ fn log_in(visit: &Visit) -> Outcome {
     let known =
         if name.is_empty() || password.is_empty() { None } else { visit.server.authenticate(name, password)? };
     let Some(user) = known else { return login_page(visit, true) };
+    super::super::access::whole_lock(visit, &user.username)?;
     visit.rotate_token();
     if let Some(old) = visit.session.borrow().as_ref() {
         visit.server.end_session(&old.key)?;

@@ -1,7 +1,7 @@
 //! The pages of submissions and of their confirmation (WP 3.6, 3.10).
 
 use super::super::fields::{Rule, check, split_files};
-use super::super::forms::{self, ADD, BATCH, CREATE_CONTEXTS, DELETE, Page, SUBMIT_MAPPING, SUBMIT_REFERENCE};
+use super::super::forms::{ADD, BATCH, CREATE_CONTEXTS, DELETE, Page, SUBMIT_MAPPING, SUBMIT_REFERENCE};
 use super::super::html::repr;
 use super::super::stored::{Ready, Stored};
 use super::super::submissions::{self, Button, Terms, Upload, Who};
@@ -164,8 +164,7 @@ pub fn create(visit: &Visit, captures: &[String]) -> Outcome {
 
 /// `/submit_confirm/` (WP 3.6, "Checks in order").
 pub fn confirm(visit: &Visit, _: &[String]) -> Outcome {
-    let rule = if visit.is_2014() { Rule::Words(forms::BUTTONS_2014) } else { Rule::Words(forms::BUTTONS) };
-    let button = visit.validate(check("button", rule))?;
+    let button = visit.validate(check("button", Rule::Words(visit.server.dialect().buttons)))?;
     let id = visit.validate(check("results_id", Rule::ResultId))?;
     let channel = visit.channel()?;
     let row = display::find(visit, &id)?
@@ -173,10 +172,10 @@ pub fn confirm(visit: &Visit, _: &[String]) -> Outcome {
     let stored: Stored =
         serde_json::from_value(row.blob.clone()).map_err(|error| Stop::failed(format!("result {id}: {error}")))?;
     let Stored::Ready(ready) = stored else {
-        return Err(Stop::refused("This submission was already confirmed or cancelled."));
+        return Err(submissions::already_settled().into());
     };
     if !row.disposition.is_empty() && !visit.server.faulty("confirm_twice") {
-        return Err(Stop::refused("This submission was already confirmed or cancelled."));
+        return Err(submissions::already_settled().into());
     }
     let who = who(visit, Some(channel))?;
     let decision =

@@ -64,7 +64,7 @@ pub fn list(visit: &Visit, _: &[String]) -> Outcome {
         files.push(details(visit, &name, &path)?);
     }
     let value = Value::Array(files);
-    answer(visit, &if visit.is_2014() { value } else { json!({"files": value}) })
+    answer(visit, &if visit.server.dialect().wrapped_lists { json!({"files": value}) } else { value })
 }
 
 /// One file as the page's script wants it; a name that no address can carry fails (WP 3.5).
@@ -75,10 +75,10 @@ fn details(visit: &Visit, name: &str, path: &Path) -> Result<Value, Stop> {
     }
     let size = fs::metadata(path)?.len();
     let place = format!("/upload/delete/{}", quote(name));
-    Ok(if visit.is_2014() {
-        json!({"name": name, "size": size, "delete_url": place, "delete_type": "DELETE"})
-    } else {
+    Ok(if visit.server.dialect().wrapped_lists {
         json!({"name": name, "size": size, "deleteUrl": place, "deleteType": "DELETE"})
+    } else {
+        json!({"name": name, "size": size, "delete_url": place, "delete_type": "DELETE"})
     })
 }
 
@@ -107,12 +107,12 @@ pub fn new(visit: &Visit, _: &[String]) -> Outcome {
     let path = store(visit, &upload.name, &upload.bytes)?;
     let item = details(visit, &upload.name, &path)?;
     let value = json!([item]);
-    answer(visit, &if visit.is_2014() { value } else { json!({"files": value}) })
+    answer(visit, &if visit.server.dialect().wrapped_lists { json!({"files": value}) } else { value })
 }
 
 /// The file of a request: the last part of the right name (WP 3.5).
 fn sent<'a>(visit: &'a Visit) -> Result<&'a Upload, Stop> {
-    let field = if visit.is_2014() { "file" } else { "files" };
+    let field = visit.server.dialect().upload_field;
     if visit.request.body.len() > BODY_LIMIT_BYTES {
         return Err(Stop::refused(format!("Uploads are limited to {BODY_LIMIT_BYTES} bytes.")));
     }

@@ -235,6 +235,12 @@ impl Browser {
         self.send("POST", target, &[("content-type", "multipart/form-data; boundary=Bound")], body)
     }
 
+    /// A call of JSON-RPC: the whole reply.
+    pub fn call(&mut self, method: &str, params: &Value) -> Value {
+        let body = json!({"jsonrpc": "1.0", "method": method, "params": params, "id": "1"}).to_string();
+        self.send("POST", "/json/", &[], body.into_bytes()).json()
+    }
+
     /// Uploads a file as the era's form names it.
     pub fn upload(&mut self, name: &str, bytes: &[u8]) -> Page {
         let field = if self.server.config.era == Era::Y2014 { "file" } else { "files" };

@@ -147,7 +147,7 @@ pub fn tokens(score: &mut Score, site: &Site) {
     for path in ["/login/", "/browse_db/", "/logout/", "/mark_bad/", "/upload/new/"] {
         let page = visitor.post_bare(path, &[("username", "ann")]);
         score.same("WP 3.1", "no token: 403, before anything about the user", page.status, 403);
-        score.step("WP 3.1", "text/html", page.header("content-type").starts_with("text/html"));
+        score.same("WP 3.1", "text/html", page.header("content-type"), "text/html".to_owned());
     }
     visitor.get("/login/");
     let page = visitor.post_bare("/login/", &[("username", "ann"), ("csrfmiddlewaretoken", "wrong")]);

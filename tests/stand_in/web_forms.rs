@@ -191,7 +191,7 @@ pub fn fields(score: &mut Score, site: &Site) {
             .collect()
     };
     let long: &'static str = Box::leak("a".repeat(2001).into_boxed_str());
-    let checks: [(&str, Option<&'static str>, String); 16] = [
+    let checks: [(&str, Option<&'static str>, String); 17] = [
         ("pmap_mode", None, "Undefined parameter 'pmap_mode'".into()),
         ("pmap_mode", Some("nonsense"), "Invalid value 'nonsense' for 'pmap_mode'".into()),
         ("description", None, "Undefined parameter 'description'".into()),
@@ -206,7 +206,8 @@ pub fn fields(score: &mut Score, site: &Site) {
         ("creator", Some("a;b"), "Invalid value 'a;b' for 'creator'".into()),
         ("change_level", None, "Undefined parameter 'change_level'".into()),
         ("change_level", Some("severe"), "Invalid value 'severe' for 'change_level'".into()),
-        ("change_level", Some("TRIVIALx"), "No input files were specified.".into()),
+        ("change_level", Some("SEVEREx"), "No input files were specified.".into()),
+        ("change_level", Some("TRIVIALx"), "Invalid value 'TRIVIALx' for 'change_level'".into()),
         ("description", Some(" padded "), "No input files were specified.".into()),
     ];
     for (name, value, error) in checks {
@@ -282,6 +283,41 @@ pub fn fields(score: &mut Score, site: &Site) {
         page.error(),
         Some("Invalid value 'l2d0959cj_pfl.fits, nosuch.fits' for 'file_known'".to_owned()),
     );
-    let page = ann.post("/mark_bad/", &[("file_known", "bad\u{7f}name"), ("badflag", "maybe"), ("why", "w")]);
-    score.step("WP 3.1", "values as typed are shown again", page.picks("textarea[name=why]") == vec!["w".to_owned()]);
+    let page = ann.post("/mark_bad/", &[("file_known", "bad\u{7f}name"), ("badflag", "ok"), ("why", "w")]);
+    score.same("WP 3.1", "values as typed are shown again", page.picks("textarea[name=why]"), vec!["w".to_owned()]);
+    let pressed = page.attributes("input[name=badflag][checked]", "value");
+    score.same("WP 3.1", "buttons as pressed", pressed, vec!["ok".to_owned()]);
+    let typed = [
+        ("pmap_mode", "pmap_text"),
+        ("pmap_text", OLDER),
+        ("description", "d#"),
+        ("auto_rename", "on"),
+        ("change_level", "MODERATE"),
+    ];
+    let page = ann.post("/batch_submit_references/", &typed);
+    let first = |pick: &str, name: &str| page.attributes(pick, name).concat();
+    score.same(
+        "WP 3.1",
+        "selector, boxes and selects as typed",
+        [
+            first("input[name=pmap_mode][checked]", "value"),
+            first("input[name=pmap_text]", "value"),
+            first("input[name=auto_rename][checked]", "name"),
+            first("input[name=compare_old_reference][checked]", "name"),
+            first("select[name=change_level] option[selected]", "value"),
+            page.picks("textarea[name=description]").concat(),
+        ],
+        ["pmap_text", OLDER, "auto_rename", "", "MODERATE", "d#"].map(str::to_owned),
+    );
+    for (kind, error) in [
+        ("operationalX", "internal server error"),
+        ("versionsX", "Invalid value 'versionsX' for 'context_type'"),
+        ("nonsense", "Invalid value 'nonsense' for 'context_type'"),
+    ] {
+        let fields =
+            [("pmap_mode", "pmap_text"), ("pmap_text", OLDER), ("context_type", kind), ("description", "no change")];
+        let page = ann.post("/set_default_context/", &fields);
+        score.same("WP 3.1", "a choice that merely begins like one fails later", page.error(), Some(error.to_owned()));
+    }
+    score.same("WP 3.1", "and nothing changed", site.server.catalogue.history().map(|rows| rows.len()).ok(), Some(2));
 }

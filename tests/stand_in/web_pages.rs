@@ -28,6 +28,10 @@ pub fn home(score: &mut Score, site: &Site) {
         page.picks("th").contains(&"Start Date".to_owned()) && page.attributes("#diff_button", "type").is_empty(),
     );
     score.step("WP 3.7", "remote contexts only for users", !page.says("Cached Context"));
+    let hidden = page.attributes("form[action='/difference/'] input[type=hidden]", "name");
+    score.same("WP 3.10", "the diff form", hidden, vec!["file1".to_owned(), "file2".to_owned()]);
+    let boxes = page.attributes("form[action='/difference/'] input.hide_na[type=checkbox]", "name");
+    score.same("WP 3.10", "one nameless hide_na per instrument", boxes, vec![String::new(); 2]);
     let mut ann = site.login("ann", "none");
     let page = ann.get("/");
     score.step("WP 3.7", "remote context table", page.says("Cache Server Context Cached Context Cache Status"));

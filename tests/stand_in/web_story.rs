@@ -2,7 +2,7 @@
 //! tested.
 //!
 //! Scenes stand on servers of their own and read from WP, not from the stand-in, what must be seen. Those that change
-//! nothing are also carried out in reverse order: no answer may depend on the order of the questions.
+//! nothing are also carried out in reverse and in shuffled order: no answer may depend on the order of the questions.
 
 use crds_upgrade::stand_in::server::Era;
 
@@ -10,11 +10,12 @@ use super::web_browser::Site;
 use super::web_changes::{bad_files, contexts, history_texts};
 use super::web_doors::{addresses, doors, escaping, titles, tokens};
 use super::web_forms::{fields, forms_2019};
+use super::web_order::Dice;
 use super::web_pages::{best_references, differences, files, gets, histories, home, tables};
 use super::web_queries::{activity, catalogue};
 use super::web_score::Score;
 use super::web_users::{channels, locks, logins, passwords, uploads};
-use super::{web_eras, web_settling, web_submissions};
+use super::{web_2014, web_eras, web_hostile, web_lags, web_now, web_settling, web_submissions};
 
 type Scene = fn(&mut Score, &Site);
 
@@ -35,6 +36,10 @@ const LOOKING: &[Scene] = &[
     best_references,
 ];
 
+/// Scenes that change something, each on a server of its own.
+const CHANGING: &[Scene] =
+    &[tokens, logins, locks, uploads, channels, passwords, fields, contexts, bad_files, history_texts, escaping];
+
 #[test]
 fn web_story_of_2019() {
     let mut score = Score::default();
@@ -42,35 +47,40 @@ fn web_story_of_2019() {
     for scene in LOOKING {
         scene(&mut score, &site);
     }
+    // Backwards and in two shuffled orders, each on one server.
     let other = Site::open(Era::Y2019);
     for scene in LOOKING.iter().rev() {
         scene(&mut score, &other);
     }
-    for scene in web_submissions::SCENES.iter().chain(web_settling::SCENES) {
+    for seed in [1, 2] {
+        let mut scenes = LOOKING.to_vec();
+        Dice::new(seed).shuffle(&mut scenes);
+        let site = Site::open(Era::Y2019);
+        for scene in scenes {
+            scene(&mut score, &site);
+        }
+    }
+    let changing = web_submissions::SCENES.iter().chain(web_settling::SCENES).chain(CHANGING).chain(web_lags::SCENES);
+    for scene in changing.chain(web_hostile::SCENES) {
         scene(&mut score, &Site::open(Era::Y2019));
     }
-    for scene in
-        [tokens, logins, locks, uploads, channels, passwords, fields, contexts, bad_files, history_texts, escaping]
-    {
-        scene(&mut score, &Site::open(Era::Y2019));
-    }
-    score.finish("2019", 300);
+    score.finish("2019", 1_900);
 }
 
 #[test]
 fn web_story_of_2014() {
     let mut score = Score::default();
-    for scene in web_eras::OF_2014 {
+    for scene in web_eras::OF_2014.iter().chain(web_2014::SCENES) {
         scene(&mut score, &Site::open(Era::Y2014));
     }
-    score.finish("2014", 60);
+    score.finish("2014", 150);
 }
 
 #[test]
 fn web_story_of_now() {
     let mut score = Score::default();
-    for scene in web_eras::OF_NOW {
+    for scene in web_eras::OF_NOW.iter().chain(web_now::SCENES) {
         scene(&mut score, &Site::open(Era::Now));
     }
-    score.finish("now", 15);
+    score.finish("now", 55);
 }

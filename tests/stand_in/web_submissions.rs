@@ -76,9 +76,7 @@ pub fn open_channel(browser: &mut Browser) -> String {
 
 /// What `get_file_info_map` knows of a file.
 pub fn file_info(browser: &mut Browser, name: &str) -> Value {
-    let body = json!({"jsonrpc": "1.0", "method": "get_file_info_map", "params": ["hst", [name], null], "id": "1"})
-        .to_string();
-    browser.send("POST", "/json/", &[], body.into_bytes()).json()["result"][name].clone()
+    browser.call("get_file_info_map", &json!(["hst", [name], null]))["result"][name].clone()
 }
 
 /// Headings of a page's parts, accordions left out.

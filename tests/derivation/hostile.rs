@@ -1,7 +1,7 @@
 //! Hostile rules and references: a clear refusal, never a panic, never an endless run.
 
 use crds_upgrade::stand_in::derive::{
-    Generation, Reference, Store, certify, contexts, delete, diff, insert, record, shipped, submissions,
+    Generation, Level, Reference, Store, certify, contexts, delete, diff, insert, record, shipped, submissions,
 };
 use proptest::prelude::*;
 
@@ -91,4 +91,62 @@ proptest! {
             }
         }
     }
+
+    /// A file with a table, some of its cards replaced by what cards may not or should not be.
+    #[test]
+    fn damaged_references_never_panic(
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), prop::sample::select(CARDS.to_vec())), 1..6),
+        cut in any::<prop::sample::Index>(),
+        cut_it in any::<bool>(),
+    ) {
+        let files = submissions::shipped().expect("the shipped descriptors are good");
+        let file = files.iter().find(|file| file.name.ends_with("_idc.fits")).expect("it is shipped");
+        let mut bytes = file.bytes.clone();
+        for (at, card) in edits {
+            let from = at.index(bytes.len() / 80) * 80;
+            bytes[from..from + 80].copy_from_slice(format!("{card:<80}").as_bytes());
+        }
+        if cut_it {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let text = Shipped.mapping("hst_wfc3_idctab_0250.rmap").expect("it is shipped");
+        for generation in [Generation::Y2014, Generation::Now] {
+            let outcome =
+                certify::certify_reference(&Shipped, &file.name, &bytes, "hst_0279.pmap", generation, (1, 1));
+            let errors = outcome.lines.iter().filter(|line| line.level == Level::Error).count();
+            prop_assert_eq!(outcome.errors, errors);
+            match Reference::from_bytes(&file.name, &bytes) {
+                Ok(reference) => { let _ = insert("hst_wfc3_idctab_0250.rmap", &text, &[reference], generation); }
+                Err(_) => prop_assert!(errors > 0, "what cannot be read is not certified: {:?}", outcome.lines),
+            }
+        }
+    }
 }
+
+/// Cards that real files do not hold, and some that they do in another place.
+const CARDS: [&str; 24] = [
+    "END",
+    "CONTINUE  'and more of nothing&'",
+    "CONTINUE",
+    "DETECTOR= 'UVIS&'",
+    "DETECTOR= 'UVIS",
+    "DETECTOR= NaN",
+    "DETECTOR=",
+    "DETECTOR 'UVIS'",
+    "HIERARCH ESO DETECTOR NAME = 'UVIS'",
+    "HIERARCH",
+    "HIERARCH =",
+    "USEAFTER= 20090609",
+    "USEAFTER= 'Jun 09 2009 99:99:99'",
+    "NAXIS   = 999",
+    "NAXIS   = -1",
+    "NAXIS1  = 99999999999999999999999999",
+    "NAXIS2  = 9223372036854775807",
+    "PCOUNT  = 9223372036854775807",
+    "TFIELDS = 999",
+    "TFORM1  = '999999999999999999999A'",
+    "TFORM1  = 'PJ(99999)'",
+    "XTENSION= 'TABLE'",
+    "NORDER  = (1,2)",
+    "= = = '\u{7f}' / /",
+];

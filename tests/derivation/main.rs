@@ -4,4 +4,5 @@ mod cases;
 mod fixture_story;
 mod hostile;
 mod inputs;
+mod small;
 mod truth;

@@ -13,10 +13,14 @@ pub(crate) type Allowed = BTreeMap<String, Vec<String>>;
 pub(crate) fn allowed_values(rules: &Rules, generation: Generation) -> Result<Allowed, DeriveError> {
     let (instrument, filekind) = (rules.name_of("instrument"), rules.name_of("filekind"));
     match rules.name_of("observatory").as_str() {
-        "jwst" => Ok(facts::jwst_allowed(&instrument, &filekind)
-            .into_iter()
-            .map(|(key, values)| (key.to_owned(), values.to_vec()))
-            .collect()),
+        "jwst" => {
+            let required = rules.required_parkeys();
+            Ok(facts::jwst_allowed(&instrument, &filekind)
+                .into_iter()
+                .filter(|(key, _)| required.iter().any(|parkey| parkey == key))
+                .map(|(key, values)| (key.to_owned(), values.to_vec()))
+                .collect())
+        }
         "hst" => hst_values(rules, &instrument, &filekind, generation),
         _ => Ok(Allowed::new()),
     }

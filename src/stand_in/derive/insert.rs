@@ -272,19 +272,16 @@ impl Insertion<'_> {
         for (old, choice) in &node.entries {
             let other = self.substituted(node, old);
             if key != other && is_superset(&other, &key) && !different_weight(&key, &other) {
-                let shown = |key: &[String], choice: Option<&Choice>| {
-                    let mut text = repr_texts(key);
-                    if let Some(Choice::Node(nested)) = choice
-                        && let Some((date, Choice::Value(name))) = nested.entries.first()
-                    {
-                        text += &format!(" : UseAfter({{\n    {} : {}", repr(&date.text()), name.text());
-                    }
-                    text
-                };
+                let same = node.entries.iter().find(|(old, _)| self.substituted(node, old) == key);
+                // First date and file are shown only where both cases have them.
+                let places = first_file(same.map(|(_, choice)| choice))
+                    .zip(first_file(Some(choice)))
+                    .map(|(new, old)| (place_of(node, &new), place_of(node, &old)));
+                let (new_place, old_place) = places.unwrap_or_default();
                 let why = format!(
                     "\n{dashes}\nMatch case\n{}\nis an equal weight special case of\n{}\nCancel the submission and regenerate the reference files\nwith different parameter values which coincide with an existing category.\nFor some parameter sets, CRDS interprets both matches as equally good.\nFor more explanation, see the file submission section of the CRDS server user's guide here:\nhttps://{}-crds.stsci.edu/static/users_guide/index.html\n{dashes}",
-                    shown(&key, None),
-                    shown(&other, Some(choice)),
+                    repr_texts(&key) + &new_place,
+                    repr_texts(&other) + &old_place,
                     self.observatory,
                     dashes = "-".repeat(40),
                 );
@@ -349,6 +346,26 @@ pub(crate) fn is_version(text: &str) -> bool {
         }
     }
     rest.len() <= 128 && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'.' | b'-'))
+}
+
+/// The file at the first date of a case.
+fn first_file(case: Option<&Choice>) -> Option<String> {
+    match case {
+        Some(Choice::Node(nested)) => nested.entries.first().map(|(_, choice)| match choice {
+            Choice::Value(name) => name.text(),
+            Choice::Node(_) => String::new(),
+        }),
+        _ => None,
+    }
+}
+
+/// How a file is told in the text about ambiguous cases: the date of its first case, its name.
+fn place_of(node: &Node, file: &str) -> String {
+    let dates = file_matches(node, file).first().and_then(|case| case.last()).map(|level| {
+        let values: Vec<&str> = level.iter().map(|(_, value)| value.as_str()).collect();
+        format!(" : UseAfter({{\n    '{}'", values.join(" "))
+    });
+    format!("{} : {file}", dates.unwrap_or_default())
 }
 
 fn is_superset(general: &[String], special: &[String]) -> bool {

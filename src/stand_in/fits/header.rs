@@ -1,5 +1,7 @@
 //! The header that CRDS matches on: the union over all HDUs, first value wins.
 
+use std::collections::HashMap;
+
 use super::{Card, CardValue, Hdu};
 
 /// Keyword -> text over all HDUs of a file, in the order of first appearance (RD 1.1).
@@ -9,6 +11,8 @@ use super::{Card, CardValue, Hdu};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Header {
     entries: Vec<(String, String)>,
+    /// Where each keyword stands: a hostile header holds very many different ones.
+    places: HashMap<String, usize>,
 }
 
 impl Header {
@@ -28,7 +32,7 @@ impl Header {
         for (key, value) in pairs {
             let key = key.into();
             if !header.contains(&key) {
-                header.entries.push((key, value.into()));
+                header.push(key, value.into());
             }
         }
         header
@@ -39,9 +43,10 @@ impl Header {
             return;
         }
         let value = card.value_text();
-        match self.entries.iter_mut().find(|(key, _)| *key == card.keyword) {
-            None => self.entries.push((card.keyword.clone(), value)),
-            Some((_, sofar)) => {
+        match self.places.get(&card.keyword) {
+            None => self.push(card.keyword.clone(), value),
+            Some(&place) => {
+                let sofar = &mut self.entries[place].1;
                 let appended = matches!(card.keyword.as_str(), "COMMENT" | "HISTORY");
                 if appended && matches!(card.value, CardValue::Commentary(_)) && *sofar != value {
                     sofar.push('\n');
@@ -53,7 +58,7 @@ impl Header {
 
     /// The value of `key`, exactly as spelled.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.entries.iter().find(|(k, _)| k == key).map(|(_, v)| v.as_str())
+        self.places.get(key).map(|&place| self.entries[place].1.as_str())
     }
 
     /// True if `key` is there.
@@ -63,10 +68,15 @@ impl Header {
 
     /// Sets `key`, in its old place if it is there.
     pub fn set(&mut self, key: &str, value: impl Into<String>) {
-        match self.entries.iter_mut().find(|(k, _)| k == key) {
-            Some((_, old)) => *old = value.into(),
-            None => self.entries.push((key.to_owned(), value.into())),
+        match self.places.get(key) {
+            Some(&place) => self.entries[place].1 = value.into(),
+            None => self.push(key.to_owned(), value.into()),
         }
+    }
+
+    fn push(&mut self, key: String, value: String) {
+        self.places.insert(key.clone(), self.entries.len());
+        self.entries.push((key, value));
     }
 
     /// All keywords with their values, in order.

@@ -53,6 +53,22 @@ pub enum FitsError {
         /// The limit, bytes.
         limit: usize,
     },
+    /// The headers of all HDUs together are longer than in any real file.
+    #[error("headers of all HDUs together are longer than {limit} bytes")]
+    HeadersTooLong {
+        /// The limit, bytes.
+        limit: usize,
+    },
+    /// The tables of a file are larger than in any real reference, so that this one was not read.
+    #[error("HDU {hdu}: not read, tables of a file hold at most {bytes} bytes and {cells} cells together")]
+    TablesTooLarge {
+        /// HDU, counted from 0.
+        hdu: usize,
+        /// Bytes of all tables that are kept.
+        bytes: u64,
+        /// Rows times columns of all tables that are kept.
+        cells: u64,
+    },
     /// More HDUs than any real file has.
     #[error("more than {limit} HDUs")]
     TooManyHdus {
@@ -98,9 +114,10 @@ impl FitsError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::Io { .. } => "check that the file is there and readable",
-            Self::HeaderTooLong { .. } | Self::TooManyHdus { .. } => {
-                "this is not a reference file; submit the file that the team made"
-            }
+            Self::HeaderTooLong { .. }
+            | Self::HeadersTooLong { .. }
+            | Self::TablesTooLarge { .. }
+            | Self::TooManyHdus { .. } => "this is not a reference file; submit the file that the team made",
             _ => "check the file with `fitsverify` and submit it again",
         }
     }

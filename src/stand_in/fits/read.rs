@@ -2,16 +2,21 @@
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::card::parse_cards;
 use super::{BLOCK, CARD, Card, FitsError, Table, table};
 
 /// Longest header that is read, bytes (real reference files stay below 1 MB).
 const HEADER_LIMIT: usize = 8 << 20;
+/// Longest headers of one file together, bytes.
+const HEADERS_LIMIT: usize = 32 << 20;
 /// Most HDUs of one file.
 const HDU_LIMIT: usize = 10_000;
-/// Largest table that is kept in memory, bytes; larger ones have their columns named, not read.
-const TABLE_LIMIT: u64 = 64 << 20;
+/// Tables of one file that are kept in memory, bytes together; what comes on top is skipped.
+const TABLES_LIMIT: u64 = 64 << 20;
+/// Most rows times columns of the tables of one file together: a cell takes more memory than its byte in the file.
+const CELLS_LIMIT: u64 = 4_000_000;
 
 /// What an HDU holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +42,10 @@ pub struct Hdu {
     pub cards: Vec<Card>,
     /// Data bytes of a table (empty for anything else, or when above the limit).
     pub(super) data: Vec<u8>,
+    /// True for a table that is too much to be kept.
+    pub(super) skipped: bool,
+    /// Its columns, once somebody asked for them.
+    table: OnceLock<Option<Table>>,
     /// Where the data begin in the file, bytes.
     pub(super) data_start: u64,
     /// Bytes of data that the header promises, padding not counted.
@@ -69,8 +78,20 @@ impl Hdu {
     }
 
     /// The columns of a table, `None` for images or when the data are cut off or above the memory limit.
-    pub fn table(&self) -> Option<Table> {
-        table::read(self)
+    pub fn table(&self) -> Option<&Table> {
+        self.table.get_or_init(|| if self.skipped { None } else { table::read(self) }).as_ref()
+    }
+
+    /// Fails for a table that is there but was not read, because the tables of this file are larger than any real ones.
+    ///
+    /// # Errors
+    ///
+    /// [`FitsError::TablesTooLarge`].
+    pub fn readable(&self, index: usize) -> Result<(), FitsError> {
+        if self.skipped {
+            return Err(FitsError::TablesTooLarge { hdu: index, bytes: TABLES_LIMIT, cells: CELLS_LIMIT });
+        }
+        Ok(())
     }
 
     /// Fails if the file ends before the data that this header promises.
@@ -112,25 +133,37 @@ fn read_from<R: Read + Seek>(input: &mut R, path: &str) -> Result<Vec<Hdu>, Fits
     input.seek(SeekFrom::Start(0)).map_err(io)?;
     let mut hdus = Vec::new();
     let mut position = 0u64;
+    let mut headers = 0usize;
+    let (mut table_bytes, mut cells) = (0u64, 0u64);
     while position < total {
         let index = hdus.len();
         if index >= HDU_LIMIT {
             return Err(FitsError::TooManyHdus { limit: HDU_LIMIT });
         }
         let Some((cards, header_len)) = read_header(input, index, path)? else { break };
+        headers = headers.saturating_add(cards.len().saturating_mul(CARD));
+        if headers > HEADERS_LIMIT {
+            return Err(FitsError::HeadersTooLong { limit: HEADERS_LIMIT });
+        }
         let kind = kind_of(&cards, index)?;
         let data_start = position + header_len;
         let data_len = data_length(&cards, index)?;
         let padded = data_len.div_ceil(BLOCK as u64).saturating_mul(BLOCK as u64);
         let end = data_start.saturating_add(padded);
         let data_have = total.saturating_sub(data_start).min(data_len);
-        let wanted = matches!(kind, HduKind::BinaryTable | HduKind::AsciiTable) && data_have <= TABLE_LIMIT;
         let mut data = Vec::new();
-        if wanted {
-            // `take` bounds the read by what is really there, never by what the header claims.
-            input.by_ref().take(data_have).read_to_end(&mut data).map_err(io)?;
+        let mut skipped = false;
+        if matches!(kind, HduKind::BinaryTable | HduKind::AsciiTable) {
+            table_bytes = table_bytes.saturating_add(data_have);
+            cells = cells.saturating_add(cell_count(&cards));
+            skipped = table_bytes > TABLES_LIMIT || cells > CELLS_LIMIT;
+            if !skipped {
+                // `take` bounds the read by what is really there, never by what the header claims.
+                input.by_ref().take(data_have).read_to_end(&mut data).map_err(io)?;
+            }
         }
-        hdus.push(Hdu { kind, cards, data, data_start, data_len, data_have });
+        let table = OnceLock::new();
+        hdus.push(Hdu { kind, cards, data, skipped, table, data_start, data_len, data_have });
         position = end;
         if position < total {
             input.seek(SeekFrom::Start(position)).map_err(io)?;
@@ -194,6 +227,15 @@ fn kind_of(cards: &[Card], hdu: usize) -> Result<HduKind, FitsError> {
         Some(_) => Ok(HduKind::Other),
         None => Err(FitsError::Structure { hdu, what: "XTENSION is no text".into() }),
     }
+}
+
+/// Rows times columns of a table, as its header states them; a column without width costs memory all the same.
+fn cell_count(cards: &[Card]) -> u64 {
+    let stated = |keyword: &str| {
+        let number = cards.iter().find(|c| c.keyword == keyword).and_then(Card::as_integer);
+        number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
+    };
+    stated("NAXIS2").saturating_mul(stated("TFIELDS"))
 }
 
 /// `|BITPIX| / 8 * GCOUNT * (PCOUNT + NAXIS1 * ...)`, the size of the data in bytes.

@@ -3,9 +3,6 @@
 use super::card::python_float;
 use super::{Card, Hdu, HduKind};
 
-/// Most rows times columns that are turned into cells.
-const CELL_LIMIT: usize = 4_000_000;
-
 /// One value of a column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
@@ -86,7 +83,7 @@ pub(super) fn read(hdu: &Hdu) -> Option<Table> {
     let (&width, &rows) = (axes.first()?, axes.get(1)?);
     let (width, rows) = (usize::try_from(width).ok()?, usize::try_from(rows).ok()?);
     let fields = usize::try_from(hdu.card("TFIELDS").and_then(Card::as_integer)?).ok()?.min(999);
-    if width.checked_mul(rows)? > hdu.data.len() || rows.checked_mul(fields.max(1))? > CELL_LIMIT {
+    if width.checked_mul(rows)? > hdu.data.len() {
         return None;
     }
     let mut columns = Vec::with_capacity(fields);

@@ -128,6 +128,48 @@ fn a_bomb_costs_nothing() {
     assert!(matches!(hdus[1].complete(1), Err(FitsError::Truncated { hdu: 1, have: 0, .. })));
 }
 
+/// A header with very many different keywords takes no more than its share of time.
+#[test]
+fn very_many_keywords_are_read_at_once() {
+    let mut bytes = Vec::new();
+    for line in ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    0"] {
+        bytes.extend(format!("{line:<80}").bytes());
+    }
+    for n in 0..100_000 {
+        bytes.extend(format!("{:<80}", format!("K{n:<7}= {n:>20}")).bytes());
+    }
+    bytes.extend(format!("{:<80}", "END").bytes());
+    bytes.resize(bytes.len().div_ceil(2880) * 2880, b' ');
+    let header = Header::of(&read(&bytes).unwrap());
+    assert_eq!(header.get("K99999"), Some("99999"));
+}
+
+/// Columns without width make any number of cells out of nothing.
+#[test]
+fn a_table_of_very_many_cells_is_not_read_and_says_so() {
+    let mut bytes = one_hdu(&[]);
+    for line in [
+        "XTENSION= 'BINTABLE'",
+        "BITPIX  = 8",
+        "NAXIS   = 2",
+        "NAXIS1  = 0",
+        "NAXIS2  = 1000000000",
+        "PCOUNT  = 0",
+        "GCOUNT  = 1",
+        "TFIELDS = 1",
+        "TFORM1  = '0A'",
+        "END",
+    ] {
+        bytes.extend(format!("{line:<80}").bytes());
+    }
+    bytes.resize(bytes.len().div_ceil(2880) * 2880, b' ');
+    let hdus = read(&bytes).unwrap();
+    assert!(hdus[1].table().is_none());
+    assert!(hdus[1].complete(1).is_ok());
+    assert!(matches!(hdus[1].readable(1), Err(FitsError::TablesTooLarge { hdu: 1, .. })));
+    assert!(hdus[0].readable(0).is_ok());
+}
+
 #[test]
 fn what_is_no_fits_file_is_told() {
     assert!(matches!(read(b""), Err(FitsError::Empty)));

@@ -117,14 +117,33 @@ pub(super) fn pad(bytes: &mut Vec<u8>, with: u8) {
     bytes.resize(bytes.len().div_ceil(BLOCK) * BLOCK, with);
 }
 
+/// The comments that the usual library gives to structural cards; certification shows them.
+fn comment_of(keyword: &str, table: bool) -> &'static str {
+    match keyword {
+        "SIMPLE" => "conforms to FITS standard",
+        "BITPIX" => "array data type",
+        "NAXIS" => "number of array dimensions",
+        "NAXIS1" if table => "length of dimension 1",
+        "NAXIS2" if table => "length of dimension 2",
+        "PCOUNT" if table => "number of group parameters",
+        "PCOUNT" => "number of parameters",
+        "GCOUNT" => "number of groups",
+        "TFIELDS" => "number of table fields",
+        _ => "",
+    }
+}
+
 fn structure(index: usize, hdu: &NewHdu, data: &mut Vec<u8>) -> Vec<Card> {
     let integer = |keyword: &str, value: usize| Card {
         keyword: keyword.to_owned(),
         value: CardValue::Integer(value.to_string()),
-        comment: String::new(),
+        comment: comment_of(keyword, hdu.table.is_some()).to_owned(),
     };
-    let logical =
-        |keyword: &str| Card { keyword: keyword.to_owned(), value: CardValue::Logical(true), comment: String::new() };
+    let logical = |keyword: &str| Card {
+        keyword: keyword.to_owned(),
+        value: CardValue::Logical(true),
+        comment: comment_of(keyword, false).to_owned(),
+    };
     let given = |keyword: &str| hdu.cards.iter().find(|card| card.keyword == keyword).cloned();
     match (&hdu.table, index) {
         (None, 0) => {

@@ -1,12 +1,13 @@
 //! Certification of references and rules (RD 7).
 //!
 //! The lines are those of the client: `In '<file>' : Checking '<K>' : ...` now, `In '<path>' : checking ...` in 2014.
-//! Not played: the checks of synphot tables against each other (`&SYNPHOT_*`), JWST data models, ASDF, JSON and YAML.
+//! Not played: JWST data models, GEIS, ASDF, JSON and YAML.
 
 mod checks;
 mod mapping;
 mod reference;
 mod rows;
+mod synphot;
 
 pub use mapping::certify_mapping;
 pub use reference::certify_reference;

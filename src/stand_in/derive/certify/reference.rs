@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::checks::{Given, check};
-use super::{Certification, opening, rows, trapped};
+use super::{Certification, opening, rows, synphot, trapped};
 use crate::stand_in::derive::contexts::{instrument_map, missing};
 use crate::stand_in::derive::expr::{ArrayInfo, Expr, Term};
 use crate::stand_in::derive::facts::{self, Constraint};
 use crate::stand_in::derive::insert::insert_one;
 use crate::stand_in::derive::matching::{Keywords, base_keywords, define, matching_header, to_dataset_keywords};
-use crate::stand_in::derive::rules::Rules;
-use crate::stand_in::derive::value::{repr, repr_texts};
+use crate::stand_in::derive::rules::{Choice, Rules};
+use crate::stand_in::derive::value::{Py, repr, repr_texts};
 use crate::stand_in::derive::{DeriveError, Generation, LogLine, Store, base_name, diff, names};
 use crate::stand_in::fits::{self, Card, Hdu, Header};
 
@@ -68,7 +68,7 @@ impl Run<'_> {
     fn certify(&self, bytes: &[u8], lines: &mut Vec<LogLine>) -> Result<(), DeriveError> {
         let observatory = names::observatory_of(self.name);
         let loaded = fits::read(bytes).and_then(|hdus| {
-            hdus.iter().enumerate().try_for_each(|(n, hdu)| hdu.complete(n))?;
+            hdus.iter().enumerate().try_for_each(|(n, hdu)| hdu.complete(n).and_then(|()| hdu.readable(n)))?;
             Ok(hdus)
         });
         let header = loaded.as_ref().map(|hdus| Header::of(hdus)).unwrap_or_default();
@@ -159,8 +159,13 @@ impl Run<'_> {
                 Err(_) => {}
             }
         }
+        let mut missed = BTreeSet::new();
         for row in rows.iter().filter(|row| matches!(row.key_type.as_str(), "A" | "D")) {
-            if array(hdus, &row.name).is_none() && self.presence(row, &keywords, hdus, lines) == Presence::Required {
+            if array(hdus, &row.name).is_none()
+                && !missed.contains(&row.name)
+                && self.presence(row, &keywords, hdus, lines) == Presence::Required
+            {
+                missed.insert(row.name.clone());
                 lines.push(self.within_plain(&format!("Missing required array {}", repr(&row.name))));
             }
         }
@@ -222,6 +227,9 @@ impl Run<'_> {
                 lines.push(LogLine::warning("Group keys are not currently supported by CRDS."));
                 Ok(())
             }
+            _ if row.values.first().is_some_and(|value| value.starts_with("&SYNPHOT_")) => {
+                synphot::check(&row.values[0], hdus, || self.component(&row.values[0], keywords), lines)
+            }
             _ if row.data_type == "X" => self.check_expression(row, keywords, hdus, lines),
             "A" | "D" => Ok(()),
             _ => self.check_keyword(row, presence, keywords, lines),
@@ -232,6 +240,22 @@ impl Run<'_> {
                 _ => self.checking(row, &why),
             });
         }
+    }
+
+    /// The synphot component that this file describes.
+    fn component(&self, special: &str, keywords: &Keywords) -> synphot::Component<'_> {
+        let name = keywords.get("COMPNAME").map(|name| name.to_lowercase()).unwrap_or_default();
+        let filekind = if special == "&SYNPHOT_THERMAL" { "thermal" } else { "thruput" };
+        let predecessor = (!self.context.is_empty()).then(|| {
+            let rules = self.governing_rules("synphot", filekind).map_err(|error| error.to_string())?;
+            let entries = rules.tree().map(|tree| tree.entries.as_slice()).unwrap_or_default();
+            let known = entries.iter().find(|(key, _)| {
+                let first = if let Py::Tuple(items) = key { items.first().map(Py::text) } else { Some(key.text()) };
+                first.is_some_and(|first| first.to_lowercase() == name)
+            });
+            Ok(known.and_then(|(_, choice)| if let Choice::Value(file) = choice { Some(file.text()) } else { None }))
+        });
+        synphot::Component { file: self.name, name, predecessor }
     }
 
     fn check_keyword(
@@ -263,6 +287,10 @@ impl Run<'_> {
             seen = true;
             if self.generation == Generation::Y2014 {
                 continue; // values of columns were not reported (RD 7.3)
+            }
+            if table.rows == 0 {
+                // The client builds its columns out of the rows; without rows it looks for the column in vain.
+                return Err(repr(&row.name));
             }
             for cell in &column.cells {
                 let given = Given::cell(cell);
@@ -527,9 +555,10 @@ fn complex_name(row: &Constraint) -> String {
 
 /// Properties of the array in the HDU of that name or number.
 fn array(hdus: &[Hdu], name: &str) -> Option<ArrayInfo> {
-    let hdu = match name.parse::<usize>() {
-        Ok(number) => hdus.get(number)?,
-        Err(_) => hdus.iter().find(|hdu| hdu.name() == name)?,
+    let numbered = ["EXTENSION", "EXT", ""].iter().find_map(|stem| name.strip_prefix(stem)?.parse::<usize>().ok());
+    let hdu = match numbered {
+        Some(number) => hdus.get(number)?,
+        None => hdus.iter().find(|hdu| hdu.name() == name)?,
     };
     if let Some(table) = hdu.table() {
         let columns = table.columns.iter().map(|column| (column.name.clone(), column.data_type.clone())).collect();

@@ -7,7 +7,7 @@ use crate::stand_in::derive::value::{repr, repr_list, repr_tuple};
 use crate::stand_in::fits::{Cell, Hdu, Table, python_float};
 
 /// The tables of a file with the number of their HDU.
-pub(super) fn tables(hdus: &[Hdu]) -> Vec<(usize, Table)> {
+pub(super) fn tables(hdus: &[Hdu]) -> Vec<(usize, &Table)> {
     hdus.iter().enumerate().filter(|(_, hdu)| hdu.is_table()).filter_map(|(n, hdu)| Some((n, hdu.table()?))).collect()
 }
 
@@ -67,7 +67,7 @@ fn modes(what: &str, file: &str, number: usize, table: &Table, keys: &[String], 
 /// Looks for modes that a new table defines twice.
 pub(super) fn duplicates(file: &str, hdus: &[Hdu], keys: &[String], log: &mut Vec<LogLine>) {
     for (number, table) in tables(hdus) {
-        modes("new reference", file, number, &table, keys, log);
+        modes("new reference", file, number, table, keys, log);
     }
 }
 

@@ -97,25 +97,31 @@ pub fn text_diffs(
     options: &Options,
     generation: Generation,
 ) -> Result<Vec<Statement>, DeriveError> {
-    for (path, _) in [old, new] {
-        if !is_mapping(path) {
-            return Err(DeriveError::new("AssertionError", format!("File {} is not a CRDS mapping.", repr(path))));
-        }
-    }
-    let extension = |path: &str| path.rsplit('.').next().unwrap_or("").to_owned();
-    if extension(old.0) != extension(new.0) {
-        let why = format!(
-            "Files {} and {} are not the same kind of CRDS mapping:  .pmap, .imap, .rmap",
-            repr(old.0),
-            repr(new.0)
-        );
-        return Err(DeriveError::new("AssertionError", why));
-    }
+    same_kind(old.0, new.0)?;
     let differ = Differ { store, options: *options, generation, order: generation.key_order() };
     let (old, new) = (differ.parse(old)?, differ.parse(new)?);
     let mut statements = differ.mappings(&old, &new, &[])?;
     statements.sort();
     Ok(statements)
+}
+
+/// Fails unless both are mappings of the same kind.
+fn same_kind(old: &str, new: &str) -> Result<(), DeriveError> {
+    for path in [old, new] {
+        if !is_mapping(path) {
+            return Err(DeriveError::new("AssertionError", format!("File {} is not a CRDS mapping.", repr(path))));
+        }
+    }
+    let extension = |path: &str| path.rsplit('.').next().unwrap_or("").to_owned();
+    if extension(old) != extension(new) {
+        let why = format!(
+            "Files {} and {} are not the same kind of CRDS mapping:  .pmap, .imap, .rmap",
+            repr(old),
+            repr(new)
+        );
+        return Err(DeriveError::new("AssertionError", why));
+    }
+    Ok(())
 }
 
 /// Compares and formats as `crds diff` does.
@@ -130,7 +136,12 @@ pub fn report(
     options: &Options,
     generation: Generation,
 ) -> Result<Report, DeriveError> {
+    same_kind(old, new)?;
+    let observatory = super::names::observatory_of(old);
     let mut statements = mapping_diffs(store, old, new, options, generation)?;
+    if options.hide_boring_diffs {
+        statements.retain(|s| !s.is_boring());
+    }
     let status = u8::from(!statements.is_empty());
     let mut log = Vec::new();
     let pairs: BTreeSet<(String, String)> = statements
@@ -152,10 +163,9 @@ pub fn report(
     if options.check_diffs {
         log.extend(check_diffs(&statements));
     }
-    if options.hide_boring_diffs {
-        statements.retain(|s| !s.is_boring());
+    for line in &mut log {
+        line.text = super::log::annotated(observatory, std::mem::take(&mut line.text));
     }
-    let observatory = super::names::observatory_of(old);
     let lines = statements
         .into_iter()
         .map(|statement| {

@@ -270,6 +270,21 @@ fn expand_runs(text: &str) -> Vec<String> {
     out
 }
 
+/// How the names of the columns begin in which a synphot component (lower case) holds its values per parameter.
+pub fn synphot_parameter(component: &str) -> Option<String> {
+    static ALL: OnceLock<HashMap<&'static str, &'static str>> = OnceLock::new();
+    let all = ALL.get_or_init(|| {
+        lines(include_str!("synphot_components.tsv")).filter_map(|line| line.split_once('\t')).collect()
+    });
+    if component.ends_with("_mjd") || component.ends_with("_m") {
+        return Some("mjd#".into());
+    }
+    if component.ends_with("_aper") {
+        return Some("aper#".into());
+    }
+    all.get(component).map(|parameter| (*parameter).to_owned())
+}
+
 /// JWST's data-model keyword of a FITS keyword.
 pub fn jwst_model_keyword(fits: &str) -> Option<&'static str> {
     static ALL: OnceLock<HashMap<&'static str, &'static str>> = OnceLock::new();

@@ -322,7 +322,7 @@ impl Server {
     /// As [`Self::ask`].
     pub fn catalogue(&self) -> Result<BTreeMap<String, Row>, CrdsError> {
         let sql = format!(
-            "select name, state, blacklisted, rejected, type, sha1sum, size, derived_from, catalog_link, \
+            "select id, name, state, blacklisted, rejected, type, sha1sum, size, derived_from, catalog_link, \
              deliverer_user, delivery_date, activation_date from {} order by id",
             self.table("*catalog")
         );

@@ -2,9 +2,13 @@
 
 use serde::Serialize;
 
-use crate::host::{Entry, EntryKind};
+use crate::host::{Entry, EntryKind, Script, Shell};
 
 use super::{CrdsError, Server};
+
+/// A checksum of the beginning of a file.
+const MARK: Script =
+    Script { name: "mark a log", shell: Shell::Sh, text: r#"[ -r "$2" ] || exit 3; head -c "$1" "$2" | cksum"# };
 
 /// One link of the delivery directory.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -92,6 +96,17 @@ impl Server {
             inode: entry.inode,
             bytes: ran.stdout,
         })
+    }
+
+    /// A checksum of the first `size` bytes of the log at `path`: as long as it is the same, nothing that was in the log
+    /// then has been lost, whatever was done to the file.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked, or the log is gone.
+    pub fn log_mark(&self, path: &str, size: u64) -> Result<String, CrdsError> {
+        let ran = self.remote.must_look_script(&MARK, &[&size.to_string(), path], crate::host::Limit::WALK)?;
+        Ok(ran.text().trim().to_owned())
     }
 
     /// The `server_config` of the server's own cache, or nothing if it has none.

@@ -136,6 +136,13 @@ impl Scope {
         self
     }
 
+    /// Also (or not) the processes, of which cron's come and go.
+    #[must_use]
+    pub fn processes(mut self, wanted: bool) -> Self {
+        self.processes = wanted;
+        self
+    }
+
     /// Also (or not) the stack, which needs `env.csh`.
     #[must_use]
     pub fn stack(mut self, wanted: bool) -> Self {
@@ -252,7 +259,7 @@ fn file(entry: &Entry, hash: Option<&String>) -> Fields {
 }
 
 /// Columns of the catalogue that make a file's state; the rest is covered by the table's digest.
-const CATALOGUE: [&str; 11] = [
+const CATALOGUE: [&str; 12] = [
     "state",
     "blacklisted",
     "rejected",
@@ -264,6 +271,7 @@ const CATALOGUE: [&str; 11] = [
     "deliverer_user",
     "delivery_date",
     "activation_date",
+    "replaced_by_filename",
 ];
 
 /// Every surface that the database gives, from one reading of it.
@@ -274,6 +282,7 @@ fn database(server: &Server) -> Result<Vec<(&'static str, Surface)>, CrdsError> 
         fields(&[("rows", json!(summary.rows)), ("max_id", json!(summary.max_id)), ("digest", json!(summary.digest))])
     };
     let summaries = tables.iter().map(|(name, table)| (name.clone(), summary(table))).collect();
+    let name = |row: &Row| row.get("name").cloned().flatten();
     let rows = |table: &str, key: fn(&Row) -> Option<String>, columns: &[&str]| -> Surface {
         let rows = tables.get(&server.table(table)).map(crate::crds::Table::by_name).unwrap_or_default();
         let field = |row: &Row, column: &str| row.get(column).map(|value| (column.to_owned(), json!(value)));
@@ -281,14 +290,29 @@ fn database(server: &Server) -> Result<Vec<(&'static str, Surface)>, CrdsError> 
             .filter_map(|row| Some((key(row)?, columns.iter().filter_map(|column| field(row, column)).collect())))
             .collect()
     };
-    let name = |row: &Row| row.get("name").cloned().flatten();
+    // A change of any other column must show as well, and on its own row.
+    let mut catalogue = rows("*catalog", name, &CATALOGUE);
+    for row in tables.get(&server.table("*catalog")).map(crate::crds::Table::by_name).unwrap_or_default() {
+        let Some(fields) = name(&row).and_then(|name| catalogue.get_mut(&name)) else { continue };
+        fields.insert("rest".into(), json!(rest(&row)));
+    }
     let id = |row: &Row| Some(format!("{:0>6}", row.get("id")?.as_deref()?));
     Ok(vec![
         ("database", summaries),
-        ("catalogue", rows("*catalog", name, &CATALOGUE)),
+        ("catalogue", catalogue),
         ("counters", rows("*counters", name, &["counter"])),
         ("history", rows("*context_history", id, &["start_date", "context", "state", "description"])),
     ])
+}
+
+/// A digest of the columns of a catalogue row that are not looked at one by one.
+fn rest(row: &Row) -> String {
+    let mut hasher = blake3::Hasher::new();
+    // Kept twice: the pickled row repeats the columns (SO 19).
+    for (column, value) in row.iter().filter(|(column, _)| !CATALOGUE.contains(&column.as_str()) && *column != "blob") {
+        hasher.update(format!("{column}={value:?}\n").as_bytes());
+    }
+    hasher.finalize().to_hex()[..16].to_owned()
 }
 
 fn contexts(server: &Server, door: Option<Door>) -> Result<Surface, CrdsError> {

@@ -45,6 +45,7 @@ fn s140_stop_ops_server() -> StepResult {
             let at = ops.now()?;
             s.outage("OPS", true, &ops.local(at)?.timestamp().to_string())?;
             s.fact("down_at", at)?;
+            s.fact("boot", ops.who_are_you()?.boot)?;
         }
         judge_off(s, &ops)
     })

@@ -61,7 +61,12 @@ fn s310_wipe_installation() -> StepResult {
         };
         // A later install brings the directories back: then their absence is no longer to be seen.
         if !s.again() {
-            s.act("wipe", Role::Ops, Change::Wipe, look, |permit| Ok(ops.wipe(permit, &plan.wipe).map(drop)?))?;
+            let acted =
+                s.act("wipe", Role::Ops, Change::Wipe, look, |permit| Ok(ops.wipe(permit, &plan.wipe).map(drop)?));
+            if let Err(error) = acted {
+                tally.fault("gone", error.text().to_owned());
+                return tally.or_faults(s, Role::Ops, |_| GONE, Err(error));
+            }
             for path in &plan.wipe {
                 tally.hold("gone", !left(path)?, format!("{path} is gone"));
             }
@@ -85,13 +90,7 @@ fn s310_wipe_installation() -> StepResult {
         if !s.again() {
             checks.extend([
                 ("list_safe", LIST),
-                (
-                    "gone",
-                    Advice {
-                        cause: "files of another owner or a read-only file system",
-                        next: "remove by hand what is left, after looking at it",
-                    },
-                ),
+                ("gone", GONE),
                 (
                     "lib_kept",
                     Advice {
@@ -115,6 +114,10 @@ fn s310_wipe_installation() -> StepResult {
     })
 }
 
+const GONE: Advice = Advice {
+    cause: "files of another owner, a read-only file system, or a job that makes them anew",
+    next: "remove by hand what is left, after looking at it",
+};
 const LIST: Advice = Advice {
     cause: "a directory of the list is a link, or the list names something that must stay",
     next: "look where the link leads; correct the host or the plan's `wipe`; nothing was removed",

@@ -13,6 +13,7 @@ use crds_upgrade::plan::{Change, PackageTarget, Role};
 use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S320_SWITCH_BRANCHES;
 
+use crate::common::checkout;
 use crate::common::tally::{Advice, Tally, shorten};
 
 /// One checkout, and where it is to go.
@@ -68,8 +69,26 @@ fn s320_switch_branches() -> StepResult {
                 return Err(StepError::failed("nothing was switched", MOVED.next));
             }
         }
+        if !s.again() {
+            for package in &all {
+                let here = ops.svn_info(&package.directory)?.url;
+                if here != package.url && here != package.from_url {
+                    tally.fault(
+                        "both_switched",
+                        format!("{} is on {here}, neither the old nor the new branch", package.name),
+                    );
+                }
+            }
+            if tally.has_fault("both_switched") {
+                tally.judge(s, "both_switched", Role::Ops, SWITCHED)?;
+                return Err(StepError::failed("nothing was switched", SWITCHED.next));
+            }
+        }
         for package in &all {
-            switch(s, &ops, package)?;
+            if let Err(error) = switch(s, &ops, package) {
+                tally.fault("both_switched", error.text().to_owned());
+                return tally.or_faults(s, Role::Ops, |_| SWITCHED, Err(error));
+            }
         }
         for package in &all {
             read_back(s, &ops, package, &approved, &mut tally)?;
@@ -106,15 +125,7 @@ fn s320_switch_branches() -> StepResult {
                 },
             )?;
         }
-        tally.judge(
-            s,
-            "both_switched",
-            Role::Ops,
-            Advice {
-                cause: "one checkout was not switched, or another branch of the same name",
-                next: "svn info in both directories; switch the other one",
-            },
-        )?;
+        tally.judge(s, "both_switched", Role::Ops, SWITCHED)?;
         tally.judge(
             s,
             "matching_pair",
@@ -128,6 +139,10 @@ fn s320_switch_branches() -> StepResult {
     })
 }
 
+const SWITCHED: Advice = Advice {
+    cause: "one checkout was not switched (locked, not writable), or stood on another branch: somebody works in it",
+    next: "svn info in both directories; bring both to the old branch, then run again",
+};
 const MOVED: Advice = Advice {
     cause: "somebody committed to the release branch after it was approved",
     next: "look at `svn log`; approve the new head (`crds-upgrade approve`) or have the commit taken back",
@@ -173,6 +188,10 @@ fn read_back(
         .filter(|line| line.letters != "?")
         .map(|line| format!("{name}: {} {}", line.letters, line.path))
         .collect();
+    let stray = checkout::stray(ops, &package.directory)?;
+    if !stray.is_empty() {
+        tally.fault("clean", format!("{name}: {}", shorten(&stray)));
+    }
     let version = ops.svnversion(&package.directory)?;
     let whole = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
     if !whole {

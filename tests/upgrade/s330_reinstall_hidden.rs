@@ -24,14 +24,10 @@ fn s330_reinstall_hidden() -> StepResult {
             install::hidden(s, &ops, s.plan().thresholds.proxy_lag_s, "still_hidden", &mut tally)?;
             return install::judge(s, &tally, &["still_hidden"]);
         }
-        configured_for_itself(&ops, &mut tally)?;
-        let stack = ops.stack()?;
-        tally.hold("environment", stack.env_csh.len() == 1, format!("env.csh names {:?}", stack.env_csh));
-        tally.hold(
-            "environment",
-            stack.env_csh.first() == Some(&stack.login),
-            format!("a clean login has {}", stack.login),
-        );
+        let looked = configured_for_itself(&ops, &mut tally);
+        tally.tried("configured_for_itself", looked);
+        let looked = environment(&ops, &mut tally);
+        tally.tried("environment", looked);
         install::judge(
             s,
             &tally,
@@ -53,6 +49,15 @@ fn s330_reinstall_hidden() -> StepResult {
             ],
         )
     })
+}
+
+/// `env.csh` names the one stack that a clean login has.
+fn environment(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "environment";
+    let stack = ops.stack()?;
+    tally.hold(check, stack.env_csh.len() == 1, format!("env.csh names {:?}", stack.env_csh));
+    tally.hold(check, stack.env_csh.first() == Some(&stack.login), format!("a clean login has {}", stack.login));
+    Ok(())
 }
 
 /// The installed server works on OPS's own database and hands out OPS's own addresses.

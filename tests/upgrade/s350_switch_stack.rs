@@ -52,7 +52,10 @@ fn s350_switch_stack() -> StepResult {
         let file = format!("{}/host/dot_setenv", ops.paths().server_sources);
         edit(s, &ops, &file, &old, &new)?;
         commit(s, &ops, &file, &stack)?;
-        put_rc(s, &ops, &new)?;
+        if let Err(error) = put_rc(s, &ops, &new) {
+            tally.fault("rc_equal", error.text().to_owned());
+            return tally.or_faults(s, Role::Ops, |_| EQUAL, Err(error));
+        }
         read_back(s, &ops, &file, &old, &new, &stack, &mut tally)?;
         if !s.again() {
             tally.judge(s, "stack_whole", Role::Ops, WHOLE)?;
@@ -73,13 +76,7 @@ fn s350_switch_stack() -> StepResult {
                     next: "svn status and svn log in the checkout; commit by hand what is meant",
                 },
             ),
-            (
-                "rc_equal",
-                Advice {
-                    cause: "the copy failed or somebody edits the file",
-                    next: "copy host/dot_setenv to the rc file",
-                },
-            ),
+            ("rc_equal", EQUAL),
             (
                 "clean_login",
                 Advice {
@@ -97,6 +94,10 @@ fn s350_switch_stack() -> StepResult {
 const WHOLE: Advice = Advice {
     cause: "the stack was not built, or not for this platform",
     next: "build it (build_stack), then run again; the server still runs on the old one",
+};
+const EQUAL: Advice = Advice {
+    cause: "the copy failed (the directory is not writable, no space) or somebody edits the file",
+    next: "see that logins still work; copy host/dot_setenv to the rc file, then run again",
 };
 const ONLY: Advice = Advice {
     cause: "the file is not what the plan expects: another stack stands there, or hosts share a case",

@@ -27,8 +27,10 @@ fn s360_reinstall_on_new_stack() -> StepResult {
             install::hidden(s, &ops, s.plan().thresholds.proxy_lag_s, "still_hidden", &mut tally)?;
             return install::judge(s, &tally, &["still_hidden"]);
         }
-        stack_in_use(s, &ops, &mut tally)?;
-        answers(s, &ops, &mut tally)?;
+        let looked = stack_in_use(s, &ops, &mut tally);
+        tally.tried("stack_in_use", looked);
+        let looked = answers(s, &ops, &mut tally);
+        tally.tried("answers", looked);
         install::judge(
             s,
             &tally,

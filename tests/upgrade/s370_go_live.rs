@@ -16,7 +16,7 @@ use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S370_GO_LIVE;
 
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{install, mail, outcome, probes};
+use crate::common::{install, mail, outcome, probes, state};
 use crate::s340_try_hidden;
 
 /// Frequent cron jobs: the product that each must have made anew, and within how many seconds (SO 9).
@@ -29,20 +29,38 @@ fn s370_go_live() -> StepResult {
         let ops = s.hosts().server(Role::Ops)?;
         let mut tally = Tally::default();
         before(s, &ops)?;
-        unhide(s, &ops)?;
-        cron_back(s, &ops)?;
-        public(&ops, &mut tally)?;
-        proxy(s, &ops, &mut tally)?;
-        if !s.again() {
-            probes::pages(s, &ops, Door::Direct, "pages", &mut tally)?;
-            s340_try_hidden::downloads(s, &ops, Door::Direct, &mut tally)?;
-            watchers(s, &ops, &mut tally)?;
-            let context = ops.context_in_database("operational")?;
-            outcome::contexts_agree(s, &ops, &context, &mut tally, "contexts_agree")?;
-            no_mail(s, &ops, &mut tally)?;
-            states(s, &ops, &mut tally)?;
+        if let Err(error) = unhide(s, &ops) {
+            tally.fault("public", error.text().to_owned());
+            let looked = public(&ops, &mut tally);
+            tally.tried("public", looked);
+            return tally.or_faults(s, Role::Ops, advice, Err(error));
         }
-        cron(&ops, &mut tally)?;
+        if let Err(error) = cron_back(s, &ops) {
+            tally.fault("cron_is_the_releases", error.text().to_owned());
+            return tally.or_faults(s, Role::Ops, advice, Err(error));
+        }
+        let looked = public(&ops, &mut tally);
+        tally.tried("public", looked);
+        let looked = proxy(s, &ops, &mut tally);
+        tally.tried("proxy_serves", looked);
+        if !s.again() {
+            let looked = probes::pages(s, &ops, Door::Direct, "pages", &mut tally);
+            tally.tried("pages", looked);
+            let looked = s340_try_hidden::downloads(s, &ops, Door::Direct, &mut tally);
+            tally.tried("downloads", looked);
+            let looked = watchers(s, &ops, &mut tally);
+            tally.tried("watchers_fresh", looked);
+            let context = s.plan().contexts.operational.clone();
+            let looked = outcome::contexts_agree(s, &ops, &context, &mut tally, "contexts_agree");
+            tally.tried("contexts_agree", looked);
+            let looked = no_mail(s, &ops, &mut tally);
+            tally.tried("no_reprocessing_mail", looked);
+            let looked = states(s, &ops, &mut tally);
+            tally.tried("states_untouched", looked);
+        }
+        let looked = cron(&ops, &mut tally);
+        tally.tried("cron_is_the_releases", looked);
+        state::keep(s, &ops, &state::of_release(), state::LIVE)?;
         for spec in s.spec().checks {
             let name = spec.id.split('.').nth(1).unwrap_or_default();
             let only_once =
@@ -131,9 +149,15 @@ fn unhide(s: &Step, ops: &Server) -> Result<(), StepError> {
     if s.fact_of(s.spec().id, "live_at").is_none() {
         let now = ops.now()?;
         s.fact("live_at", now)?;
-        let logs: serde_json::Map<String, serde_json::Value> =
-            ops.logs()?.into_iter().map(|entry| (entry.path, json!([entry.size, entry.inode]))).collect();
+        let mut logs = serde_json::Map::new();
+        // The logs of cron jobs are overwritten at each run.
+        for entry in ops.logs()?.into_iter().filter(|entry| !entry.path.contains("cron/")) {
+            let mark = ops.log_mark(&format!("{}/{}", ops.paths().logs, entry.path), entry.size)?;
+            logs.insert(entry.path, json!([entry.size, mark]));
+        }
         s.fact("logs", serde_json::Value::Object(logs))?;
+        let info = ops.rpc(Door::Direct)?.server_info()?;
+        s.fact("running", json!({"svn_url": info.svn_url, "revision": info.revision}))?;
         s.outage("public site", false, &jiff::Timestamp::from_second(now as i64)?.to_string())?;
     }
     Ok(())

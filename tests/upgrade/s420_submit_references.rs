@@ -9,7 +9,8 @@ use crds_upgrade::plan::{Role, SubmissionKind};
 use crds_upgrade::run::{StepResult, harness};
 use crds_upgrade::steps::S420_SUBMIT_REFERENCES;
 
-use crate::common::deliver::{Delivery, Hand};
+use crate::common::deliver::Hand;
+use crate::common::delivery::Delivery;
 use crate::common::outcome;
 
 #[test]
@@ -23,11 +24,6 @@ fn s420_submit_references() -> StepResult {
         if deliveries.is_empty() {
             return outcome::nothing_declared(&mut hand, "batch submit");
         }
-        for delivery in &deliveries {
-            hand.deliver(delivery)?;
-            outcome::judge_rules(&mut hand, delivery)?;
-            outcome::judge_bytes(&mut hand, delivery)?;
-        }
-        outcome::judge_all(&hand)
+        outcome::carry_out(&mut hand, &deliveries, outcome::judge_bytes)
     })
 }

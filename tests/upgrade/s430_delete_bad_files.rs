@@ -9,7 +9,8 @@ use crds_upgrade::plan::Role;
 use crds_upgrade::run::{StepResult, harness};
 use crds_upgrade::steps::S430_DELETE_BAD_FILES;
 
-use crate::common::deliver::{Delivery, Hand};
+use crate::common::deliver::Hand;
+use crate::common::delivery::Delivery;
 use crate::common::outcome;
 
 #[test]
@@ -21,10 +22,6 @@ fn s430_delete_bad_files() -> StepResult {
         let Some(deletion) = &plan.deletion else {
             return outcome::nothing_declared(&mut hand, "delete references");
         };
-        let delivery = Delivery::deleting(deletion);
-        hand.deliver(&delivery)?;
-        outcome::judge_rules(&mut hand, &delivery)?;
-        outcome::judge_kept(&mut hand, &delivery)?;
-        outcome::judge_all(&hand)
+        outcome::carry_out(&mut hand, &[Delivery::deleting(deletion)], outcome::judge_kept)
     })
 }

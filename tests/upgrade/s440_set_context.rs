@@ -16,6 +16,7 @@ use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S440_SET_CONTEXT;
 use serde_json::json;
 
+use crate::common::delivery::catalog_stem;
 use crate::common::rules::{Rules, sha1};
 use crate::common::tally::{Advice, Tally, shorten};
 use crate::common::{affected, outcome};
@@ -31,7 +32,13 @@ fn s440_set_context() -> StepResult {
         let old = before["operational"].as_str().unwrap_or_default().to_owned();
         wait_for_archive(s, &ops, &plan, set, &mut tally)?;
         preview(s, &ops, &plan, &old, set, &mut tally)?;
-        let said = set_it(s, &ops, set)?;
+        let said = match set_it(s, &ops, set) {
+            Ok(said) => said,
+            Err(error) => {
+                tally.fault("set", error.text().to_owned());
+                return tally.or_faults(s, Role::Ops, |_| SET, Err(error));
+            }
+        };
         if let Some(said) = said {
             let right = said.contains(&format!("from {old} to {}", set.context))
                 || said.contains(&set.context) && said.contains(&old);
@@ -40,7 +47,8 @@ fn s440_set_context() -> StepResult {
             let now = ops.context_in_database("operational")?;
             tally.hold("set", now == set.context, format!("the database says {now}"));
         }
-        read_back(s, &ops, set, &before, &mut tally)?;
+        let looked = read_back(s, &ops, set, &before, &mut tally);
+        tally.or_faults(s, Role::Ops, |_| READ, looked)?;
         judge(s, &tally)
     })
 }
@@ -114,7 +122,14 @@ fn wait_for_archive(s: &Step, ops: &Server, plan: &Plan, set: &SetContext, tally
             return Ok(Poll::Ready(Ok(catalogs.len())));
         }
         Ok(Poll::NotYet(format!("pending: {}", shorten(&pending))))
-    })?;
+    });
+    let waited = match waited {
+        Ok(waited) => waited,
+        Err(error) => {
+            tally.fault("archived", error.text().to_owned());
+            return tally.or_faults(s, Role::Ops, |_| ARCHIVE, Err(error));
+        }
+    };
     match waited {
         Ok(count) => tally.proof("archived", format!("{count} catalogues taken")),
         Err(fault) => {
@@ -124,12 +139,6 @@ fn wait_for_archive(s: &Step, ops: &Server, plan: &Plan, set: &SetContext, tally
         }
     }
     silent_promotion(s, ops, &files, tally)
-}
-
-fn catalog_stem(link: &str) -> Option<String> {
-    let name = link.rsplit('/').next()?;
-    let at = name.find(".cat")?;
-    Some(name[..at + 4].to_owned())
 }
 
 /// A file of somebody else that was pending at the baseline and is archived now without its link having been seen go.
@@ -167,6 +176,7 @@ fn preview(
     if s.again() {
         return Ok(());
     }
+    affected::forget_headers(s)?;
     let seen = affected::compute(s, ops, old, &set.context)?;
     let kept = s.evidence("affected datasets, our preview", serde_json::to_vec_pretty(&seen.summary)?)?;
     tally.evidence("preview_in_limits", &kept);
@@ -284,13 +294,7 @@ fn judge(s: &Step, tally: &Tally) -> Result<(), StepError> {
                 next: "compare deliveries with the archive; redeliver what it does not have",
             },
         ),
-        (
-            "set",
-            Advice {
-                cause: "the page refused or answered with an error block under status 200",
-                next: "read the page in the evidence; look at /display_context_history/",
-            },
-        ),
+        ("set", SET),
         (
             "agree",
             Advice {
@@ -337,6 +341,14 @@ fn judge(s: &Step, tally: &Tally) -> Result<(), StepError> {
     Ok(())
 }
 
+const READ: Advice = Advice {
+    cause: "the server broke off while what it did was read back",
+    next: "look at its error log; run the same command again: the context is not set twice",
+};
+const SET: Advice = Advice {
+    cause: "the page refused, answered with an error block under status 200, or another context was set meanwhile",
+    next: "read the page in the evidence; look at /display_context_history/",
+};
 const ARCHIVE: Advice = Advice {
     cause: "the archive's poller is off, refused a file, or deliveries was emptied by hand",
     next: "ask the archive; when the delivery is taken, run the same command again: nothing is submitted twice",

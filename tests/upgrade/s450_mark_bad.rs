@@ -30,9 +30,13 @@ fn s450_mark_bad() -> StepResult {
         let before = before(s, &ops)?;
         not_in_context(s, &ops, mark, &mut tally)?;
         if plan.mark_bad.is_some() {
-            mark_them(s, &ops, mark)?;
+            if let Err(error) = mark_them(s, &ops, mark) {
+                tally.fault("rejected_everywhere", error.text().to_owned());
+                return tally.or_faults(s, Role::Ops, |_| MARKED, Err(error));
+            }
         }
-        read_back(s, &ops, mark, &before, &mut tally)?;
+        let looked = read_back(s, &ops, mark, &before, &mut tally);
+        tally.or_faults(s, Role::Ops, |_| MARKED, looked)?;
         judge(s, &tally)
     })
 }
@@ -165,13 +169,7 @@ fn read_back(
 fn judge(s: &Step, tally: &Tally) -> Result<(), StepError> {
     for (check, advice) in [
         ("not_in_context", IN_CONTEXT),
-        (
-            "rejected_everywhere",
-            Advice {
-                cause: "a cache was not refreshed: memcached, the server's config, or the published cache's sync",
-                next: "run cron_sync and sync_ops_to_grp by hand and look at their logs; then run again",
-            },
-        ),
+        ("rejected_everywhere", MARKED),
         (
             "exactly_these",
             Advice {
@@ -199,6 +197,10 @@ fn judge(s: &Step, tally: &Tally) -> Result<(), StepError> {
     Ok(())
 }
 
+const MARKED: Advice = Advice {
+    cause: "the page refused, or a cache was not refreshed: memcached, the server's config, the published cache's sync",
+    next: "read the page's answer; run cron_sync and sync_ops_to_grp by hand and look at their logs; then run again",
+};
 const IN_CONTEXT: Advice = Advice {
     cause: "the context with the deletion is not operational yet, or another place of the rules names the file",
     next: "set the operational context first; nothing was marked",

@@ -15,8 +15,12 @@ use crds_upgrade::review::counters;
 use crds_upgrade::run::{Poll, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S460_AFFECTED_DATASETS;
 
+use crate::common::delivery::serial;
 use crate::common::tally::{Advice, Tally, shorten};
 use crate::common::{explained, mail, outcome};
+
+/// Looks in a row, five minutes apart, at a monitor that has moved on and computes nothing.
+const IDLE: u32 = 3;
 
 /// Longest computation ever seen took 8 hours (SO 16); the monitor looks every five minutes.
 const LONGEST: Duration = Duration::from_secs(9 * 3600);
@@ -40,13 +44,26 @@ fn s460_affected_datasets() -> StepResult {
                 }
             };
             tally.proof("computed", directory.clone());
-            let ids = whole(s, &ops, &directory, &mut tally)?;
-            published(&ops, old, new, &directory, &ids, &mut tally)?;
-            mailed(s, &ops, old, new, ids.len(), &mut tally)?;
-            explained::judge_equal(s, &ops, old, new, &ids, &mut tally)?;
+            let ids = match whole(s, &ops, &directory, &mut tally) {
+                Ok(ids) => ids,
+                Err(error) => {
+                    tally.tried("whole", Err(error));
+                    continue;
+                }
+            };
+            let looked = published(&ops, old, new, &directory, &ids, &mut tally);
+            tally.tried("published_equals_disk", looked);
+            let looked = mailed(s, &ops, old, new, ids.len(), &mut tally);
+            tally.tried("mail", looked);
+            let looked = explained::judge_equal(s, &ops, old, new, &ids, &mut tally);
+            tally.tried("equal_to_ours", looked);
         }
         let operational = ops.context_in_database("operational")?;
         let known = ops.old_context()?.unwrap_or_default();
+        let planned = s.plan().set_context.as_ref().map_or(operational.as_str(), |set| set.context.as_str());
+        if planned != operational {
+            tally.fault("monitor_advanced", format!("the operational context is {operational}, {planned} was set"));
+        }
         tally.hold(
             "monitor_advanced",
             known == operational,
@@ -116,20 +133,29 @@ fn forward_changes(s: &Step, ops: &Server) -> Result<Vec<(String, String)>, Step
     Ok(changes)
 }
 
-fn serial(context: &str) -> &str {
-    let stem = context.rsplit_once('.').map_or(context, |(stem, _)| stem);
-    stem.rsplit('_').next().unwrap_or(stem)
-}
-
 /// Waits for the directory of a finished computation; returns its name.
 fn wait_for(s: &Step, ops: &Server, old: &str, new: &str) -> Result<String, StepError> {
     let suffix = format!("_{}_{}", serial(old), serial(new));
     let what = format!("the server's computation of {old} -> {new}");
+    let mut idle = 0;
     s.wait(&what, LONGEST, Duration::from_secs(300), || {
         let found =
             ops.computations()?.into_iter().map(|entry| entry.path).filter(|name| name.ends_with(&suffix)).max();
         let Some(name) = found else {
             let marker = ops.old_context()?.unwrap_or_default();
+            // The monitor has moved on, and nothing computes: nothing will come of waiting.
+            let busy = ops.processes()?.iter().any(|process| {
+                process.args.contains("affected_datasets") || process.args.contains("monitor_reprocessing")
+            });
+            idle = if marker == new && !busy { idle + 1 } else { 0 };
+            if idle == IDLE {
+                return Err(StepError::failed(
+                    format!(
+                        "{old} -> {new}: old_context.txt holds {marker}, no directory *{suffix}, and nothing computes"
+                    ),
+                    COMPUTED.next,
+                ));
+            }
             return Ok(Poll::NotYet(format!("no directory *{suffix}; old_context.txt holds `{marker}`")));
         };
         let path = format!("{}/{name}", ops.paths().monitor);

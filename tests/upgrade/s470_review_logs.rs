@@ -28,37 +28,8 @@ fn s470_review_logs() -> StepResult {
     harness::step(&S470_REVIEW_LOGS, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let mut tally = Tally::default();
-        let (from, to) = window(s, &ops)?;
-        let sizes = s.need_fact("s370_go_live", "logs")?;
-        let before: BTreeMap<String, (u64, u64)> = serde_json::from_value(sizes)?;
-        logs_kept(&ops, &before, &mut tally)?;
-        let mut requests = 0;
-        for entry in ops.logs()?.into_iter().filter(|entry| !entry.path.contains("cron/")) {
-            let Some(file) = kind(&entry.path) else { continue };
-            let start = before.get(&entry.path).map_or(0, |(size, _)| *size).min(entry.size);
-            let path = format!("{}/{}", ops.paths().logs, entry.path);
-            let window = ops.log_since(&path, start, 256 << 20)?;
-            let kept = s.evidence(&format!("{} since going live", entry.path), &window.bytes)?;
-            let review = Review::of(file, &review::text(&window.bytes));
-            for check in ["nothing_abnormal", "nothing_new"] {
-                tally.evidence(check, &kept);
-            }
-            if file == LogFile::Access {
-                requests += review.lines.len();
-                add(&mut tally, "requests_answered", &entry.path, &review.judge_normal());
-            } else {
-                add(&mut tally, "nothing_abnormal", &entry.path, &review.judge_normal());
-            }
-            add(&mut tally, "nothing_new", &entry.path, &review.judge_known());
-            if entry.path == "ssl_access_log" {
-                add(&mut tally, "no_silence_no_flood", &entry.path, &review.judge_pace(from, to, PACE));
-            }
-            started(s, &review, &entry.path, &mut tally);
-        }
-        if requests == 0 {
-            tally.fault("no_silence_no_flood", "no request at all since going live");
-        }
-        cron_logs(s, &ops, &mut tally)?;
+        let looked = gather(s, &ops, &mut tally);
+        tally.or_faults(s, Role::Ops, |_| BROKE, looked)?;
         for (check, advice) in [
             (
                 "nothing_abnormal",
@@ -116,6 +87,48 @@ fn s470_review_logs() -> StepResult {
     })
 }
 
+const BROKE: Advice = Advice {
+    cause: "a log cannot be read, or was taken away while it was read",
+    next: "look at the log directory; lines that are lost cannot be reviewed; run the same command again",
+};
+
+/// Reads and classifies every log since going live.
+fn gather(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let (from, to) = window(s, ops)?;
+    let sizes = s.need_fact("s370_go_live", "logs")?;
+    let before: BTreeMap<String, (u64, String)> = serde_json::from_value(sizes)?;
+    logs_kept(ops, &before, tally)?;
+    let mut requests = 0;
+    for entry in ops.logs()?.into_iter().filter(|entry| !entry.path.contains("cron/")) {
+        let Some(file) = kind(&entry.path) else { continue };
+        // A log that was lost is read from its beginning.
+        let known = before.get(&entry.path).map_or(0, |(size, _)| *size);
+        let start = if known <= entry.size { known } else { 0 };
+        let path = format!("{}/{}", ops.paths().logs, entry.path);
+        let window = ops.log_since(&path, start, 256 << 20)?;
+        let kept = s.evidence(&format!("{} since going live", entry.path), &window.bytes)?;
+        let review = Review::of(file, &review::text(&window.bytes));
+        for check in ["nothing_abnormal", "nothing_new"] {
+            tally.evidence(check, &kept);
+        }
+        if file == LogFile::Access {
+            requests += review.lines.len();
+            add(tally, "requests_answered", &entry.path, &review.judge_normal());
+        } else {
+            add(tally, "nothing_abnormal", &entry.path, &review.judge_normal());
+        }
+        add(tally, "nothing_new", &entry.path, &review.judge_known());
+        if entry.path == "ssl_access_log" {
+            add(tally, "no_silence_no_flood", &entry.path, &review.judge_pace(from, to, PACE));
+        }
+        started(s, &review, &entry.path, tally);
+    }
+    if requests == 0 {
+        tally.fault("no_silence_no_flood", "no request at all since going live");
+    }
+    cron_logs(s, ops, tally)
+}
+
 /// The window in the server's local time: from going live until now.
 fn window(s: &Step, ops: &Server) -> Result<(DateTime, DateTime), StepError> {
     let zone = TimeZone::get(&s.site().time_zone)?;
@@ -141,20 +154,21 @@ fn add(tally: &mut Tally, check: &'static str, path: &str, judged: &Judgement) {
     tally.hold(check, judged.outcome == Outcome::Passed, format!("{path}: {}", judged.observed));
 }
 
-/// Every log that was there when the server went live is the same file still, and has not shrunk.
-fn logs_kept(ops: &Server, before: &BTreeMap<String, (u64, u64)>, tally: &mut Tally) -> Result<(), StepError> {
-    let now: BTreeMap<String, (u64, u64)> =
-        ops.logs()?.into_iter().map(|entry| (entry.path, (entry.size, entry.inode))).collect();
-    // The logs of cron jobs are overwritten at each run.
-    for (path, (size, inode)) in before.iter().filter(|(path, _)| !path.contains("cron/")) {
+/// Every log that was there when the server went live still begins with what it held then.
+fn logs_kept(ops: &Server, before: &BTreeMap<String, (u64, String)>, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "logs_not_lost";
+    let now: BTreeMap<String, u64> = ops.logs()?.into_iter().map(|entry| (entry.path, entry.size)).collect();
+    for (path, (size, mark)) in before {
         match now.get(path) {
-            None => tally.fault("logs_not_lost", format!("{path} is gone")),
-            Some((_, other)) if other != inode => tally.fault("logs_not_lost", format!("{path} is another file now")),
-            Some((less, _)) if less < size => tally.fault("logs_not_lost", format!("{path} shrank to {less} bytes")),
+            None => tally.fault(check, format!("{path} is gone")),
+            Some(less) if less < size => tally.fault(check, format!("{path} shrank to {less} bytes from {size}")),
+            Some(_) if ops.log_mark(&format!("{}/{path}", ops.paths().logs), *size)? != *mark => {
+                tally.fault(check, format!("{path} is another file now: it does not begin as it did at going live"));
+            }
             Some(_) => {}
         }
     }
-    tally.proof("logs_not_lost", format!("{} logs followed", before.len()));
+    tally.proof(check, format!("{} logs followed", before.len()));
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 //! and the hashes of the evidence.
 //! Way back: nothing to take back.
 
+use crds_upgrade::crds::{Door, PortState};
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::event::ChangeRow;
 use crds_upgrade::run::{Step, StepError, StepResult, Verdict, harness};
@@ -19,12 +20,20 @@ use crate::common::{claims, state};
 fn s900_accept() -> StepResult {
     harness::step(&S900_ACCEPT, |s| {
         let mut tally = Tally::default();
-        ledger(s, &mut tally)?;
+        let looked = ledger(s, &mut tally);
+        tally.tried("ledger_closed", looked);
+        for (role, step) in [(Role::Test, "s240_mirror_ops_to_test"), (Role::Dev, "s250_mirror_test_to_dev")] {
+            let looked = mirrored(s, role, step, &mut tally);
+            tally.tried("ledger_closed", looked);
+        }
         complete(s, &mut tally);
-        outage(s, &mut tally)?;
+        let looked = outage(s, &mut tally);
+        tally.tried("outage_in_window", looked);
         waivers(s, &mut tally);
-        watch(s, &mut tally)?;
-        intact(s, &mut tally)?;
+        let looked = watch(s, &mut tally);
+        tally.tried("cron_watch", looked);
+        let looked = intact(s, &mut tally);
+        tally.tried("journal_intact", looked);
         for (check, advice) in [
             (
                 "ledger_closed",
@@ -92,15 +101,17 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     };
     // What the services say follows from database, contexts and release, which are compared themselves.
     let before = before.only(|surface| surface != "rpc");
-    let after = capture(&ops, &Scope::all())?;
+    let live = state::kept(s, state::LIVE)?;
+    let after = capture(&ops, &Scope::all().served_at(Door::Direct))?;
     std::fs::write(s.folder().join("states").join("s900_ops.json"), after.to_text())?;
     let normal = |state: &State| {
         normalise(state).map_err(|bad| {
             StepError::failed(shorten(&bad.iter().map(ToString::to_string).collect::<Vec<_>>()), "look at the field")
         })
     };
-    let deltas = differences(&normal(&before)?, &normal(&after)?);
-    let settled = settle(&deltas, &claims::of_plan(s, &ops)?);
+    let rpc = |surface: &str| surface != "rpc";
+    let deltas = differences(&normal(&before)?, &normal(&after.only(rpc))?);
+    let settled = settle(&deltas, &claims::of_plan(s, &ops, &before)?);
     for claimed in &settled.claimed {
         let delta = &claimed.delta;
         let text = |value: &Option<serde_json::Value>| value.as_ref().map_or_else(String::new, ToString::to_string);
@@ -113,10 +124,21 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
             claimed_by: vec![claimed.change.clone()],
         })?;
     }
+    // The release may change what it is made of until it goes live, and not afterwards.
+    let since_live: Vec<String> = match &live {
+        None => vec!["s370 kept no state of going live".to_owned()],
+        Some(live) => {
+            let same = |surface: &str| live.surfaces.contains_key(surface);
+            let deltas = differences(&normal(live)?, &normal(&after.only(same))?);
+            deltas.iter().map(|delta| format!("since going live: {delta}")).collect()
+        }
+    };
     let open: Vec<String> = settled
         .unclaimed
         .iter()
         .map(ToString::to_string)
+        .chain(since_live)
+        .chain(claims::strange_actions(s, &ops)?)
         .chain(settled.contested.iter().map(|(delta, by)| format!("{delta} claimed by {}", by.join(" and "))))
         .collect();
     tally.hold(
@@ -140,6 +162,25 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     if !open.is_empty() {
         let kept = s.evidence("differences without a declared change", open.join("\n").as_bytes())?;
         tally.evidence("ledger_closed", &kept);
+    }
+    Ok(())
+}
+
+/// A host that was mirrored onto is as its step left it, as far as the plan touches it: cron table, context, ports.
+fn mirrored(s: &Step, role: Role, step: &str, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "ledger_closed";
+    let Some(table) = s.fact_of(step, "cron") else { return Ok(()) };
+    let server = s.hosts().server(role)?;
+    if server.crontab()? != table.as_str().unwrap_or_default() {
+        tally.fault(check, format!("{role}: the cron table is not the one that {step} put back"));
+    }
+    let (context, wanted) = (server.context_in_database("operational")?, &s.plan().contexts.operational);
+    if context != *wanted {
+        tally.fault(check, format!("{role}: the operational context is {context}, {wanted} was mirrored"));
+    }
+    let (direct, hidden) = server.ports()?;
+    if direct != PortState::Open || hidden != PortState::Refused {
+        tally.fault(check, format!("{role}: 8001 {direct:?}, 8002 {hidden:?}"));
     }
     Ok(())
 }
@@ -180,7 +221,13 @@ fn waivers(s: &Step, tally: &mut Tally) {
             format!("{} ({}) until {}", waiver.check, waiver.owner, waiver.until),
         );
     }
-    tally.proof("waivers_valid", format!("{} waivers in the plan", s.plan().waivers.len()));
+    let recorded = &s.ledger().waivers;
+    for waiver in recorded {
+        let until = waiver.until.as_deref().unwrap_or_default();
+        let holds = until.parse::<jiff::civil::Date>().is_ok_and(|until| until >= today);
+        tally.hold("waivers_valid", holds, format!("{} ({}) until {until}", waiver.about, waiver.by));
+    }
+    tally.proof("waivers_valid", format!("{} in the plan, {} recorded", s.plan().waivers.len(), recorded.len()));
 }
 
 /// The watch over cron: every sample empty; a pause between two commands is no fault, but is named in the report.

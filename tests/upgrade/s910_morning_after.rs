@@ -10,42 +10,44 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crds_upgrade::backup;
 use crds_upgrade::crds::{Door, Flag, PortState, Server};
 use crds_upgrade::plan::{Role, Waiting};
 use crds_upgrade::review::{self, Night, Outcome, svn_facts};
 use crds_upgrade::run::{Poll, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S910_MORNING_AFTER;
 
-use crate::common::mail;
 use crate::common::tally::{Advice, Tally, shorten};
+use crate::common::{backup_set, mail, outcome};
 
 #[test]
 fn s910_morning_after() -> StepResult {
     harness::step(&S910_MORNING_AFTER, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let live = s.need_fact("s370_go_live", "live_at")?.as_f64().unwrap_or(0.0);
-        let Some(body) = nightly(s, &ops, live)? else {
-            return s.defer(&due(s, live)?, "the first nightly after going live has not run yet");
-        };
         let mut tally = Tally::default();
+        let body = match nightly(s, &ops, live) {
+            Ok(Some(body)) => body,
+            Ok(None) => return s.defer(&due(s, live)?, "the first nightly after going live has not run yet"),
+            Err(error) => {
+                tally.fault("night_ran", error.text().to_owned());
+                return tally.or_faults(s, Role::Ops, |_| RAN, Err(error));
+            }
+        };
         let night = Night::parse(&body);
         tally.evidence("night_whole", &s.evidence("nightly mail", body.as_bytes())?);
         let whole = night.judge_whole(review::Role::Ops);
         tally.hold("night_whole", whole.outcome == Outcome::Passed, whole.observed);
         tally.proof("night_ran", "one nightly mail since going live".to_owned());
-        unapproved(s, &night, &mut tally)?;
-        backup_of_the_night(s, &ops, live, &mut tally)?;
-        mixed_code(&ops, &mut tally)?;
-        still_public(s, &ops, &mut tally)?;
+        let looked = unapproved(s, &night, &mut tally);
+        tally.tried("nothing_unapproved", looked);
+        let looked = backup_of_the_night(s, &ops, live, &mut tally);
+        tally.tried("backup_has_new_context", looked);
+        let looked = mixed_code(s, &ops, &mut tally);
+        tally.tried("no_mixed_code", looked);
+        let looked = still_public(s, &ops, &mut tally);
+        tally.tried("still_public", looked);
         for (check, advice) in [
-            (
-                "night_ran",
-                Advice {
-                    cause: "cron did not run the job, or its mail was lost",
-                    next: "look at the cron table and at the mail queue",
-                },
-            ),
+            ("night_ran", RAN),
             (
                 "night_whole",
                 Advice {
@@ -87,6 +89,11 @@ fn s910_morning_after() -> StepResult {
         Ok(())
     })
 }
+
+const RAN: Advice = Advice {
+    cause: "cron did not run the job, or ran it twice, or its mail was lost",
+    next: "look at the cron table, at cron's log and at the mail queue",
+};
 
 /// The nightly mail since going live, once it is there. On a site with a stepped clock the night is stepped over.
 fn nightly(s: &Step, ops: &Server, live: f64) -> Result<Option<String>, StepError> {
@@ -132,18 +139,18 @@ fn due(s: &Step, live: f64) -> Result<String, StepError> {
 }
 
 fn unapproved(s: &Step, night: &Night, tally: &mut Tally) -> Result<(), StepError> {
-    let approved = s.need_fact("s010_preflight", "approved")?;
-    let declared = s.fact_of("s350_switch_stack", "revision").and_then(|revision| revision.as_u64());
     for (title, name) in [("CRDS subversion status", "crds"), ("CRDS_server subversion status", "crds_server")] {
         let Some(section) = night.section(title) else {
             tally.fault("nothing_unapproved", format!("the mail has no section `{title}`"));
             continue;
         };
         let facts = svn_facts(&section.text);
-        let wanted = approved.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let seen = facts.last_changed.unwrap_or(0);
-        let right = seen == wanted || (name == "crds_server" && declared == Some(seen));
-        tally.hold("nothing_unapproved", right, format!("{name}: last change r{seen}, approved r{wanted}"));
+        let (wanted, seen) = (approved(s, name)?, facts.last_changed.unwrap_or(0));
+        tally.hold(
+            "nothing_unapproved",
+            wanted.contains(&seen),
+            format!("{name}: last change r{seen}, approved r{wanted:?}"),
+        );
         let updated: Vec<String> = facts.updated.iter().map(|(letter, path)| format!("{letter} {path}")).collect();
         tally.hold(
             "nothing_unapproved",
@@ -160,70 +167,82 @@ fn unapproved(s: &Step, night: &Night, tally: &mut Tally) -> Result<(), StepErro
 
 fn backup_of_the_night(s: &Step, ops: &Server, live: f64, tally: &mut Tally) -> Result<(), StepError> {
     let check = "backup_has_new_context";
-    let (sets, _) = ops.backup_sets()?;
+    let (sets, stray) = ops.backup_sets()?;
     let Some(newest) = sets.last() else {
         tally.fault(check, "no backup set at all");
         return Ok(());
     };
-    let missing: Vec<String> = ops
-        .set_names()
-        .into_iter()
-        .filter(|name| {
-            // Nothing pending makes an empty list of deliveries.
-            newest.file(name).is_none_or(|file| file.entry.size == 0 && !name.starts_with("deliveries"))
-        })
-        .collect();
-    tally.hold(
-        check,
-        missing.is_empty(),
-        if missing.is_empty() {
-            format!("set {}", newest.tag)
-        } else {
-            format!("set {} lacks {}", newest.tag, shorten(&missing))
-        },
-    );
-    let fresh = newest.files.iter().all(|file| file.entry.mtime >= live);
-    tally.hold(check, fresh, format!("set {} made since going live", newest.tag));
-    let dump = newest.files.iter().find(|file| file.name.ends_with(".mysql.gz"));
-    let Some(dump) = dump else { return Ok(()) };
-    let path = format!("{}/{}/{}", ops.paths().db_backups, newest.tag, dump.name);
-    let packed = ops.remote().read_file(&path, 1 << 30)?;
-    let text = backup::unpack(&packed)?;
-    let text = String::from_utf8_lossy(&text).into_owned();
+    let night = backup_set::dated(s, ops, newest)?;
+    tally.evidence(check, &night.evidence);
+    let made = night.listed.iter().map(|file| file.entry.mtime).fold(f64::INFINITY, f64::min);
+    tally.hold(check, made >= live, format!("set {} made since going live", newest.tag));
+    let completed = night.dump_time();
+    let fresh = completed.is_some_and(|completed| ops.local(live).is_ok_and(|live| completed >= live.datetime()));
+    let said = completed.map_or_else(|| "at no time".to_owned(), |time| time.to_string());
+    tally.hold(check, fresh, format!("the dump was completed {said}"));
+    let common = backup_set::shared(s, ops)?;
+    let mut faults = night.incomplete(ops, &ops.set_names());
+    faults.extend(night.unreadable());
+    faults.extend(night.bad_dump(ops));
+    faults.extend(night.stale_rows(ops)?);
+    faults.extend(night.against_live(ops, made)?);
+    faults.extend(night.bad_deliveries(ops, made)?);
+    faults.extend(common.incomplete(ops, &ops.shared_names()).into_iter().map(|fault| format!("shared: {fault}")));
+    faults.extend(night.unlike(&common));
+    faults.extend(stray.iter().map(|file| format!("stray {} in db_backups", file.name)));
+    tally.hold(check, faults.is_empty(), backup_set::said(&faults, format!("set {} whole, shared alike", newest.tag)));
     let context = ops.context_in_database("operational")?;
-    tally.hold(check, text.contains(&context), format!("the dump names {context}"));
-    let ends =
-        text.lines().rev().find(|line| !line.is_empty()).is_some_and(|line| line.starts_with("-- Dump completed on"));
-    tally.hold(check, ends, "the dump has its closing line".to_owned());
-    s.evidence("head of the dump", text.lines().take(5).collect::<Vec<_>>().join("\n").as_bytes())?;
+    let named = night.dump.as_ref().is_ok_and(|dump| {
+        let rows = dump.tables.get(&ops.table("*contexts")).map(crds_upgrade::crds::Table::by_name).unwrap_or_default();
+        rows.iter().any(|row| {
+            let is = |key: &str, value: &str| row.get(key).and_then(|seen| seen.as_deref()) == Some(value);
+            is("kind", &format!("{}_operational_context", ops.observatory())) && is("context", &context)
+        })
+    });
+    tally.hold(check, named, format!("the dump has {context} as operational context"));
     Ok(())
 }
 
-fn mixed_code(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+/// What runs is what went live, what is installed is what was approved, and both checkouts stand there.
+fn mixed_code(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let check = "no_mixed_code";
     let stamps = ops.installed()?;
     let info = ops.rpc(Door::Direct)?.server_info()?;
-    let right = stamps.client.url.ends_with(&info.svn_url) && info.revision.trim().starts_with(&stamps.client.version);
+    let live = s.need_fact("s370_go_live", "running")?;
+    let as_live = live["svn_url"] == info.svn_url && live["revision"] == info.revision;
+    // A restart after the nightly's install shows that one's stamp.
+    let as_installed =
+        stamps.client.url.ends_with(&info.svn_url) && info.revision.trim().starts_with(&stamps.client.version);
     tally.hold(
         check,
-        right || stamps.client.url.ends_with(&info.svn_url),
-        format!(
-            "running {} r{}, installed {} r{}",
-            info.svn_url, info.revision, stamps.client.url, stamps.client.version
-        ),
+        as_live || as_installed,
+        format!("running {} r{}, went live as {} r{}", info.svn_url, info.revision, live["svn_url"], live["revision"]),
     );
     for (name, directory, stamp) in [
         ("crds", &ops.paths().client_sources, &stamps.client),
         ("crds_server", &ops.paths().server_sources, &stamps.server),
     ] {
         let here = ops.svn_info(directory)?;
+        let wanted = approved(s, name)?;
         tally.hold(
             check,
-            here.last_changed == stamp.last_changed,
-            format!("{name}: installed r{}, checkout r{}", stamp.last_changed, here.last_changed),
+            here.last_changed == stamp.last_changed && wanted.contains(&stamp.last_changed) && here.url == stamp.url,
+            format!(
+                "{name}: installed {} r{}, checkout {} r{}, approved r{wanted:?}",
+                stamp.url, stamp.last_changed, here.url, here.last_changed
+            ),
         );
     }
     Ok(())
+}
+
+/// The revisions of a package that may run: the approved one, or the declared commit of the stack's switch.
+fn approved(s: &Step, package: &str) -> Result<Vec<u64>, StepError> {
+    let declared = s.fact_of("s350_switch_stack", "revision").and_then(|revision| revision.as_u64());
+    if let Some(declared) = declared.filter(|_| package == "crds_server") {
+        return Ok(vec![declared]);
+    }
+    Ok(s.need_fact("s010_preflight", "approved")?.get(package).and_then(Value::as_u64).into_iter().collect())
 }
 
 fn still_public(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
@@ -236,8 +255,7 @@ fn still_public(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepErr
     );
     tally.hold(check, ops.flag()? == Flag::False, "port flag".to_owned());
     let wanted = s.plan().set_context.as_ref().map_or(&s.plan().contexts.operational, |set| &set.context).clone();
-    let context = ops.context_in_database("operational")?;
-    tally.hold(check, context == wanted, format!("operational context {context}"));
+    outcome::contexts_agree(s, ops, &wanted, tally, check)?;
     tally.hold(check, ops.crontab()? == ops.release_crontab()?, "cron table".to_owned());
     Ok(())
 }

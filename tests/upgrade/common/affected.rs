@@ -63,6 +63,14 @@ pub fn headers(s: &Step, ops: &Server, context: &str) -> Result<Vec<(String, Ent
     Ok(all)
 }
 
+/// Lets the headers be fetched anew: what was good for an earlier step may have changed in the archive since.
+pub fn forget_headers(s: &Step) -> Result<(), StepError> {
+    match std::fs::remove_file(s.folder().join("states").join("datasets.jsonl")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Computes what changes between two contexts, completely.
 pub fn compute(s: &Step, ops: &Server, old: &str, new: &str) -> Result<Computed, StepError> {
     let rules = Rules::of_run(s)?;

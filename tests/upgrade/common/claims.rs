@@ -3,14 +3,14 @@
 //! Each row and field of the state belongs to one change at most: what two changes touch alike (counts and digests of
 //! tables) is claimed once, by the delivery as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crds_upgrade::crds::Server;
+use crds_upgrade::crds::{Row, Server};
 use crds_upgrade::plan::Plan;
 use crds_upgrade::run::{Step, StepError};
-use crds_upgrade::state::{Claim, Keys};
+use crds_upgrade::state::{Claim, Keys, State};
 
-use super::deliver::Delivery;
+use super::delivery::{Delivery, catalog_stem, counter_of, planned_reasons, serial};
 use super::rules::Rules;
 
 const RELEASE: &str = "switch to the release branch and reinstall";
@@ -20,22 +20,39 @@ const BAD: &str = "mark files bad";
 const DELIVERY: &str = "deliveries of the plan";
 const RUNNING: &str = "the server ran: cron jobs, logins, restarts";
 
-/// All claims of the plan of this run.
-pub fn of_plan(s: &Step, ops: &Server) -> Result<Vec<Claim>, StepError> {
+/// All claims of the plan of this run, given the state before it.
+pub fn of_plan(s: &Step, ops: &Server, before: &State) -> Result<Vec<Claim>, StepError> {
     let plan = s.plan();
-    let mut claims = release(plan);
-    claims.extend(deliveries(plan));
-    claims.extend(context(s, ops, plan)?);
+    let catalogue = ops.catalogue()?;
+    let mut claims = release(plan, &ops.release_crontab()?);
+    claims.extend(deliveries(s, ops, plan, &catalogue, before)?);
+    claims.extend(context(s, ops, plan, &catalogue)?);
     claims.extend(running());
     Ok(claims)
 }
 
-fn release(plan: &Plan) -> Vec<Claim> {
+/// What no claim can express: audit rows since going live that the plan does not explain.
+pub fn strange_actions(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
+    let since = s.need_fact("s370_go_live", "action")?.as_u64().unwrap_or(0);
+    let rows = ops.ask(&format!("select * from {} where id > {since} order by id", ops.table("*actions")))?.by_name();
+    let reasons = planned_reasons(s.plan());
+    let field = |row: &Row, key: &str| row.get(key).cloned().flatten().unwrap_or_default();
+    let strange = rows.iter().filter(|row| !reasons.contains(field(row, "why").as_str()));
+    Ok(strange
+        .map(|row| {
+            let (user, action, name) = (field(row, "user"), field(row, "action"), field(row, "filename"));
+            format!("audit row {}: {user} did `{action}` on {name}, of no plan", field(row, "id"))
+        })
+        .collect())
+}
+
+fn release(plan: &Plan, crontab: &str) -> Vec<Claim> {
     let mut claims = Vec::new();
     if plan.from.crds != plan.to.crds {
         claims.push(Claim::on(RELEASE, "svn", Keys::Is("crds".into())));
     }
     claims.push(Claim::on(RELEASE, "svn", Keys::Is("crds_server".into())));
+    // What the release put there was compared with its branch (s320 to s360), and with going live at acceptance.
     for area in ["client_sources", "server_sources", "installed"] {
         claims.push(Claim::on(RELEASE, &format!("files:{area}"), Keys::All));
     }
@@ -43,27 +60,39 @@ fn release(plan: &Plan) -> Vec<Claim> {
         claims.push(Claim::on(RELEASE, &format!("files:{area}"), Keys::All).perhaps());
     }
     let home = "files:home";
-    if plan.stack.is_some() {
-        claims.push(Claim::on(STACK, "stack", Keys::All));
-        claims.push(Claim::on(STACK, "files:lib", Keys::All));
-        claims.push(Claim::on(STACK, home, Keys::Is(".setenv".into())));
+    if let Some(stack) = &plan.stack {
+        claims.push(Claim::on(STACK, "stack", Keys::All).fields(&["login", "module"]).becomes(stack.to.as_str()));
+        claims.push(Claim::on(STACK, "stack", Keys::All).fields(&["env_csh"]).becomes(vec![stack.to.as_str()]));
+        claims.push(Claim::on(STACK, "files:lib", Keys::Is("mod_wsgi.so".into())));
+        claims.push(Claim::on(STACK, home, Keys::Is(".setenv".into())).fields(&["mtime", "size"]));
     } else {
-        claims.push(Claim::on(RELEASE, "files:lib", Keys::All).perhaps());
+        claims.push(Claim::on(RELEASE, "files:lib", Keys::Is("mod_wsgi.so".into())).perhaps());
     }
-    // The release may bring another table; s370 has compared it with the release's file.
-    claims.push(Claim::on(RELEASE, "cron", Keys::Is("table".into())).perhaps());
+    // The release may bring another table.
+    claims.push(Claim::on(RELEASE, "cron", Keys::Is("table".into())).becomes(crontab).perhaps());
     claims
 }
 
-fn deliveries(plan: &Plan) -> Vec<Claim> {
+/// Tables that deliveries, contexts and marks write to.
+const WRITTEN: [&str; 6] = ["*actions", "*catalog", "*context_history", "*contexts", "*counters", "*results"];
+
+fn deliveries(
+    s: &Step,
+    ops: &Server,
+    plan: &Plan,
+    catalogue: &BTreeMap<String, Row>,
+    before: &State,
+) -> Result<Vec<Claim>, StepError> {
     let mut claims = Vec::new();
     let all: Vec<Delivery<'_>> =
         plan.submissions.iter().map(Delivery::of).chain(plan.deletion.as_ref().map(Delivery::deleting)).collect();
+    let mut counters = BTreeSet::new();
     for delivery in &all {
         let change = format!("delivery `{}`", delivery.id);
         let new: Vec<String> = delivery.all_new().into_iter().map(str::to_owned).collect();
         let (maps, references): (Vec<String>, Vec<String>) =
             new.iter().cloned().partition(|name| name.ends_with("map"));
+        counters.extend(maps.iter().filter_map(|name| counter_of(name)).map(|(counter, _)| counter));
         claims.push(Claim::on(&change, "catalogue", Keys::Among(new)));
         if !maps.is_empty() {
             claims.push(Claim::on(&change, "files:mappings", Keys::Among(maps)));
@@ -72,42 +101,84 @@ fn deliveries(plan: &Plan) -> Vec<Claim> {
             claims.push(Claim::on(&change, "files:references", Keys::Among(references)));
         }
     }
+    let names = super::outcome::delivered_files(plan);
+    let links = names.iter().filter_map(|name| catalogue.get(name)?.get("catalog_link")?.as_deref());
+    let catalogs: BTreeSet<String> = links.filter_map(catalog_stem).collect();
     if !all.is_empty() {
-        claims.push(Claim::on(DELIVERY, "counters", Keys::All));
-        claims.push(Claim::on(DELIVERY, "files:catalogs", Keys::All));
-        claims.push(Claim::on(DELIVERY, "contexts", Keys::Is("edit".into())));
+        counters.insert(format!("{}_delivery_id", ops.observatory()));
+        claims.push(Claim::on(DELIVERY, "counters", Keys::Among(counters.into_iter().collect())));
+        claims.push(Claim::on(DELIVERY, "files:catalogs", Keys::Among(catalogs.iter().cloned().collect())));
+        let edit = plan.context_chain().last().map(|name| (*name).to_owned());
+        claims.push(Claim::on(DELIVERY, "contexts", Keys::Is("edit".into())).becomes(edit.unwrap_or_default()));
     }
-    let anything = !all.is_empty() || plan.set_context.is_some() || plan.mark_bad.is_some();
-    if anything {
-        claims.push(Claim::on(DELIVERY, "database", Keys::All));
-        claims.push(Claim::on(DELIVERY, "history", Keys::All));
+    if !all.is_empty() || plan.set_context.is_some() || plan.mark_bad.is_some() {
+        let tables = WRITTEN.iter().map(|table| ops.table(table)).collect();
+        claims.push(Claim::on(DELIVERY, "database", Keys::Among(tables)));
     }
-    claims.push(Claim::on(DELIVERY, "files:deliveries", Keys::All).perhaps());
-    claims.push(Claim::on(DELIVERY, "files:ingest", Keys::All).perhaps());
-    claims.push(Claim::on(DELIVERY, "files:uploads", Keys::All).perhaps());
-    claims
+    let rows = history(s, ops)?;
+    if !rows.is_empty() {
+        claims.push(Claim::on(DELIVERY, "history", Keys::Among(rows)));
+    }
+    // The archive takes what is pending; new links are the plan's alone.
+    let pending = before.surfaces.get("files:deliveries").into_iter().flat_map(BTreeMap::keys).cloned().collect();
+    claims.push(Claim::on(DELIVERY, "files:deliveries", Keys::Among(pending)).fields(&[""]).perhaps());
+    claims.push(Claim::on(DELIVERY, "files:deliveries", Keys::Among(names.into_iter().collect())).perhaps());
+    for catalog in catalogs {
+        claims.push(Claim::on(DELIVERY, "files:deliveries", Keys::Below(catalog)).perhaps());
+    }
+    // A user's first login makes the user's directory, and it ends empty.
+    let users = s.site().credentials.values().map(|credential| credential.username.clone()).collect();
+    claims.push(Claim::on(DELIVERY, "files:ingest", Keys::Among(users)).fields(&[""]).perhaps());
+    Ok(claims)
+}
+
+/// Rows of the context history that the plan explains: one for each context that it makes, one for the one that it sets.
+fn history(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
+    let plan = s.plan();
+    let mut wanted: Vec<(&str, &str)> =
+        plan.context_chain().into_iter().skip(1).map(|context| ("edit", context)).collect();
+    wanted.extend(plan.set_context.iter().map(|set| ("operational", set.context.as_str())));
+    let rows = ops.history()?;
+    let row = |(state, context): &(&str, &str)| {
+        rows.iter()
+            .rev()
+            .find(|row| row.state == *state && row.context == *context)
+            .map(|row| format!("{:0>6}", row.id))
+    };
+    Ok(wanted.iter().filter_map(row).collect())
 }
 
 /// Setting a context changes the states of its own files and of those that left it, and nothing else of the catalogue.
-fn context(s: &Step, ops: &Server, plan: &Plan) -> Result<Vec<Claim>, StepError> {
+fn context(s: &Step, ops: &Server, plan: &Plan, catalogue: &BTreeMap<String, Row>) -> Result<Vec<Claim>, StepError> {
     let mut claims = Vec::new();
     let new: BTreeSet<String> = super::outcome::delivered_files(plan);
     if let Some(set) = &plan.set_context {
         let rules = Rules::of_run(s)?;
-        let catalogue = ops.catalogue()?;
-        let mut touched = BTreeSet::new();
-        for context in [&plan.contexts.operational, &set.context] {
-            rules.fetch_closure(ops, &catalogue, context)?;
-            touched.extend(super::outcome::members(&rules, context)?);
+        let members = |context: &str| -> Result<BTreeSet<String>, StepError> {
+            rules.fetch_closure(ops, catalogue, context)?;
+            let mut members = super::outcome::members(&rules, context)?;
+            // The data half of a GEIS pair (`.r6d`) is catalogued beside its header (`.r6h`), which alone the rules name.
+            let halves: Vec<String> = members.iter().filter_map(|name| data_half(name)).collect();
+            members.extend(halves);
+            members.retain(|name| !new.contains(name));
+            Ok(members)
+        };
+        let (was, is) = (members(&plan.contexts.operational)?, members(&set.context)?);
+        let left: Vec<String> = was.difference(&is).cloned().collect();
+        let all: Vec<String> = was.union(&is).cloned().collect();
+        claims.push(
+            Claim::on(CONTEXT, "catalogue", Keys::Among(left.clone())).fields(&["replaced_by_filename"]).perhaps(),
+        );
+        for (names, state) in [(left, "archived"), (is.into_iter().collect(), "operational")] {
+            let claim = Claim::on(CONTEXT, "catalogue", Keys::Among(names)).fields(&["state"]);
+            claims.push(claim.becomes(state).perhaps());
         }
-        // The data half of a GEIS pair (`.r6d`) is catalogued beside its header (`.r6h`), which alone the rules name.
-        let halves: Vec<String> = touched.iter().filter_map(|name| data_half(name)).collect();
-        touched.extend(halves);
-        let touched: Vec<String> = touched.into_iter().filter(|name| !new.contains(name)).collect();
-        let fields = ["state", "activation_date"];
-        claims.push(Claim::on(CONTEXT, "catalogue", Keys::Among(touched)).fields(&fields));
-        claims.push(Claim::on(CONTEXT, "contexts", Keys::Is("operational".into())));
-        claims.push(Claim::on(CONTEXT, "files:monitor", Keys::All));
+        claims.push(Claim::on(CONTEXT, "catalogue", Keys::Among(all)).fields(&["activation_date"]).perhaps());
+        claims.push(Claim::on(CONTEXT, "contexts", Keys::Is("operational".into())).becomes(set.context.as_str()));
+        claims.push(Claim::on(CONTEXT, "files:monitor", Keys::Is("old_context.txt".into())));
+        let suffix = format!("_{}_{}", serial(&plan.contexts.operational), serial(&set.context));
+        let made = ops.computations()?.into_iter().map(|entry| entry.path).filter(|name| name.ends_with(&suffix)).max();
+        claims.extend(made.map(|name| Claim::on(CONTEXT, "files:monitor", Keys::Below(name)).perhaps()));
     }
     if let Some(mark) = &plan.mark_bad {
         let fields = ["rejected", "blacklisted"];
@@ -118,9 +189,10 @@ fn context(s: &Step, ops: &Server, plan: &Plan) -> Result<Vec<Claim>, StepError>
 
 /// What a running server does by itself between two looks.
 fn running() -> Vec<Claim> {
+    let synced = ["server_config", "bad_files.txt"].map(str::to_owned).to_vec();
     vec![
-        Claim::on(RUNNING, "files:config", Keys::All).perhaps(),
-        Claim::on(RUNNING, "processes", Keys::All).perhaps(),
+        Claim::on(RUNNING, "files:config", Keys::Among(synced)).fields(&["sha256", "size"]).perhaps(),
+        Claim::on(RUNNING, "processes", Keys::Is("jobs".into())).perhaps(),
         Claim::on(RUNNING, "files:home", Keys::Below("Maildir".into())).perhaps(),
         Claim::on(RUNNING, "files:home", Keys::Below(".subversion".into())).perhaps(),
     ]

@@ -7,99 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::crds::web::{Login, Ready, Request, Session};
 use crds_upgrade::crds::{Door, Row, Server};
-use crds_upgrade::plan::{Change, Deletion, Era, Role, Submission, SubmissionKind};
-use crds_upgrade::review::logs::{LogFile, Review};
+use crds_upgrade::plan::{Change, Era, Role};
 use crds_upgrade::run::{Found, Step, StepError};
 use serde_json::{Value, json};
 
+use super::delivery::{Delivery, Kind, State, catalogs, counters_behind, in_state, row_id, state_of};
 use super::rules::Rules;
 use super::tally::{Advice, Tally, shorten};
-
-/// What is handed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Mappings, with or without contexts.
-    Mappings,
-    /// References, as one batch.
-    References,
-    /// Names of references that leave the rules.
-    Deletion,
-}
-
-/// One delivery of the plan, of any kind.
-#[derive(Clone, Debug)]
-pub struct Delivery<'a> {
-    /// Name in acts and facts.
-    pub id: &'a str,
-    /// What is handed in.
-    pub kind: Kind,
-    /// Names of the files handed in or deleted.
-    pub files: &'a [String],
-    /// Instrument whose lock is taken.
-    pub instrument: &'a str,
-    /// Context that it starts from.
-    pub base: &'a str,
-    /// Context that comes of it.
-    pub expect: Option<&'a str>,
-    /// All other rules that come of it.
-    pub expect_rules: &'a [String],
-    /// Account of the site's credentials.
-    pub credential: &'a str,
-    /// Why.
-    pub description: &'a str,
-    /// The form's other fields; `None` for a deletion.
-    pub submission: Option<&'a Submission>,
-}
-
-impl<'a> Delivery<'a> {
-    /// A submission of the plan.
-    pub fn of(submission: &'a Submission) -> Self {
-        let kind = match submission.kind {
-            SubmissionKind::Mapping => Kind::Mappings,
-            SubmissionKind::References => Kind::References,
-        };
-        Self {
-            id: &submission.id,
-            kind,
-            files: &submission.files,
-            instrument: &submission.instrument,
-            base: &submission.base,
-            expect: submission.expect.as_deref(),
-            expect_rules: &submission.expect_rules,
-            credential: &submission.credential,
-            description: &submission.description,
-            submission: Some(submission),
-        }
-    }
-
-    /// The deletion of the plan.
-    pub fn deleting(deletion: &'a Deletion) -> Self {
-        Self {
-            id: "deletion",
-            kind: Kind::Deletion,
-            files: &deletion.files,
-            instrument: &deletion.instrument,
-            base: &deletion.base,
-            expect: Some(&deletion.expect),
-            expect_rules: &deletion.expect_rules,
-            credential: &deletion.credential,
-            description: &deletion.description,
-            submission: None,
-        }
-    }
-
-    /// Every file that is new in the catalogue once it is confirmed.
-    pub fn all_new(&self) -> BTreeSet<&str> {
-        let files = self.files.iter().filter(|_| self.kind != Kind::Deletion);
-        files.chain(self.expect_rules).map(String::as_str).chain(self.expect).collect()
-    }
-
-    /// The new files that exist before it is confirmed: contexts are made by the confirmation.
-    fn before_confirmation(&self) -> BTreeSet<&str> {
-        let rmap_or_reference = |name: &&str| !name.ends_with(".imap") && !name.ends_with(".pmap");
-        self.all_new().into_iter().filter(rmap_or_reference).collect()
-    }
-}
 
 /// What the deliveries of one step need from each other.
 pub struct Hand<'s> {
@@ -123,7 +37,8 @@ impl<'s> Hand<'s> {
     /// Carries out one delivery and gathers what the checks need.
     pub fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
         let before = self.before(delivery)?;
-        self.submit(delivery)?;
+        let submitted = self.submit(delivery);
+        self.blame("ready_page", submitted)?;
         let confirmed = format!("confirm-{}", delivery.id);
         // Era 2014 delivers a deletion at once (WP 3.6).
         if !(delivery.kind == Kind::Deletion && self.ops.era() == Era::Y2014) {
@@ -132,9 +47,18 @@ impl<'s> Hand<'s> {
             } else {
                 self.look_at_ready_page(delivery)?;
             }
-            self.confirm(delivery, &confirmed)?;
+            let done = self.confirm(delivery, &confirmed);
+            self.blame("confirmed", done)?;
         }
         self.read_back(delivery, &before)
+    }
+
+    /// An act that failed is a fault of the check that judges what came of it.
+    fn blame(&mut self, check: &'static str, done: Result<(), StepError>) -> Result<(), StepError> {
+        if let Err(error) = &done {
+            self.tally.fault(check, error.text().to_owned());
+        }
+        done
     }
 
     /// The state before the delivery: measured once, remembered for a resumed step.
@@ -184,7 +108,8 @@ impl<'s> Hand<'s> {
         let logs = self.log_sizes()?;
         let before = json!({
             "operational": operational, "edit": edit, "logs": logs,
-            "action": actions.single().unwrap_or("0"),
+            "action": actions.single().unwrap_or("0"), "catalogs": catalogs(self.ops)?,
+            "last_row": catalogue.values().filter_map(row_id).max().unwrap_or(0),
         });
         self.s.fact(&key, before.clone())?;
         Ok(before)
@@ -330,9 +255,26 @@ impl<'s> Hand<'s> {
                 "cancel it on its page (the numbers drawn are lost), mend the files, then run again",
             ));
         }
+        if delivery.kind == Kind::References {
+            self.linked_from_ingest(delivery)?;
+        }
         let titles: Vec<&str> = ready.certified.iter().map(String::as_str).collect();
         self.tally
             .proof("ready_page", format!("{}: {} certified", delivery.id, titles.len().max(delivery.files.len())));
+        Ok(())
+    }
+
+    /// Until it is confirmed, an uploaded reference lies in the ingest directory and, by the same inode, in the cache
+    /// (SO 3.5). One that was copied means that the two are on different file systems (B089).
+    fn linked_from_ingest(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
+        let here = self.ops.paths().references(self.ops.observatory());
+        for name in delivery.files {
+            let Some(entry) = self.ops.remote().stat(&format!("{here}/{name}"))? else { continue };
+            if entry.links < 2 {
+                self.tally
+                    .fault("delivered", format!("{name} was copied into the cache, not linked: another file system"));
+            }
+        }
         Ok(())
     }
 
@@ -394,236 +336,6 @@ impl<'s> Hand<'s> {
         }
         Ok(())
     }
-
-    /// Reads back from the host what the delivery did.
-    fn read_back(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<(), StepError> {
-        let catalogue = self.ops.catalogue()?;
-        let new = delivery.all_new();
-        let mut catalog_names = BTreeSet::new();
-        for name in &new {
-            match catalogue.get(*name) {
-                None => self.tally.fault("confirmed", format!("{name} is not in the catalogue")),
-                Some(row) => {
-                    let field = |key: &str| row.get(key).cloned().flatten().unwrap_or_default();
-                    if matches!(field("state").as_str(), "uploaded" | "cancelled" | "archiving-failed") {
-                        self.tally.fault("confirmed", format!("{name} is in state {}", field("state")));
-                    }
-                    catalog_names.insert(field("catalog_link"));
-                }
-            }
-        }
-        if catalog_names.len() > 1 {
-            self.tally.fault("confirmed", format!("{} catalogues for one submission", catalog_names.len()));
-        }
-        self.tally.proof("confirmed", format!("{}: {} files delivered", delivery.id, new.len()));
-        self.read_delivery(delivery, &new, &catalogue, catalog_names.first().map_or("", String::as_str))?;
-        self.read_audit(delivery, &new, before)?;
-        self.read_contexts(delivery, before)?;
-        self.read_rest(delivery, &catalogue)?;
-        self.read_log(delivery, before)
-    }
-
-    /// Catalogue file, links, inodes, modes (SO 17).
-    fn read_delivery(
-        &mut self,
-        delivery: &Delivery<'_>,
-        new: &BTreeSet<&str>,
-        catalogue: &BTreeMap<String, Row>,
-        link: &str,
-    ) -> Result<(), StepError> {
-        let check = "delivered";
-        let name = link.rsplit('/').next().unwrap_or_default().to_owned();
-        let base = name.split(".cat").next().map(|stem| format!("{stem}.cat")).unwrap_or_default();
-        let path = format!("{}/{base}", self.ops.paths().catalogs());
-        match self.ops.remote().read_if_there(&path, 1 << 20)? {
-            None => self.tally.fault(check, format!("{}: catalogue {base} is not there", delivery.id)),
-            Some(bytes) => {
-                let kept = self.s.evidence(&format!("catalogue {base}"), &bytes)?;
-                self.tally.evidence(check, &kept);
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                let listed: BTreeSet<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-                self.tally.hold(check, listed == *new, format!("{base} lists {} files of {}", listed.len(), new.len()));
-            }
-        }
-        let deliveries = self.ops.deliveries()?;
-        let pending = deliveries.iter().any(|found| found.name.starts_with(&base));
-        let observatory = self.ops.observatory();
-        for file in new {
-            let here = if file.ends_with("map") {
-                self.ops.paths().mappings(observatory)
-            } else {
-                self.ops.paths().references(observatory)
-            };
-            let Some(cached) = self.ops.remote().stat(&format!("{here}/{file}"))? else {
-                self.tally.fault(check, format!("{file} is not in the cache"));
-                continue;
-            };
-            if cached.mode & 0o777 != 0o444 {
-                self.tally.fault(check, format!("{file} has mode {:o} in the cache, not 444", cached.mode & 0o777));
-            }
-            let linked = deliveries.iter().find(|found| found.name == *file);
-            match linked {
-                Some(linked) if linked.entry.inode != cached.inode || linked.entry.links < 2 => {
-                    self.tally.fault(check, format!("{file} in deliveries is a copy, not a link to the cache"));
-                }
-                None if pending => self.tally.fault(check, format!("{file} has no link in deliveries")),
-                None => {
-                    let state = catalogue.get(*file).and_then(|row| row.get("state").cloned().flatten());
-                    let state = state.unwrap_or_default();
-                    if state == "archiving-failed" {
-                        self.tally.fault(check, format!("{file}: {state}"));
-                    }
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// One row for the catalogue, one per file, nothing else (WP 4.4).
-    fn read_audit(&mut self, delivery: &Delivery<'_>, new: &BTreeSet<&str>, before: &Value) -> Result<(), StepError> {
-        let check = if self.s.spec().id.starts_with("s430") { "confirmed" } else { "audit" };
-        let after: u64 = before["action"].as_str().and_then(|id| id.parse().ok()).unwrap_or(0);
-        let sql = format!(
-            "select id, action, filename, why from {} where id > {after} order by id",
-            self.ops.table("*actions")
-        );
-        let rows = self.ops.ask(&sql)?.by_name();
-        let kept = self.s.evidence(&format!("audit rows of {}", delivery.id), serde_json::to_vec(&rows)?)?;
-        self.tally.evidence(check, &kept);
-        let field = |row: &Row, key: &str| row.get(key).cloned().flatten().unwrap_or_default();
-        let ours: Vec<&Row> = rows.iter().filter(|row| field(row, "why") == delivery.description).collect();
-        let names: Vec<String> = ours.iter().map(|row| field(row, "filename")).collect();
-        let catalogs = names.iter().filter(|name| name.ends_with(".cat")).count();
-        let files: BTreeSet<&str> = names.iter().map(String::as_str).filter(|name| !name.ends_with(".cat")).collect();
-        let expected: BTreeSet<&str> = match (delivery.kind, self.ops.era()) {
-            // 2014 also writes a row per deleted reference.
-            (Kind::Deletion, Era::Y2014) => {
-                new.iter().copied().chain(delivery.files.iter().map(String::as_str)).collect()
-            }
-            _ => new.clone(),
-        };
-        if catalogs != 1 {
-            self.tally.fault(check, format!("{}: {catalogs} audit rows for its catalogue", delivery.id));
-        }
-        if files != expected || names.len() != expected.len() + catalogs {
-            self.tally.fault(
-                check,
-                format!("{}: audit rows for {} files, expected {}", delivery.id, names.len(), expected.len() + 1),
-            );
-        }
-        self.tally.proof(check, format!("{}: {} audit rows", delivery.id, names.len()));
-        Ok(())
-    }
-
-    fn read_contexts(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<(), StepError> {
-        let edit = self.ops.context_in_database("edit")?;
-        let operational = self.ops.context_in_database("operational")?;
-        let wanted = delivery.expect.unwrap_or(delivery.base);
-        // A later delivery of the plan may have moved it on when this one is looked at again.
-        let chain = self.s.plan().context_chain();
-        let at = |name: &str| chain.iter().position(|context| *context == name);
-        let moved_on = at(&edit).zip(at(wanted)).is_some_and(|(edit, wanted)| edit > wanted);
-        self.tally.hold(
-            "edit_context",
-            edit == wanted || moved_on,
-            format!("{}: the edit context is {edit}", delivery.id),
-        );
-        if !self.s.again() {
-            let was = before["operational"].as_str().unwrap_or_default();
-            self.tally.hold("edit_context", operational == was, format!("the operational context is {operational}"));
-        }
-        Ok(())
-    }
-
-    fn read_rest(&mut self, delivery: &Delivery<'_>, catalogue: &BTreeMap<String, Row>) -> Result<(), StepError> {
-        let check = "nothing_left_behind";
-        let uploaded = in_state(catalogue, "uploaded");
-        self.tally.hold(
-            check,
-            uploaded.is_empty(),
-            format!("{}: {} rows in state uploaded", delivery.id, uploaded.len()),
-        );
-        let held = self.ops.locks()?.into_iter().filter(|row| row.locked_object.starts_with("instrument$")).count();
-        // 2014 keeps session and lock after a confirmation.
-        if self.ops.era() != Era::Y2014 {
-            self.tally.hold(check, held == 0, format!("{}: {held} lock rows", delivery.id));
-        }
-        Ok(())
-    }
-
-    fn read_log(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<(), StepError> {
-        let sizes = before["logs"].as_object().cloned().unwrap_or_default();
-        for (path, size) in sizes {
-            let full = format!("{}/{path}", self.ops.paths().logs);
-            let window = self.ops.log_since(&full, size.as_u64().unwrap_or(0), 16 << 20)?;
-            let kept = self.s.evidence(&format!("{path} during {}", delivery.id), &window.bytes)?;
-            self.tally.evidence("log_clean", &kept);
-            let review = Review::of(LogFile::Errors, &crds_upgrade::review::text(&window.bytes));
-            let judged = review.judge_normal();
-            let passed = judged.outcome == crds_upgrade::review::Outcome::Passed;
-            self.tally.hold("log_clean", passed, format!("{path}: {}", judged.observed));
-        }
-        Ok(())
-    }
-}
-
-/// How far a delivery is, by what catalogue and edit context say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
-    /// None of its files is known.
-    Untouched,
-    /// All its files wait for confirmation.
-    Uploaded,
-    /// All its files, contexts included, are delivered.
-    Confirmed,
-    /// Something else.
-    Half(String),
-}
-
-fn state_of(delivery: &Delivery<'_>, catalogue: &BTreeMap<String, Row>, edit: &str) -> State {
-    let state = |name: &str| catalogue.get(name).map(|row| row.get("state").cloned().flatten().unwrap_or_default());
-    let all = delivery.all_new();
-    let first = delivery.before_confirmation();
-    if all.iter().all(|name| state(name).is_none()) {
-        return State::Untouched;
-    }
-    let delivered = |name: &&str| state(name).is_some_and(|state| state != "uploaded");
-    let moved = delivery.expect.is_none_or(|context| edit >= context);
-    if all.iter().all(delivered) && moved {
-        return State::Confirmed;
-    }
-    let waits = |name: &&str| state(name).as_deref() == Some("uploaded");
-    if first.iter().all(waits) && all.difference(&first).all(|name| state(name).is_none()) {
-        return State::Uploaded;
-    }
-    let seen: Vec<String> =
-        all.iter().map(|name| format!("{name}: {}", state(name).unwrap_or("unknown".into()))).collect();
-    State::Half(format!("edit context {edit}; {}", shorten(&seen)))
-}
-
-fn in_state(catalogue: &BTreeMap<String, Row>, state: &str) -> Vec<String> {
-    let with = |row: &Row| row.get("state").cloned().flatten().as_deref() == Some(state);
-    catalogue.iter().filter(|(_, row)| with(row)).map(|(name, _)| name.clone()).collect()
-}
-
-/// Names of counters that lie below the highest number that a catalogued mapping carries.
-pub fn counters_behind<'a>(counters: &BTreeMap<String, u64>, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut highest: BTreeMap<String, u64> = BTreeMap::new();
-    for name in names {
-        let Some((stem, extension)) = name.rsplit_once('.') else { continue };
-        let Some((kind, serial)) = stem.rsplit_once('_').filter(|_| extension.ends_with("map")) else { continue };
-        let Ok(serial) = serial.parse::<u64>() else { continue };
-        // hst_acs_darkfile_0250.rmap -> hst_acs_darkfile_.rmap; imaps and pmaps have blanks for the missing parts.
-        let parts = kind.split('_').count();
-        let padding = "_".repeat(3_usize.saturating_sub(parts));
-        let counter = format!("{kind}{padding}_.{extension}");
-        let value = highest.entry(counter).or_default();
-        *value = (*value).max(serial);
-    }
-    let behind =
-        highest.into_iter().filter(|(name, serial)| counters.get(name).is_some_and(|counter| counter < serial));
-    behind.map(|(name, serial)| format!("counter {name} is behind: {serial} is in use")).collect()
 }
 
 /// The page of the newest stored result that holds a delivery's files: for a step that was killed after submitting.

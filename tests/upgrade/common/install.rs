@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crds_upgrade::crds::wire::WireError;
 use crds_upgrade::crds::{Door, Flag, PortState, Process, Server};
 use crds_upgrade::host::Algorithm;
 use crds_upgrade::plan::{Change, Role};
@@ -35,15 +36,38 @@ pub fn hide_and_test(s: &Step, ops: &Server, tally: &mut Tally) -> Result<f64, S
         })
     };
     if !s.again() {
-        s.act("hide", Role::Ops, Change::Server, look, |permit| {
+        let acted = s.act("hide", Role::Ops, Change::Server, look, |permit| {
             ops.hide(permit, Duration::from_secs(limits.start_s + 3600))?;
             wait_for_port(s, ops, Door::Hidden, limits.start_s)
-        })?;
-        installed(s, ops, began, tally)?;
-        hidden(s, ops, limits.proxy_lag_s, "hidden", tally)?;
-        tests(s, ops, began, limits.tests_s, tally)?;
+        });
+        if let Err(error) = acted {
+            not_started(s, ops, began, &error, tally);
+            return tally.or_faults(s, Role::Ops, advice, Err(error));
+        }
+        let looked = installed(s, ops, began, tally);
+        tally.tried("install_log", looked);
+        let looked = hidden(s, ops, limits.proxy_lag_s, "hidden", tally);
+        tally.or_faults(s, Role::Ops, advice, looked)?;
+        let tested = tests(s, ops, began, limits.tests_s, tally);
+        tally.or_faults(s, Role::Ops, advice, tested)?;
     }
     Ok(began)
+}
+
+/// What can be said of a server that did not come up hidden: what the install wrote, and what listens.
+fn not_started(s: &Step, ops: &Server, began: f64, error: &StepError, tally: &mut Tally) {
+    let check = if s.spec().check("answers").is_some() { "answers" } else { "hidden" };
+    tally.fault(check, error.text().to_owned());
+    // Each look by itself: one that cannot be made says nothing about the others.
+    let log = install_log(s, ops, began, tally);
+    tally.tried("install_log", log);
+    let modules = installed_equals_checkout(ops, tally);
+    tally.tried("installed_equals_checkout", modules);
+    match ops.httpd_parents() {
+        Ok(parents) if parents.len() == 1 => tally.proof("one_server", "one server parent"),
+        Ok(parents) => tally.fault("one_server", format!("{} server parents", parents.len())),
+        Err(error) => tally.tried("one_server", Err(error.into())),
+    }
 }
 
 /// Whether the one server parent is younger than `began`.
@@ -61,17 +85,34 @@ fn started(process: &Process, now: f64) -> f64 {
 /// Waits until a port accepts and answers.
 pub fn wait_for_port(s: &Step, ops: &Server, door: Door, limit_s: u64) -> Result<(), StepError> {
     let what = format!("the server to answer on its {}", door.word());
+    let mut silent = 0;
     s.wait(&what, Duration::from_secs(limit_s), Duration::from_secs(5), || {
         let asked = ops.rpc(door).map_err(StepError::from)?.within(Duration::from_secs(20)).server_info();
         Ok(match asked {
             Ok(_) => Poll::Ready(()),
-            Err(error) => Poll::NotYet(error.to_string()),
+            // One that takes connections and says nothing will not begin to: its interpreter hangs (B052).
+            Err(WireError::TimedOut { .. }) if silent + 1 == SILENT => {
+                return Err(StepError::failed(
+                    format!(
+                        "the server accepts connections on its {} and does not answer: {SILENT} times",
+                        door.word()
+                    ),
+                    "look at the error log and at what the server process waits for; go back to the old stack",
+                ));
+            }
+            Err(error) => {
+                silent = if matches!(error, WireError::TimedOut { .. }) { silent + 1 } else { 0 };
+                Poll::NotYet(error.to_string())
+            }
         })
     })
 }
 
-/// Install log, installed files, stamps, processes.
-fn installed(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<(), StepError> {
+/// How often in a row a server may leave a question unanswered.
+const SILENT: u32 = 3;
+
+/// What the install wrote.
+fn install_log(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<(), StepError> {
     let log = ops.install_log()?;
     let text = review::text(&log);
     tally.evidence("install_log", &s.evidence("install log", &log)?);
@@ -91,6 +132,12 @@ fn installed(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<()
     let status = text.lines().rev().find(|line| line.contains("final status"));
     let good = status.is_some_and(|line| line.trim_end().ends_with("final status 00"));
     tally.hold("install_log", good, format!("client package: {}", status.unwrap_or("no final status")));
+    Ok(())
+}
+
+/// Install log, installed files, stamps, processes.
+fn installed(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<(), StepError> {
+    install_log(s, ops, began, tally)?;
     installed_equals_checkout(ops, tally)?;
     let seen = ops.installed()?;
     if s.spec().check("files_new").is_some() {
@@ -138,13 +185,29 @@ fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), Step
             Some(_) => {}
         }
     }
-    let surplus = installed.keys().filter(|path| path.ends_with(".py") && !wanted.contains_key(*path));
-    faults.extend(surplus.map(|path| format!("{path} is left over: no checkout has it")));
+    for (path, hash) in &installed {
+        if wanted.contains_key(path) {
+            continue;
+        }
+        if path.ends_with(".py") || source_of(path).is_some_and(|source| !wanted.contains_key(&source)) {
+            faults.push(format!("{path} is left over: no checkout has it"));
+        }
+        // What is no module (scripts, pages, styles) must be the checkout's file of that name, if it has one.
+        let inside = path.strip_prefix("server/").and_then(|path| server.get(path));
+        if client.get(path).or(inside).is_some_and(|sources| sources != hash) {
+            faults.push(format!("{path} is installed with other contents"));
+        }
+    }
+    faults.extend(beside(ops)?.into_iter().map(|name| format!("{name} lies beside the package: no install makes it")));
     for (package, directory, stamp) in [
         ("crds", &paths.client_sources, ops.installed()?.client),
         ("crds_server", &paths.server_sources, ops.installed()?.server),
     ] {
         let here = ops.svn_info(directory)?;
+        // What is installed is the branch only if the checkout is.
+        let changes =
+            super::checkout::edited(ops, directory)?.into_iter().chain(super::checkout::stray(ops, directory)?);
+        faults.extend(changes.map(|change| format!("{package}: {change}")));
         if stamp.url != here.url || stamp.last_changed != here.last_changed {
             faults.push(format!(
                 "{package} is stamped {} r{}, its checkout is {} r{}",
@@ -157,6 +220,25 @@ fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), Step
     }
     tally.proof(check, format!("{} modules as in the checkouts", wanted.len()));
     Ok(())
+}
+
+/// The source that a compiled module was made of; `None` for other files.
+fn source_of(path: &str) -> Option<String> {
+    let stem = path.strip_suffix(".pyc").or_else(|| path.strip_suffix(".pyo"))?;
+    // Python 3 keeps them apart, with its own version in the name: `__pycache__/name.cpython-37.pyc`.
+    let Some((folder, name)) = stem.rsplit_once("__pycache__/") else { return Some(format!("{stem}.py")) };
+    Some(format!("{folder}{}.py", name.split('.').next().unwrap_or(name)))
+}
+
+/// Packages beside `crds` in the install root: one of the name of a calibration package hides the real one (B062).
+fn beside(ops: &Server) -> Result<Vec<String>, StepError> {
+    // Since 2019 the stack's own packages lie there.
+    if ops.paths().installed.ends_with("site-packages") {
+        return Ok(Vec::new());
+    }
+    let entries = ops.remote().list(&ops.paths().installed, Some(1))?;
+    let made = |name: &str| name.is_empty() || name == "crds" || name.to_ascii_lowercase().ends_with(".egg-info");
+    Ok(entries.into_iter().map(|entry| entry.path).filter(|name| !made(name)).collect())
 }
 
 /// Hidden means: 8002 answers and hands out 8002 URLs, 8001 refuses, the flag says so, the proxy shows its outage.
@@ -200,6 +282,8 @@ fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) ->
         Some(at) => at,
         None => {
             let at = ops.now()?;
+            let log = ops.remote().stat(&access_log(ops))?.map_or(0, |entry| entry.size);
+            s.fact("access_from", log)?;
             s.fact("tests_began", at)?;
             at
         }
@@ -222,9 +306,15 @@ fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) ->
             Found::Done
         })
     };
-    s.act("run_tests", Role::Ops, Change::Tests, look, |permit| {
+    let acted = s.act("run_tests", Role::Ops, Change::Tests, look, |permit| {
         Ok(ops.run_tests(permit, Duration::from_secs(limit_s)).map(drop)?)
-    })?;
+    });
+    // First of all: tests that unhide the server harm users until somebody looks.
+    hidden(s, ops, s.plan().thresholds.proxy_lag_s, "still_hidden", tally)?;
+    if let Err(error) = acted {
+        tally.fault("tests_ran_now", error.text().to_owned());
+        return Err(error);
+    }
     let log = ops.remote().read_file(&path, 64 << 20)?;
     let kept = s.evidence("log of the tests", &log)?;
     for check in ["tests_ran_now", "tests_whole", "no_new_failure", "no_test_vanished"] {
@@ -245,9 +335,11 @@ fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) ->
             shorten(&found)
         },
     );
-    let after = contexts_now(ops)?;
-    tally.hold("contexts_untouched", contexts == after && agree(&after), format!("{after:?}"));
-    hidden(s, ops, s.plan().thresholds.proxy_lag_s, "still_hidden", tally)
+    match contexts_now(ops) {
+        Ok(after) => tally.hold("contexts_untouched", contexts == after && agree(&after), format!("{after:?}")),
+        Err(error) => tally.tried("contexts_untouched", Err(error)),
+    }
+    Ok(())
 }
 
 fn judge_tests(s: &Step, ops: &Server, text: &str, began: f64, path: &str, tally: &mut Tally) -> Result<(), StepError> {
@@ -260,7 +352,8 @@ fn judge_tests(s: &Step, ops: &Server, text: &str, began: f64, path: &str, tally
     );
     let database = run.judge_database(&format!("test_{}", ops.expected().database));
     tally.hold("tests_ran_now", database.outcome == Outcome::Passed, format!("test database {}", database.observed));
-    let traffic = test_traffic(ops, began)?;
+    let from = s.fact_of(s.spec().id, "access_from").and_then(|from| from.as_u64()).unwrap_or(0);
+    let traffic = test_traffic(ops, from)?;
     tally.hold("tests_ran_now", traffic > 0, format!("{traffic} calls of the tests in the log of the hidden server"));
     let whole = run.judge_whole();
     tally.hold("tests_whole", whole.outcome == Outcome::Passed, whole.observed);
@@ -285,15 +378,18 @@ fn judge_tests(s: &Step, ops: &Server, text: &str, began: f64, path: &str, tally
     Ok(())
 }
 
-/// Requests that reached the server's own log since `began`: the tests talk to the server whose URL they were given.
-fn test_traffic(ops: &Server, began: f64) -> Result<usize, StepError> {
-    let path = format!("{}/ssl_access_log", ops.paths().logs);
+fn access_log(ops: &Server) -> String {
+    format!("{}/ssl_access_log", ops.paths().logs)
+}
+
+/// Requests in the server's own log since it was `from` bytes long that are not this suite's: the tests talk to the
+/// server whose URL they were given (B046), and this suite names itself in its own.
+fn test_traffic(ops: &Server, from: u64) -> Result<usize, StepError> {
+    let path = access_log(ops);
     let Some(entry) = ops.remote().stat(&path)? else { return Ok(0) };
-    if entry.mtime < began.floor() {
-        return Ok(0);
-    }
-    let text = review::text(&ops.remote().read_tail(&path, 4 << 20)?);
-    Ok(text.lines().filter(|line| line.contains("POST /json/")).count())
+    let from = if from <= entry.size { from } else { 0 };
+    let text = review::text(&ops.log_since(&path, from, 64 << 20)?.bytes);
+    Ok(text.lines().filter(|line| line.contains("POST /json/") && !line.contains("/crds-upgrade-")).count())
 }
 
 /// The baseline of the plan.

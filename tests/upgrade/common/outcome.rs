@@ -9,7 +9,8 @@ use crds_upgrade::rules::context_diff::{ContextDiff, EntryChange, EntryKind, con
 use crds_upgrade::rules::{Header, Lookup};
 use crds_upgrade::run::{Poll, Step, StepError};
 
-use super::deliver::{Delivery, Hand, Kind, READY, START};
+use super::deliver::{Hand, READY, START};
+use super::delivery::{Delivery, Kind};
 use super::known_good;
 use super::rules::{Rules, sha1};
 use super::tally::{Advice, Tally, shorten};
@@ -32,7 +33,7 @@ pub fn delivered_files(plan: &Plan) -> BTreeSet<String> {
 }
 
 /// Fetches what a delivery made, keeps it under its own name, and compares it with its parent and the known-good.
-pub fn judge_rules(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), StepError> {
+fn judge_rules(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), StepError> {
     let Some(context) = delivery.expect else { return judge_without_context(hand, delivery) };
     let catalogue = hand.ops.catalogue()?;
     hand.rules.fetch_closure(hand.ops, &catalogue, delivery.base)?;
@@ -237,8 +238,26 @@ pub fn judge_kept(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), St
     Ok(())
 }
 
+/// Carries out the deliveries of a step and what is asked of each, and judges. Where it breaks off, what was found until
+/// then is judged, so that the failure says more than where it broke off.
+pub fn carry_out(
+    hand: &mut Hand<'_>,
+    deliveries: &[Delivery<'_>],
+    also: impl Fn(&mut Hand<'_>, &Delivery<'_>) -> Result<(), StepError>,
+) -> Result<(), StepError> {
+    let mut done = Ok(());
+    for delivery in deliveries {
+        done = hand.deliver(delivery).and_then(|()| judge_rules(hand, delivery)).and_then(|()| also(hand, delivery));
+        if done.is_err() {
+            break;
+        }
+    }
+    hand.tally.or_faults(hand.s, Role::Ops, advice, done)?;
+    judge_all(hand)
+}
+
 /// Judges every check of a delivery step.
-pub fn judge_all(hand: &Hand<'_>) -> Result<(), StepError> {
+fn judge_all(hand: &Hand<'_>) -> Result<(), StepError> {
     for spec in hand.s.spec().checks {
         let name = spec.id.split('.').nth(1).unwrap_or_default();
         hand.tally.judge(hand.s, name, Role::Ops, advice(name))?;

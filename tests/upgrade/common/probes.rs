@@ -90,9 +90,28 @@ pub fn upload_page(
     let html = answer.text();
     let form = html.contains("/upload/new/") && html.contains("multipart/form-data");
     tally.hold(check, answer.status == 200 && form, "the upload form".to_owned());
-    tally.hold(check, !html.contains("&lt;script"), "no script shown as text".to_owned());
+    let shown = html.contains("&lt;script") || scripts(&html).any(is_escaped);
+    tally.hold(
+        check,
+        !shown,
+        if shown { "script shown as text: it was escaped" } else { "its scripts are scripts" }.to_owned(),
+    );
     let listed = session.uploads();
     tally.hold(check, listed.is_ok(), "the list of uploads answers".to_owned());
     session.logout()?;
     Ok(())
+}
+
+/// The texts of the scripts in a page.
+fn scripts(html: &str) -> impl Iterator<Item = &str> {
+    html.split("<script").skip(1).filter_map(|rest| {
+        let (_, text) = rest.split_once('>')?;
+        text.split_once("</script>").map(|(text, _)| text)
+    })
+}
+
+/// Whether every quote of a script was turned into an entity, so that no browser can run it (B061).
+fn is_escaped(script: &str) -> bool {
+    let entities = ["&quot;", "&#39;", "&#x27;", "&#34;"];
+    entities.iter().any(|entity| script.contains(entity)) && !script.contains(['"', '\''])
 }

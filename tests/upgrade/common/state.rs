@@ -6,6 +6,15 @@ use crds_upgrade::crds::Server;
 use crds_upgrade::run::{Step, StepError};
 use crds_upgrade::state::{Delta, Scope, State, capture, differences, normalise};
 
+/// Name of the state in which OPS went live.
+pub const LIVE: &str = "s370_live";
+
+/// What the release consists of on a host: code, configuration, stack, cron table, ports.
+pub fn of_release() -> Scope {
+    let areas = ["installed", "lib", "static", "conf", "wsgi", "client_sources", "server_sources", "stacks", "home"];
+    Scope::nothing().with_files(&areas).machine().processes(false)
+}
+
 /// Where a state is kept.
 fn path(s: &Step, name: &str) -> PathBuf {
     s.folder().join("states").join(format!("{name}.json"))

@@ -1,6 +1,7 @@
 //! Findings of a check that looks at several things, gathered and judged once.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::run::{Evidence, Step, StepError};
 
@@ -9,7 +10,9 @@ use crds_upgrade::run::{Evidence, Step, StepError};
 pub struct Tally {
     faults: BTreeMap<&'static str, Vec<String>>,
     proofs: BTreeMap<&'static str, Vec<String>>,
+    unknown: BTreeMap<&'static str, Vec<String>>,
     evidence: BTreeMap<&'static str, Vec<Evidence>>,
+    judged: RefCell<BTreeSet<String>>,
 }
 
 /// What an operator is told if a check fails.
@@ -37,6 +40,13 @@ impl Tally {
         if holds { self.proof(check, text) } else { self.fault(check, text) }
     }
 
+    /// What a look brought: if it broke off, `check` is unknown at best, and the looks after it still take place.
+    pub fn tried(&mut self, check: &'static str, looked: Result<(), StepError>) {
+        if let Err(error) = looked {
+            self.unknown.entry(check).or_default().push(format!("could not look: {}", error.text()));
+        }
+    }
+
     /// Bytes that a check looked at.
     pub fn evidence(&mut self, check: &'static str, evidence: &Evidence) {
         self.evidence.entry(check).or_default().push(evidence.clone());
@@ -47,8 +57,10 @@ impl Tally {
         self.faults.contains_key(check)
     }
 
-    /// Judges a check: failed with its faults, unknown if nothing was looked at, else passed with its proofs.
+    /// Judges a check: failed with its faults, unknown if a look broke off or nothing was looked at, else passed with
+    /// its proofs.
     pub fn judge(&self, s: &Step, check: &'static str, on: impl ToString, advice: Advice) -> Result<bool, StepError> {
+        self.judged.borrow_mut().insert(check.to_owned());
         let none = Vec::new();
         let faults = self.faults.get(check).unwrap_or(&none);
         let proofs = self.proofs.get(check).unwrap_or(&none);
@@ -57,7 +69,12 @@ impl Tally {
             row = row.evidence(evidence);
         }
         if !faults.is_empty() {
-            row.observed(shorten(faults)).judge(false)?;
+            let all: Vec<String> = faults.iter().chain(self.unknown.get(check).unwrap_or(&none)).cloned().collect();
+            row.observed(shorten(&all)).judge(false)?;
+            return Ok(false);
+        }
+        if let Some(broken) = self.unknown.get(check) {
+            row.unknown(shorten(broken))?;
             return Ok(false);
         }
         if proofs.is_empty() {
@@ -66,6 +83,24 @@ impl Tally {
         }
         row.observed(shorten(proofs)).judge(true)?;
         Ok(true)
+    }
+
+    /// Where the looking broke off: judges the checks that had found a fault by then, so that the failure names them
+    /// with host, cause and next move, and not only what could not be done afterwards.
+    pub fn or_faults<T>(
+        &self,
+        s: &Step,
+        on: impl ToString,
+        advice: impl Fn(&str) -> Advice,
+        looked: Result<T, StepError>,
+    ) -> Result<T, StepError> {
+        if looked.is_err() {
+            let judged = self.judged.borrow().clone();
+            for check in self.faults.keys().chain(self.unknown.keys()).filter(|check| !judged.contains(**check)) {
+                self.judge(s, check, on.to_string(), advice(check))?;
+            }
+        }
+        looked
     }
 }
 

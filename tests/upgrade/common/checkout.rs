@@ -1,0 +1,41 @@
+//! What may lie in a checkout besides what its branch has.
+
+use crds_upgrade::crds::Server;
+use crds_upgrade::run::StepError;
+
+/// Files that no branch has and that neither install nor the tests make.
+pub fn stray(ops: &Server, directory: &str) -> Result<Vec<String>, StepError> {
+    let status = ops.svn_status(directory)?;
+    let stray = status.into_iter().filter(|line| line.letters == "?" && !is_generated(&line.path));
+    Ok(stray.map(|line| format!("{} belongs to no branch", line.path)).collect())
+}
+
+/// Changes of versioned files, but for the port flag, which hiding the server edits (SO 5).
+pub fn edited(ops: &Server, directory: &str) -> Result<Vec<String>, StepError> {
+    let status = ops.svn_status(directory)?;
+    let edited =
+        status.into_iter().filter(|line| line.letters != "?" && !line.path.starts_with("sources/configs/config."));
+    Ok(edited.map(|line| format!("{} {} is not what the branch has", line.letters, line.path)).collect())
+}
+
+/// Files that install and tests leave in the checkouts (SO 3.5); every other one that no branch has would be installed,
+/// or is the output of a command gone wrong (D130).
+const GENERATED: [&str; 12] = [
+    "build",
+    "crds/svn_version.py",
+    "install.log",
+    "save_version",
+    "env.csh",
+    "env.sh",
+    "run",
+    "stop",
+    "sources/build",
+    "sources/site_config.py",
+    "sources/crds_database.py",
+    "sources/svn_version.py",
+];
+
+fn is_generated(path: &str) -> bool {
+    let log = !path.contains('/') && path.ends_with(".err");
+    log || path.ends_with(".pyc") || path.contains("__pycache__") || GENERATED.contains(&path)
+}

@@ -29,6 +29,24 @@ struct Written {
     era: Option<String>,
 }
 
+/// Whose shell strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// A host's, as its account.
+    Host(Role),
+    /// The operator's own, with `crds-upgrade` and the run at hand.
+    Operator,
+}
+
+impl std::fmt::Display for Whose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Host(role) => role.fmt(f),
+            Self::Operator => f.write_str("the operator's side"),
+        }
+    }
+}
+
 /// When a drill strikes.
 #[derive(Debug, Clone)]
 pub enum Strike {
@@ -54,8 +72,8 @@ pub struct Drill {
     pub step: String,
     /// When it strikes.
     pub strike: Strike,
-    /// The host whose shell runs it.
-    pub on: Role,
+    /// Whose shell runs it.
+    pub on: Whose,
     /// What is run, by `/bin/sh -eu`.
     pub inject: String,
     /// The steps that are right to catch it.
@@ -137,7 +155,15 @@ impl Drill {
         if let Some(id) = written.turns_red.iter().find(|id| steps::check_by_id(id).is_none()) {
             return Err(wrong(format!("there is no check `{id}`")));
         }
-        let on = Role::from_key(&written.on).ok_or_else(|| wrong(format!("there is no host `{}`", written.on)))?;
+        let on = match written.on.as_str() {
+            "operator" => Whose::Operator,
+            host => {
+                Whose::Host(Role::from_key(host).ok_or_else(|| wrong(format!("there is no host `{}`", written.on)))?)
+            }
+        };
+        if on == Whose::Operator && written.when.is_some() {
+            return Err(wrong("`when` watches the processes of a host, the operator's side is none".to_owned()));
+        }
         let strike = match written.during {
             None => Strike::Before,
             Some(_) => Strike::During { when: written.when.map(|text| regex("when", &text)).transpose()?, after_s },
@@ -191,7 +217,9 @@ says = "dump .* older"
     #[test]
     fn a_drill_is_read() {
         let drill = parse(GOOD).expect("reads");
-        assert_eq!(drill.on, Role::Ops);
+        assert_eq!(drill.on, Whose::Host(Role::Ops));
+        let own = parse(&GOOD.replace("on = \"ops\"", "on = \"operator\"")).expect("reads");
+        assert_eq!(own.on, Whose::Operator);
         assert!(drill.says.is_match("the dump is\n older"));
         assert_eq!(drill.not_applicable("embedded", "2014", "2019"), None);
         let other = parse(&format!("{GOOD}fleet = \"containers\"\n")).expect("reads");

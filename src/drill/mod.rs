@@ -13,7 +13,7 @@ mod script;
 pub mod stage;
 pub mod states;
 
-pub use file::{Drill, FileError};
+pub use file::{Drill, FileError, Whose};
 pub use judge::{Answer, Judged, judge};
 pub use place::Programs;
 

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use super::{Drill, DrillError, Programs};
-use crate::run::{Folder, Ledger, Verdict, harness, kill};
+use super::{Drill, DrillError, Programs, Whose};
+use crate::run::{Folder, Ledger, UNLOOKED, Verdict, harness, kill};
 
 /// The longest that one step of a drill may take, real time.
 const STEP_LIMIT: Duration = Duration::from_secs(180);
@@ -27,7 +27,7 @@ pub struct StepEnd {
     pub green: bool,
     /// The text of the failure; empty if green.
     pub failure: String,
-    /// Checks that did not pass.
+    /// Checks that were judged and did not pass.
     pub red: Vec<String>,
 }
 
@@ -97,7 +97,8 @@ pub fn step_with(
     let red = state
         .checks
         .values()
-        .filter(|row| matches!(row.verdict, Verdict::Failed | Verdict::Unknown))
+        // A check that the step never came to has not turned red: it did not look.
+        .filter(|row| matches!(row.verdict, Verdict::Failed | Verdict::Unknown) && row.observed != UNLOOKED)
         .map(|row| row.id.clone())
         .collect();
     let said = ended.output.find("Error: ").map(|at| ended.output[at + 7..].to_owned());
@@ -115,11 +116,17 @@ pub fn step_with(
 ///
 /// If it fails: then the drill has not taken place.
 pub fn inject(drill: &Drill, fleet: &Path) -> Result<(), DrillError> {
-    let enter = fleet.join("hosts").join(drill.on.key()).join("enter");
-    let mut command = Command::new(&enter);
-    command.args(["tcsh", "-c", "exec /bin/sh -eu"]);
-    let ended =
-        limited(&mut command, drill.inject.as_bytes(), INJECT_LIMIT).map_err(DrillError::file("run", &enter))?;
+    let mut command = match drill.on {
+        Whose::Host(role) => {
+            let mut command = Command::new(fleet.join("hosts").join(role.key()).join("enter"));
+            command.args(["tcsh", "-c", "exec /bin/sh -eu"]);
+            command
+        }
+        Whose::Operator => operator(fleet),
+    };
+    let shell = command.get_program().to_owned();
+    let ended = limited(&mut command, drill.inject.as_bytes(), INJECT_LIMIT)
+        .map_err(DrillError::file("run", Path::new(&shell)))?;
     if ended.success {
         return Ok(());
     }
@@ -129,9 +136,25 @@ pub fn inject(drill: &Drill, fleet: &Path) -> Result<(), DrillError> {
     ))
 }
 
+/// The operator's shell: in the fleet's folder, with this program on the path and the run in `RUN`.
+fn operator(fleet: &Path) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let runs = fleet.join("runs");
+    command.arg("-eu").current_dir(fleet).env("RUN", runs.join("latest")).env("CRDS_UPGRADE_RUNS", &runs);
+    if let Ok(own) = std::env::current_exe() {
+        let here = own.parent().unwrap_or(Path::new(".")).to_owned();
+        let known = std::env::var_os("PATH").unwrap_or_default();
+        let paths = std::iter::once(here).chain(std::env::split_paths(&known));
+        command.envs(std::env::join_paths(paths).ok().map(|joined| ("PATH", joined)));
+    }
+    command
+}
+
 /// Waits until a process whose command line matches is started on the host; `false` if told to stop first.
 pub fn wait_for_process(fleet: &Path, drill: &Drill, when: &Regex, stop: &AtomicBool) -> bool {
-    let root = format!("HOST_ROOT={}", fleet.join("hosts").join(drill.on.key()).join("root").display());
+    // The file was refused if it names no host here.
+    let Whose::Host(role) = drill.on else { return false };
+    let root = format!("HOST_ROOT={}", fleet.join("hosts").join(role.key()).join("root").display());
     let own = fs::read_link("/proc/self/ns/mnt").ok();
     while !stop.load(Ordering::SeqCst) {
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {

@@ -14,6 +14,15 @@ use crate::steps;
 /// The fleet that drills are carried out on.
 const FLEET: (&str, &str, &str) = ("embedded", "2014", "2019");
 
+/// How far a drill goes that nobody notices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To the last step, so that `late` and `missed` are told apart.
+    End,
+    /// To the last of the steps that are right to catch it.
+    Expected,
+}
+
 /// Carries out one drill on a fleet of its own and judges it.
 ///
 /// Where the machine grants no namespaces, the drill begins with a fresh fleet and the steps before its own.
@@ -21,12 +30,12 @@ const FLEET: (&str, &str, &str) = ("embedded", "2014", "2019");
 /// # Errors
 ///
 /// If it could not take place: no saved state, a fleet that does not come up, an injection that fails.
-pub fn carry_out(programs: &Programs, drill: &Drill) -> Result<Answer, DrillError> {
+pub fn carry_out(programs: &Programs, drill: &Drill, reach: Reach) -> Result<Answer, DrillError> {
     if let Some(why) = drill.not_applicable(FLEET.0, FLEET.1, FLEET.2) {
         return Ok(Answer::without(drill, Judged::NotApplicable, why));
     }
     if !place::can_be_private() {
-        return from_the_beginning(programs, drill);
+        return from_the_beginning(programs, drill, reach);
     }
     let states = States::ready(programs)?;
     let state = states.before(&drill.step)?;
@@ -34,6 +43,9 @@ pub fn carry_out(programs: &Programs, drill: &Drill) -> Result<Answer, DrillErro
     place::copy(&state, &copy.0)?;
     let mut command = place::private(&programs.upgrade);
     command.arg("drill-inside").arg(&copy.0).arg(&drill.file).current_dir(&programs.project).stdin(Stdio::null());
+    if reach == Reach::Expected {
+        command.arg("--quick");
+    }
     let output = command.output().map_err(DrillError::file("run", &programs.upgrade))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.lines().last().and_then(|line| serde_json::from_str(line).ok()).ok_or_else(|| {
@@ -47,16 +59,16 @@ pub fn carry_out(programs: &Programs, drill: &Drill) -> Result<Answer, DrillErro
 /// # Errors
 ///
 /// As [`carry_out`].
-pub fn inside(programs: &Programs, drill: &Drill, tree: &Path) -> Result<Answer, DrillError> {
+pub fn inside(programs: &Programs, drill: &Drill, tree: &Path, reach: Reach) -> Result<Answer, DrillError> {
     let root = place::furnish(tree)?;
     let fleet = Fleet::resume(programs, &root)?;
     let run = fs::canonicalize(root.join("runs/latest")).map_err(DrillError::file("find", &root))?;
-    let answer = play(programs, drill, &root, &run);
+    let answer = play(programs, drill, &root, &run, reach);
     drop(fleet);
     answer
 }
 
-fn from_the_beginning(programs: &Programs, drill: &Drill) -> Result<Answer, DrillError> {
+fn from_the_beginning(programs: &Programs, drill: &Drill, reach: Reach) -> Result<Answer, DrillError> {
     let root = std::env::temp_dir().join(format!("crds-upgrade-drill.{}", uuid::Uuid::new_v4()));
     let copy = Copy(root.clone());
     let fleet = fleet_up(programs, &root, &[])?;
@@ -74,14 +86,14 @@ fn from_the_beginning(programs: &Programs, drill: &Drill) -> Result<Answer, Dril
             ));
         }
     }
-    let answer = play(programs, drill, &root, &run);
+    let answer = play(programs, drill, &root, &run, reach);
     drop(fleet);
     drop(copy);
     answer
 }
 
 /// Strikes and carries out the steps from the drill's own on, until one does not pass.
-fn play(programs: &Programs, drill: &Drill, root: &Path, run: &Path) -> Result<Answer, DrillError> {
+fn play(programs: &Programs, drill: &Drill, root: &Path, run: &Path, reach: Reach) -> Result<Answer, DrillError> {
     let tests = script::tests(programs)?;
     if matches!(drill.strike, Strike::Before) {
         script::inject(drill, root)?;
@@ -118,6 +130,10 @@ fn play(programs: &Programs, drill: &Drill, root: &Path, run: &Path) -> Result<A
         };
         if !end.green {
             return Ok(judge(drill, step.id, &end.failure, &end.red));
+        }
+        if reach == Reach::Expected && drill.caught_at.iter().all(|id| id.as_str() <= step.id) {
+            let text = format!("{} passed: nobody noticed up to there, and nobody was asked further", step.id);
+            return Ok(Answer::without(drill, Judged::Missed, text));
         }
     }
     Ok(Answer::without(drill, Judged::Missed, "every step passed: nobody noticed"))

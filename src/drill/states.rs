@@ -9,6 +9,10 @@ use crate::run::event::Event;
 use crate::run::open::{self, Request};
 use crate::steps;
 
+/// Set to `1`, drills start from the whole states at hand even if another build recorded them. For working on drills and
+/// steps: a state depends on what led up to it, so what a changed step would have done before is not in it.
+pub const OF_AN_OLDER_BUILD: &str = "CRDS_UPGRADE_STATES_OF_AN_OLDER_BUILD";
+
 /// The saved states of one build.
 #[derive(Debug, Clone)]
 pub struct States {
@@ -30,6 +34,11 @@ impl States {
         let states = Self { folder: all.join(programs.key()?) };
         if states.folder.join("whole").exists() {
             return Ok(states);
+        }
+        if std::env::var_os(OF_AN_OLDER_BUILD).is_some_and(|value| value == "1")
+            && let Some(older) = newest_whole(&all)
+        {
+            return Ok(Self { folder: older });
         }
         // States of former builds are of no use to anyone.
         for entry in fs::read_dir(&all).map_err(DrillError::file("list", &all))?.flatten() {
@@ -95,6 +104,11 @@ impl States {
         fs::create_dir_all(&folder).map_err(DrillError::file("create", &folder))?;
         Ok(folder)
     }
+}
+
+fn newest_whole(all: &Path) -> Option<PathBuf> {
+    let whole = fs::read_dir(all).ok()?.flatten().map(|entry| entry.path()).filter(|path| path.join("whole").is_file());
+    whole.max_by_key(|path| fs::metadata(path.join("whole")).and_then(|data| data.modified()).ok())
 }
 
 /// Carries out one clean rehearsal and saves the fleet, run folder included, before every step. Inside a private namespace.

@@ -120,8 +120,9 @@ impl<'step> Check<'step> {
 
 /// The text of a step's end: what failed first, whole, within ten lines; then the rest, one line each.
 pub(super) fn failure_text(step: &str, rows: &[CheckRow], stopped_by: Option<&str>) -> String {
-    let mut bad: Vec<&CheckRow> =
-        rows.iter().filter(|row| matches!(row.verdict, Verdict::Failed | Verdict::Unknown)).collect();
+    let bad = rows.iter().filter(|row| matches!(row.verdict, Verdict::Failed | Verdict::Unknown));
+    // What was never looked at says nothing about the fault: it comes last.
+    let (mut bad, unlooked): (Vec<&CheckRow>, Vec<&CheckRow>) = bad.partition(|row| row.observed != UNLOOKED);
     bad.sort_by_key(|row| std::cmp::Reverse(row.verdict));
     let mut lines = Vec::new();
     if let Some(first) = bad.first() {
@@ -130,7 +131,7 @@ pub(super) fn failure_text(step: &str, rows: &[CheckRow], stopped_by: Option<&st
             "{step}: check {} {}{on} ({} of {} checks did not pass)",
             first.id,
             first.verdict,
-            bad.len(),
+            bad.len() + unlooked.len(),
             rows.len()
         ));
         lines.push(format!("  expected: {}", line(&first.expected)));
@@ -165,8 +166,15 @@ pub(super) fn failure_text(step: &str, rows: &[CheckRow], stopped_by: Option<&st
             line(&row.observed)
         ));
     }
+    if !unlooked.is_empty() {
+        let names: Vec<&str> = unlooked.iter().map(|row| row.id.as_str()).collect();
+        lines.push(format!("not looked at: {}", line(&names.join(", "))));
+    }
     lines.join("\n")
 }
+
+/// What is recorded as seen of a check that the step did not come to.
+pub(crate) const UNLOOKED: &str = "the step stopped before it could look";
 
 /// Longest piece of text that one line of a failure repeats, in characters.
 const LONGEST: usize = 400;
@@ -183,6 +191,24 @@ fn line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stopped_the_step_comes_before_what_was_not_looked_at() {
+        let row = |id: &str, verdict, observed: &str| CheckRow {
+            id: id.to_owned(),
+            host: String::new(),
+            verdict,
+            expected: "x".to_owned(),
+            observed: observed.to_owned(),
+            cause: String::new(),
+            next: String::new(),
+            evidence: Vec::new(),
+            again: false,
+        };
+        let rows = [row("s140.a", Verdict::Passed, "fine"), row("s140.b", Verdict::Unknown, UNLOOKED)];
+        let text = failure_text("s140_stop_ops_server", &rows, Some("ops does not answer\n  next move: look"));
+        assert_eq!(text, "s140_stop_ops_server: ops does not answer\n  next move: look\nnot looked at: s140.b");
+    }
 
     #[test]
     fn the_first_ten_lines_say_all() {

@@ -171,6 +171,15 @@ pub enum Event {
         /// Why.
         note: String,
     },
+    /// A human no-go: what was approved before counts no longer.
+    Withdrawn {
+        /// The gate.
+        gate: String,
+        /// Who.
+        by: String,
+        /// Why.
+        note: String,
+    },
     /// A human decision to accept a failed check.
     Waived {
         /// The check.
@@ -292,6 +301,7 @@ impl Event {
             Self::Interrupted { .. } => "interrupted",
             Self::Ended { .. } => "ended",
             Self::Approved { .. } => "approved",
+            Self::Withdrawn { .. } => "withdrawn",
             Self::Waived { .. } => "waived",
             Self::Reported { .. } => "reported",
             Self::Finished { .. } => "finished",

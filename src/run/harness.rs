@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::check::failure_text;
+use super::check::{UNLOOKED, failure_text};
 use super::error::RunError;
 use super::event::{CheckRow, Event};
 use super::fault::{StepError, StepResult, StepStopped};
@@ -160,7 +160,7 @@ impl Begun {
         let missing = spec.checks.iter().map(|check| (check.id.to_owned(), check.says));
         let why = match outcome {
             Ok(()) => "the step ended without looking",
-            Err(_) => "the step stopped before it could look",
+            Err(_) => UNLOOKED,
         };
         let mut add: Vec<CheckRow> = missing
             .filter(|(id, _)| !rows.iter().any(|row| row.id == *id))

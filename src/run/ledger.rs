@@ -76,6 +76,8 @@ pub struct Ledger {
     pub steps: BTreeMap<String, StepState>,
     /// Approvals, in order.
     pub approvals: Vec<Decision>,
+    /// No-goes, each of which took back what was approved before it.
+    pub refusals: Vec<Decision>,
     /// Waivers, in order.
     pub waivers: Vec<Decision>,
     /// Differences and their claims, in order.
@@ -124,6 +126,11 @@ impl Ledger {
         self.approvals.iter().rev().find(|decision| decision.about == gate)
     }
 
+    /// The last no-go about a gate.
+    pub fn refused(&self, gate: &str) -> Option<&Decision> {
+        self.refusals.iter().rev().find(|decision| decision.about == gate)
+    }
+
     /// The waiver of a check that holds on a day (`YYYY-MM-DD`).
     pub fn waived(&self, check: &str, today: &str) -> Option<&Decision> {
         self.waivers
@@ -146,6 +153,16 @@ impl Ledger {
                 until: None,
                 at: entry.at.clone(),
             }),
+            Event::Withdrawn { gate, by, note } => {
+                self.approvals.retain(|decision| decision.about != *gate);
+                self.refusals.push(Decision {
+                    about: gate.clone(),
+                    by: by.clone(),
+                    why: note.clone(),
+                    until: None,
+                    at: entry.at.clone(),
+                });
+            }
             Event::Waived { check, by, until, reason } => self.waivers.push(Decision {
                 about: check.clone(),
                 by: by.clone(),
@@ -241,6 +258,7 @@ impl Ledger {
             | Event::Waiting { .. }
             | Event::Waited { .. }
             | Event::Approved { .. }
+            | Event::Withdrawn { .. }
             | Event::Waived { .. }
             | Event::Reported { .. }
             | Event::Finished { .. } => {}

@@ -27,6 +27,7 @@ mod verdict;
 pub mod watch;
 
 pub use check::Check;
+pub(crate) use check::UNLOOKED;
 pub use error::RunError;
 pub use evidence::Evidence;
 pub use fault::{StepError, StepResult, StepStopped};

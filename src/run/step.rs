@@ -354,6 +354,11 @@ impl Step {
         self.ledger.approved(gate)
     }
 
+    /// The no-go about a gate, if a person has recorded one.
+    pub fn refusal(&self, gate: &str) -> Option<&Decision> {
+        self.ledger.refused(gate)
+    }
+
     /// Records a difference and the declared changes that claim it; exactly one is right.
     ///
     /// # Errors

@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crds_upgrade::drill::{Drill, Judged, Programs, stage};
+use crds_upgrade::drill::stage::{self, Reach};
+use crds_upgrade::drill::{Drill, Judged, Programs};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
 fn carry_out(file: &Path) -> Result<String, String> {
     let drill = Drill::load(file).map_err(|error| error.to_string())?;
     let answer = Programs::find()
-        .and_then(|programs| stage::carry_out(&programs, &drill))
+        .and_then(|programs| stage::carry_out(&programs, &drill, Reach::End))
         .map_err(|error| format!("{error}\n  next move: {}", error.help()))?;
     let text = format!(
         "{}: {}\nexpected at {}, stopped at {}: {:?}\n{}",

@@ -22,7 +22,10 @@ fn s280_point_of_no_return() -> StepResult {
     harness::step(&S280_POINT_OF_NO_RETURN, |s| {
         let mut tally = Tally::default();
         match s.approval(s.spec().id) {
-            None => tally.fault("go", "nobody has recorded go"),
+            None => match s.refusal(s.spec().id) {
+                None => tally.fault("go", "nobody has recorded go"),
+                Some(no) => tally.fault("go", format!("no-go by {} at {}: {}", no.by, no.at, no.why)),
+            },
             Some(decision) => tally.proof("go", format!("go by {} at {}: {}", decision.by, decision.at, decision.why)),
         }
         if !s.again() {
@@ -122,5 +125,16 @@ fn quiet(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     tally.hold(check, parents == 0, format!("{parents} server parents"));
     let cron = ops.crontab()?;
     tally.hold(check, cron.trim().is_empty(), format!("cron table of {} lines", cron.lines().count()));
+    let queue = ops.at_queue()?;
+    tally.hold(check, queue.is_empty(), format!("{} jobs queued with at", queue.len()));
+    let (was, boot) = (s.fact_of("s140_stop_ops_server", "boot"), ops.who_are_you()?.boot);
+    if let Some(was) = was.as_ref().and_then(|was| was.as_str()) {
+        let same = was == boot;
+        tally.hold(
+            check,
+            same,
+            if same { "not rebooted".to_owned() } else { format!("rebooted: boot {was} is {boot} now") },
+        );
+    }
     Ok(())
 }

@@ -20,6 +20,9 @@ pub struct ApproveArgs {
     /// Why
     #[arg(long)]
     note: String,
+    /// No-go: take back what was approved before
+    #[arg(long)]
+    no_go: bool,
     /// The run [default: the latest]
     #[arg(long)]
     run: Option<PathBuf>,
@@ -50,7 +53,8 @@ pub fn approve(args: ApproveArgs) -> ExitCode {
     if steps::by_id(of_step).is_none() && steps::check_by_id(&args.gate).is_none() {
         return unknown_name(&args.gate);
     }
-    let event = Event::Approved { gate: args.gate, by: args.by, note: args.note };
+    let (gate, by, note) = (args.gate, args.by, args.note);
+    let event = if args.no_go { Event::Withdrawn { gate, by, note } } else { Event::Approved { gate, by, note } };
     record(args.run, &event)
 }
 
@@ -98,7 +102,7 @@ fn try_record(run: Option<PathBuf>, event: &Event) -> Result<String, RunError> {
     }
     let kind = ledger.opened.map(|opened| opened.site_kind).unwrap_or_default();
     let by = match event {
-        Event::Approved { by, .. } | Event::Waived { by, .. } => by.trim(),
+        Event::Approved { by, .. } | Event::Withdrawn { by, .. } | Event::Waived { by, .. } => by.trim(),
         _ => "",
     };
     if by.is_empty() || (by.eq_ignore_ascii_case("rehearsal") && kind == "real") {

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crds_upgrade::drill::{Answer, Drill, DrillError, Judged, Programs, stage, states};
+use crds_upgrade::drill::stage::{self, Reach};
+use crds_upgrade::drill::{Answer, Drill, DrillError, Judged, Programs, states};
 
 use super::Format;
 
@@ -21,6 +22,9 @@ pub struct Args {
     /// How many at once
     #[arg(long, default_value_t = 2)]
     jobs: usize,
+    /// Give up after the steps that are right to catch it: what gets past them is `missed`, never `late`
+    #[arg(long)]
+    quick: bool,
 }
 
 /// The copy and the drill, inside the private namespace.
@@ -28,6 +32,8 @@ pub struct Args {
 pub struct InsideArgs {
     tree: PathBuf,
     file: PathBuf,
+    #[arg(long)]
+    quick: bool,
 }
 
 /// Where the states go.
@@ -62,7 +68,7 @@ pub fn run(args: Args) -> ExitCode {
         for _ in 0..args.jobs.clamp(1, drills.len()) {
             scope.spawn(|| {
                 while let Some(drill) = drills.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    let answer = stage::carry_out(&programs, drill);
+                    let answer = stage::carry_out(&programs, drill, reach(args.quick));
                     let _one = printing.lock();
                     let code = tell(drill, &answer, args.format);
                     if let Ok(mut worst) = worst.lock() {
@@ -73,6 +79,10 @@ pub fn run(args: Args) -> ExitCode {
         }
     });
     ExitCode::from(worst.into_inner().unwrap_or(70))
+}
+
+fn reach(quick: bool) -> Reach {
+    if quick { Reach::Expected } else { Reach::End }
 }
 
 fn tell(drill: &Drill, answer: &Result<Answer, DrillError>, format: Format) -> u8 {
@@ -116,7 +126,7 @@ pub fn inside(args: InsideArgs) -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    let answer = Programs::find().and_then(|programs| stage::inside(&programs, &drill, &args.tree));
+    let answer = Programs::find().and_then(|programs| stage::inside(&programs, &drill, &args.tree, reach(args.quick)));
     match answer.map(|answer| serde_json::to_string(&answer)) {
         Ok(Ok(line)) => {
             println!("{line}");

@@ -180,7 +180,8 @@ fn fleet_up(read: &impl Fn(&str) -> Option<String>) -> Result<PathBuf, RunError>
 /// The go of a rehearsal on a fleet of its own, recorded as what it is.
 fn approve_rehearsal(folder: &Folder) -> Result<(), RunError> {
     const GATE: &str = "s280_point_of_no_return";
-    if Ledger::read(&folder.entries()?).approved(GATE).is_some() {
+    let ledger = Ledger::read(&folder.entries()?);
+    if ledger.approved(GATE).or(ledger.refused(GATE)).is_some() {
         return Ok(());
     }
     let note = "a rehearsal on a stand-in fleet of its own".to_owned();

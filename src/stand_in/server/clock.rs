@@ -59,6 +59,10 @@ pub fn parse(text: &str) -> Option<civil::DateTime> {
         Some(at) if at > 10 => &text[..at],
         _ => text,
     };
+    // Python knows neither leap seconds nor the year 0.
+    if text.starts_with("0000") || text.get(17..19) == Some("60") {
+        return None;
+    }
     text.replacen(' ', "T", 1).parse().ok()
 }
 
@@ -73,5 +77,8 @@ mod tests {
         let time = civil::date(2014, 9, 16).at(12, 0, 5, 1_500_000);
         assert_eq!(python_text(time), "2014-09-16 12:00:05.001500");
         assert_eq!(parse("2014-09-16 12:00:05.001500"), Some(time));
+        for never in ["2014-09-16 12:00:60", "0000-01-01 00:00:00", "2014-02-29 00:00:00", "2014-09-16 24:00:00", ""] {
+            assert_eq!(parse(never), None, "{never:?}");
+        }
     }
 }

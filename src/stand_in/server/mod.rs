@@ -75,6 +75,7 @@ pub struct Inner {
     pub rules: RulesStore,
     archive: rpc::Archive,
     engine: bestrefs::Engine,
+    whole_map: rpc::WholeMap,
     /// What the knob `stale_info` repeats.
     first_info: std::sync::OnceLock<String>,
     /// Submissions that a request is confirming or cancelling now.
@@ -113,6 +114,7 @@ impl Server {
             rules,
             archive: rpc::Archive::default(),
             engine: bestrefs::Engine::default(),
+            whole_map: rpc::WholeMap::default(),
             first_info: std::sync::OnceLock::new(),
             settling: std::sync::Mutex::default(),
             process_id: uuid::Uuid::new_v4(),

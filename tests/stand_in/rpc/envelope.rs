@@ -358,6 +358,19 @@ fn describe() {
     score.same("1.3", "describe: not idempotent", procs[0]["idempotent"].clone(), json!(false));
     score.same("1.3", "describe: parameter names", procs[0]["params"][1]["name"].clone(), json!("glob_pattern"));
     score.step("1.3", "describe: a return type", procs[0]["return"]["type"].is_string());
+    let types = |method: &str| -> Vec<Value> {
+        let found = procs.iter().find(|proc| proc["name"] == method).expect("a method");
+        found["params"].as_array().expect("parameters").iter().map(|param| param["type"].clone()).collect()
+    };
+    for (method, wanted) in [
+        ("get_file_info_map", json!(["str", "arr", "arr"])),
+        ("get_best_references_by_ids", json!(["str", "arr", "arr", "bit"])),
+        ("get_affected_datasets", json!(["str", "obj", "obj"])),
+        ("get_mapping_names", json!(["obj"])),
+        ("get_server_info", json!([])),
+    ] {
+        score.same("1.3", &format!("describe: declared types of {method}"), json!(types(method)), wanted);
+    }
     let old = Bench::of(&Load::ordinary(), Era::Y2014, |_| {});
     let names = |bench: &Bench| -> Vec<String> {
         let procs = bench.said("system.describe", json!([]))["procs"].as_array().cloned().unwrap_or_default();

@@ -59,7 +59,15 @@ fn whole_maps() {
         score.same("1.10", &format!("{name} alone and in the map"), one, whole[name].clone());
     }
     score.step("1.10", "a good number of files", names.len() > MAPPINGS.len() + 5);
-    score.finish("rpc whole maps", 19);
+    // The answer is kept, but not past a change: by the server, or by another program on the same database.
+    let state = || map(&bench, Value::Null, json!(["state"]))["hst_0001.pmap"]["state"].clone();
+    score.same("1.10", "before a change", state(), json!("archived"));
+    bench.server.catalogue.set_on_files("state", [("hst_0001.pmap", "operational")]).expect("sql");
+    score.same("1.10", "after a change of its own", state(), json!("operational"));
+    let other = rusqlite::Connection::open(bench.data("catalogue.sqlite")).expect("the database");
+    other.execute("UPDATE crds_hst_catalog SET state = 'uploaded'", []).expect("sql");
+    score.same("1.10", "after another program's", state(), json!("uploaded"));
+    score.finish("rpc whole maps", 22);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The catalogue: the only module that speaks SQL. Tables as in `schema.sql` (SO 19).
 //!
-//! Nothing read from it is remembered: an operator may change it with `manage dbshell` or restore it under a running
-//! server. The connection is opened anew when the file has been replaced.
+//! Nothing read from it is remembered but under its [`Stamp`]: an operator may change it with `manage dbshell` or restore
+//! it under a running server. The connection is opened anew when the file has been replaced.
 
 mod accounts;
 mod actions;
@@ -16,7 +16,10 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -56,6 +59,16 @@ pub struct Catalogue {
     path: PathBuf,
     obs: String,
     open: Mutex<Option<Open>>,
+    /// How often it has been opened.
+    opened: AtomicU64,
+}
+
+/// What tells one state of a catalogue from any other, whoever changed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    opened: u64,
+    by_others: i64,
+    by_us: u64,
 }
 
 #[derive(Debug)]
@@ -73,14 +86,19 @@ impl Catalogue {
     ///
     /// If it cannot be opened or its tables cannot be made.
     pub fn open(path: &Path, observatory: &str) -> Result<Self, CatalogueError> {
-        let this = Self { path: path.to_owned(), obs: observatory.to_owned(), open: Mutex::new(None) };
+        let this = Self::existing(path, observatory);
         this.create_tables()?;
         Ok(this)
     }
 
     /// Opens a catalogue that is already there, without touching its tables (`syncdb` is another command's work).
     pub fn existing(path: &Path, observatory: &str) -> Self {
-        Self { path: path.to_owned(), obs: observatory.to_owned(), open: Mutex::new(None) }
+        Self {
+            path: path.to_owned(),
+            obs: observatory.to_owned(),
+            open: Mutex::new(None),
+            opened: AtomicU64::default(),
+        }
     }
 
     /// Its file.
@@ -104,6 +122,7 @@ impl Catalogue {
     }
 
     fn connect(&self) -> Sql<Open> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
         let conn = Connection::open(&self.path)?;
         conn.busy_timeout(Duration::from_secs(20))?;
         // The rollback journal keeps the state in one file when idle, so that copies of a quiet server are whole.
@@ -127,6 +146,19 @@ impl Catalogue {
             }
         })();
         result.map_err(|source| CatalogueError { path: self.path.clone(), what, source })
+    }
+
+    /// What the catalogue's present state is known by: another stamp after every change, by this process or another, and
+    /// when its file is replaced.
+    ///
+    /// # Errors
+    ///
+    /// If the catalogue cannot be read.
+    pub fn stamp(&self) -> Result<Stamp, CatalogueError> {
+        self.run("tell its state", |conn| {
+            let by_others = conn.query_row("PRAGMA data_version", [], |row| row.get(0))?;
+            Ok(Stamp { opened: self.opened.load(Ordering::Relaxed), by_others, by_us: conn.total_changes() })
+        })
     }
 
     /// Runs several changes as one. Used where the real server does too, and for loading.

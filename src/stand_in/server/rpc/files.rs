@@ -1,6 +1,11 @@
 //! Files: records, addresses, names below a context, chunks.
 
-use std::{borrow::Cow, collections::HashMap, fs};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fs,
+    sync::{Mutex, PoisonError},
+};
 
 use base64::Engine;
 use serde_json::json;
@@ -8,7 +13,7 @@ use serde_json::json;
 use super::{
     super::{
         Era,
-        catalog::{FileRow, Shown},
+        catalog::{FileRow, Shown, Stamp},
         clock,
         rules_store::is_mapping_name,
     },
@@ -44,6 +49,10 @@ const FIELDS: [&str; 25] = [
     "aperture",
     "history",
 ];
+
+/// The last map of the whole catalogue: the catalogue's state, the fields, the text.
+#[derive(Debug, Default)]
+pub struct WholeMap(Mutex<Option<(Stamp, Vec<&'static str>, String)>>);
 
 /// Bytes of a chunk of the old download mode.
 const CHUNK_BYTES: usize = 8 << 20;
@@ -177,9 +186,7 @@ impl Rpc<'_> {
             }
         };
         match files {
-            None => {
-                self.whole_map(&observatory, &fields, &mut text)?;
-            }
+            None => return self.whole_map(&observatory, &fields),
             Some(mut names) => {
                 let mut seen = std::collections::HashSet::new();
                 names.retain(|name| seen.insert(name.clone()));
@@ -193,8 +200,25 @@ impl Rpc<'_> {
         Ok(Answer(text))
     }
 
+    /// The records of every file of the observatory. Megabytes, so the last answer is kept until the catalogue changes.
+    fn whole_map(&self, observatory: &str, fields: &[&'static str]) -> Outcome {
+        let faulty = self.server.config.dirs.faults.exists();
+        let stamp = self.server.catalogue.stamp()?;
+        let mut kept = self.server.whole_map.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, of, text)) = kept.as_ref()
+            && (*at, of.as_slice(), faulty) == (stamp, fields, false)
+        {
+            return Ok(Answer(text.clone()));
+        }
+        let mut text = String::from("{");
+        self.entries(observatory, fields, &mut text)?;
+        text.push('}');
+        *kept = (!faulty).then(|| (stamp, fields.to_vec(), text.clone()));
+        Ok(Answer(text))
+    }
+
     /// The entries of every file of the observatory.
-    fn whole_map(&self, observatory: &str, fields: &[&'static str], out: &mut String) -> Result<(), RpcError> {
+    fn entries(&self, observatory: &str, fields: &[&'static str], out: &mut String) -> Result<(), RpcError> {
         let catalogue = &self.server.catalogue;
         let shown: Vec<Shown> =
             fields.iter().map(|field| Shown { column: field, missing: self.missing(field) }).collect();

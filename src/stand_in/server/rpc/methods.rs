@@ -98,8 +98,16 @@ pub fn of(era: Era) -> Vec<Method> {
     }
 }
 
-/// Declared type of a parameter, as `system.describe` lists it; never enforced.
-pub fn declared_type(param: &str) -> &'static str {
+/// Declared type of a method's parameter, as `system.describe` lists it; never enforced.
+pub fn declared_type(method: &str, param: &str) -> &'static str {
+    match (method, param) {
+        // What may be null or of several kinds is declared an object.
+        ("get_mapping_names", "context")
+        | ("get_file_info", "observatory")
+        | ("get_dataset_ids", "datasets_since")
+        | ("get_affected_datasets", "old_context" | "new_context") => return "obj",
+        _ => {}
+    }
     match param {
         "header" | "headers" => "obj",
         "reftypes" | "dataset_ids" | "files" | "fields" => "arr",

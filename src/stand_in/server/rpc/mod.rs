@@ -16,6 +16,7 @@ mod vocabulary;
 
 pub use archive::{Archive, Datasets};
 use error::RpcError;
+pub use files::WholeMap;
 pub use info::shell_match;
 use json::{Json, write_text, write_value};
 use methods::Method;
@@ -341,7 +342,7 @@ impl Rpc<'_> {
                 let params: Vec<serde_json::Value> = m
                     .params
                     .iter()
-                    .map(|p| serde_json::json!({"type": methods::declared_type(p), "name": p}))
+                    .map(|p| serde_json::json!({"type": methods::declared_type(m.name, p), "name": p}))
                     .collect();
                 serde_json::json!({
                     "name": m.name, "summary": null, "idempotent": false, "params": params, "return": {"type": "any"}

@@ -15,10 +15,13 @@ use super::{Drill, DrillError, Programs, Whose};
 use crate::run::{Folder, Ledger, UNLOOKED, Verdict, harness, kill};
 
 /// The longest that one step of a drill may take, real time.
-const STEP_LIMIT: Duration = Duration::from_secs(180);
+const STEP_LIMIT: Duration = Duration::from_secs(420);
 
 /// The longest that an injection may take.
 const INJECT_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long after its start a process may still become the program that is waited for.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,8 +159,14 @@ pub fn wait_for_process(fleet: &Path, drill: &Drill, when: &Regex, stop: &Atomic
     let Whose::Host(role) = drill.on else { return false };
     let root = format!("HOST_ROOT={}", fleet.join("hosts").join(role.key()).join("root").display());
     let own = fs::read_link("/proc/self/ns/mnt").ok();
+    let mut seen: BTreeMap<u32, Instant> = BTreeMap::new();
     while !stop.load(Ordering::SeqCst) {
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            // A process becomes another program soon after it was started or never: older ones are not read again.
+            if seen.entry(pid).or_insert_with(Instant::now).elapsed() > SETTLED {
+                continue;
+            }
             let path = entry.path();
             let Ok(line) = fs::read(path.join("cmdline")) else { continue };
             if line.is_empty() || !when.is_match(&String::from_utf8_lossy(&line).replace('\0', " ")) {

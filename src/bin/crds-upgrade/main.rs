@@ -48,6 +48,9 @@ enum Command {
     /// One drill, inside its namespace
     #[command(hide = true)]
     DrillInside(drill::InsideArgs),
+    /// Have the states ready that drills start from: recorded now if these programs have none
+    #[command(hide = true)]
+    DrillStates,
     /// Record the states that drills start from, inside a namespace
     #[command(hide = true)]
     DrillRecord(drill::RecordArgs),
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Drill(args) => drill::run(args),
         Command::DrillInside(args) => drill::inside(args),
+        Command::DrillStates => drill::states(),
         Command::DrillRecord(args) => drill::record(args),
         Command::Kills(args) => kills::run(args),
         Command::KillInside(args) => kills::inside(args),

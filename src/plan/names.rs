@@ -32,6 +32,17 @@ pub fn serial(name: &str) -> Option<&str> {
     (!serial.is_empty() && serial.bytes().all(|b| b.is_ascii_digit())).then_some(serial)
 }
 
+/// The number that `name` has, if `counter` is the one that counts such names.
+///
+/// A counter joins observatory, instrument, type and extension, whatever is empty leaving its underscore (SO 19):
+/// `hst___.pmap` counts `hst_0279.pmap`, `hst_wfc3__.imap` counts `hst_wfc3_0261.imap`.
+pub fn counted(counter: &str, name: &str) -> Option<u64> {
+    let (words, extension) = counter.rsplit_once("_.")?;
+    let rest = name.strip_prefix(words.trim_end_matches('_'))?.strip_prefix('_')?;
+    let digits = rest.strip_suffix(extension)?.strip_suffix('.')?;
+    (serial(name)? == digits).then(|| digits.parse().ok()).flatten()
+}
+
 /// The known word that `word` most likely stands for: the nearest by edits, if near enough.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > 64 {
@@ -57,6 +68,17 @@ mod tests {
         assert_eq!(serial("hst.pmap"), None);
         assert_eq!(serial("hst_.pmap"), None);
         assert_eq!(serial(""), None);
+    }
+
+    #[test]
+    fn a_counter_counts_the_names_of_its_kind_and_no_others() {
+        assert_eq!(counted("hst___.pmap", "hst_0279.pmap"), Some(279));
+        assert_eq!(counted("hst_wfc3__.imap", "hst_wfc3_0261.imap"), Some(261));
+        assert_eq!(counted("hst_acs_idctab_.rmap", "hst_acs_idctab_0250.rmap"), Some(250));
+        assert_eq!(counted("hst___.pmap", "hst_wfc3_0261.imap"), None);
+        assert_eq!(counted("hst_wfc3__.imap", "hst_wfc3_idctab_0250.rmap"), None);
+        assert_eq!(counted("hst_acs_idctab_.rmap", "hst_acs_idctab2_0250.rmap"), None);
+        assert_eq!(counted("hst_delivery_id", "hst_0279.pmap"), None);
     }
 
     #[test]

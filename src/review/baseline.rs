@@ -98,14 +98,8 @@ fn names(run: &TestRun, baseline: &Baseline) -> Judgement {
     }
     let present: BTreeSet<&str> = run.tests.iter().map(|test| test.key.as_str()).collect();
     let gone = baseline.names.iter().filter(|name| !present.contains(name.as_str()));
-    let mut faults: Vec<String> = gone.map(|name| format!("{name} did not run")).collect();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for test in &run.tests {
-        *counts.entry(test.key.as_str()).or_default() += 1;
-    }
-    faults.extend(
-        counts.iter().filter(|(_, count)| **count > 1).map(|(name, count)| format!("{name} ran {count} times")),
-    );
+    // The same class and method may run once for each application (SO 14: three placeholders): no fault.
+    let faults: Vec<String> = gone.map(|name| format!("{name} did not run")).collect();
     let new = present.iter().filter(|name| !baseline.names.contains(**name)).count();
     Judgement::from_faults(expected, &faults, format!("{} tests, {new} of them new", present.len()))
 }

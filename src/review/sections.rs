@@ -45,6 +45,9 @@ pub struct CheckTool {
 }
 
 static DF: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\s(\d{1,3})%\s+(/\S*)$").expect("a constant pattern"));
+/// A line of `svn status`: seven columns, a blank, the path. One of `svn update` has its path at the sixth column.
+static STATUS_COLUMNS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^[ ACDIMRX?!~][ CM][ L][ +][ SX][ KOTB][ C] \S").expect("a constant pattern"));
 static STATUS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^([ ACDIMRX?!~GU][ CMU][ L][ +][ SX][ KOTB][ C]?) ?(\S.*)$").expect("a constant pattern")
 });
@@ -68,7 +71,7 @@ pub fn svn_facts(text: &str) -> SvnFacts {
             facts.revision = value.trim().parse().ok();
         } else if let Some(value) = line.strip_prefix("Last Changed Rev: ") {
             facts.last_changed = value.trim().parse().ok();
-        } else if updating {
+        } else if updating && !STATUS_COLUMNS.is_match(line) {
             if let Some((letter, path)) = updated(line) {
                 facts.updated.push((letter, path));
             }
@@ -195,6 +198,11 @@ mod tests {
             (judged.outcome, judged.observed.as_str()),
             (Outcome::Failed, "M sources/configs/config.ops.hst.py")
         );
+        // After the reinstallation nothing is updated: the line that begins an update stands there without an end.
+        let after =
+            svn_facts("UPDATING SUBVERSION for CRDS_server\nM       install\n?       run\nURL: x\nRevision: 8\n");
+        assert_eq!(after.dirty, [("M".to_owned(), "install".to_owned())]);
+        assert_eq!(after.unversioned, ["run"]);
         assert_eq!(svn_facts("").judge("x", None).outcome, Outcome::Unknown);
     }
 

@@ -50,7 +50,10 @@ pub static S010_PREFLIGHT: StepSpec = StepSpec {
         check("s010.approved_revisions", "the release branches stand at the approved revisions"),
         check("s010.nightly_backup_looks_whole", "last night's dated backup set is there, all files, fresh"),
         check("s010.forecast", "the forecast of the offline window fits into the plan's window"),
-        check("s010.databases", "the database of each host answers and is the host's own, lock rows come in pairs"),
+        check(
+            "s010.databases",
+            "the database of each host answers and is its own, locks come in pairs, no counter lags, pending files have links",
+        ),
         check(
             "s010.file_systems",
             "deliveries, catalogues, ingest, uploads and cache are mounted, writable by the account and on one file system",

@@ -11,17 +11,18 @@ use std::sync::Arc;
 
 use crds_upgrade::backup::tag_time;
 use crds_upgrade::crds::{Door, Flag, Server};
-use crds_upgrade::host::{Limit, Script, Shell};
+use crds_upgrade::host::{EntryKind, Limit, Script, Shell};
 use crds_upgrade::plan::{Approved, PackageTarget, PlanFile, Role, Waiting, misfits};
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::state::{Scope, normalise};
 use crds_upgrade::steps::S010_PREFLIGHT;
 use serde_json::json;
 
+use crate::common::advice::preflight as advice;
 use crate::common::backup_set::{last_night, newest};
-use crate::common::certificates;
 use crate::common::state::keep;
-use crate::common::tally::{Advice, Tally};
+use crate::common::tally::Tally;
+use crate::common::{certificates, lagging};
 
 /// Variables that a clean login must set (SO 4.1).
 const VARIABLES: [&str; 15] = [
@@ -94,6 +95,20 @@ const WRITABLE: Script = Script {
     text: r#"for dir in "$@"; do [ -d "$dir" ] && [ -w "$dir" ] || echo "$dir"; done"#,
 };
 
+/// Copies that install made of the configuration, and that differ from what they were made of: the server runs the copies.
+const CONFIGURED: Script = Script {
+    name: "which configuration is not the checkout's",
+    shell: Shell::LoginSh,
+    text: r#"
+for pair in config:site_config database:crds_database; do
+    from="$1/sources/configs/${pair%:*}.$3.$4.py"
+    for copy in "$1/sources/${pair#*:}.py" "$2/${pair#*:}.py"; do
+        cmp -s "$from" "$copy" || echo "$copy"
+    done
+done
+"#,
+};
+
 /// What the offline part takes besides copying and tests: mirrors, installs, submissions, as rehearsed on real sizes.
 const FIXED_S: u64 = 2 * 3600;
 
@@ -106,38 +121,63 @@ type Servers = BTreeMap<Role, Arc<Server>>;
 fn s010_preflight() -> StepResult {
     harness::step(&S010_PREFLIGHT, |s| {
         let mut t = Tally::default();
-        plan_and_site(s, &mut t);
-        // Who a host is comes before anything else that is asked of it.
-        let mut servers = Servers::new();
-        for role in s.site().hosts.keys().copied() {
-            servers.insert(role, s.hosts().server(role)?);
-        }
-        identities(&servers, &mut t)?;
-        locks(s, &mut t)?;
-        let live: Servers =
-            servers.iter().filter(|(role, _)| **role != Role::Scratch).map(|(r, v)| (*r, Arc::clone(v))).collect();
-        tools(&servers, &mut t)?;
-        space(s, &servers, &mut t)?;
-        clocks(s, &servers, &mut t)?;
-        environment(&live, &mut t)?;
-        for server in live.values() {
-            certificates::judge(s, server, &mut t)?;
-        }
-        let ops = &servers[&Role::Ops];
-        credentials(s, ops, &mut t)?;
-        start_state(s, ops, &mut t)?;
-        revisions(s, ops, &mut t)?;
-        backup_and_forecast(s, ops, &mut t)?;
-        databases(&live, &mut t)?;
-        file_systems(&live, &mut t)?;
-        remember(s, ops)?;
-        baseline(s, &servers, &mut t)?;
+        let looked = look(s, &mut t);
+        t.or_faults(s, "the site", advice, looked)?;
         for check in s.spec().checks {
             let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
             t.judge(s, id, "the site", advice(id))?;
         }
         Ok(())
     })
+}
+
+fn look(s: &Step, t: &mut Tally) -> Result<(), StepError> {
+    plan_and_site(s, t);
+    // Who a host is comes before anything else that is asked of it.
+    let mut servers = Servers::new();
+    for role in s.site().hosts.keys().copied() {
+        match s.hosts().server(role) {
+            Ok(server) => drop(servers.insert(role, server)),
+            Err(error) => {
+                t.fault("identities", format!("{role}: {}", error.text()));
+                return Err(error);
+            }
+        }
+    }
+    identities(&servers, t)?;
+    let looked = locks(s, t);
+    t.tried("lock", looked);
+    let live: Servers =
+        servers.iter().filter(|(role, _)| **role != Role::Scratch).map(|(r, v)| (*r, Arc::clone(v))).collect();
+    let looked = tools(&servers, t);
+    t.tried("tools", looked);
+    let looked = space(s, &servers, t);
+    t.tried("space", looked);
+    let looked = clocks(s, &servers, t);
+    t.tried("clocks", looked);
+    let looked = environment(&live, t);
+    t.tried("environment", looked);
+    for server in live.values() {
+        let looked = certificates::judge(s, server, t);
+        t.tried("certificates", looked);
+    }
+    let ops = &servers[&Role::Ops];
+    let looked = credentials(s, ops, t);
+    t.tried("credentials", looked);
+    let looked = start_state(s, ops, t);
+    t.tried("start_state", looked);
+    let looked = revisions(s, ops, t);
+    t.tried("approved_revisions", looked);
+    let looked = backup_and_forecast(s, ops, t);
+    t.tried("nightly_backup_looks_whole", looked);
+    let looked = databases(&live, t);
+    t.tried("databases", looked);
+    let looked = file_systems(&live, t);
+    t.tried("file_systems", looked);
+    remember(s, ops)?;
+    let looked = baseline(s, &servers, t);
+    t.tried("baseline_recorded", looked);
+    Ok(())
 }
 
 fn plan_and_site(s: &Step, t: &mut Tally) {
@@ -356,6 +396,18 @@ fn start_state(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
         t.hold("start_state", info.url == url, format!("{package} is checked out from {}", info.url));
         t.hold("start_state", stamp.url == url, format!("{package} is installed from {}", stamp.url));
     }
+    for (package, directory) in [("crds", &paths.client_sources), ("crds_server", &paths.server_sources)] {
+        for line in ops.svn_status(directory)?.into_iter().filter(|line| line.letters != "?") {
+            t.fault("start_state", format!("{package} is edited: `{} {}`", line.letters, line.path));
+        }
+    }
+    let (case, observatory) = (&ops.expected().use_case, ops.observatory().word());
+    let package = format!("{}/crds/server", paths.installed);
+    let of = [paths.server_sources.as_str(), package.as_str(), case, observatory];
+    let copies = ops.remote().must_look_script(&CONFIGURED, &of, Limit::QUICK)?.text();
+    for copy in copies.lines() {
+        t.fault("start_state", format!("{copy} is not the configuration of the checkout"));
+    }
     if let Some(stack) = &plan.stack {
         let now = ops.stack()?;
         let env_csh = now.env_csh.join(" and ");
@@ -384,7 +436,10 @@ fn revisions(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
     let config = format!("sources/configs/config.{}.{}.py", ops.expected().use_case, ops.observatory());
     for target in [&s.plan().from.crds_server, &s.plan().to.crds_server] {
         let url = url_of(s, "crds_server", target);
-        let info = ops.svn_info(&url)?;
+        let Some(info) = ops.svn_info_if_there(&url)? else {
+            t.fault("port_flag", format!("there is no {url} whose flag could be read"));
+            continue;
+        };
         let text = ops.svn_cat(&format!("{url}/{config}"), info.revision)?;
         let flag = Flag::of(&String::from_utf8_lossy(&text));
         t.hold("port_flag", flag == Flag::False, format!("BACKUP_URL_SCHEME on {} is {flag:?}", target.branch));
@@ -394,7 +449,10 @@ fn revisions(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
     let mut seen = serde_json::Map::new();
     for (package, target) in [("crds", &s.plan().to.crds), ("crds_server", &s.plan().to.crds_server)] {
         let url = url_of(s, package, target);
-        let info = ops.svn_info(&url)?;
+        let Some(info) = ops.svn_info_if_there(&url)? else {
+            t.fault("approved_revisions", format!("{package}: there is no {url}"));
+            continue;
+        };
         seen.insert(package.to_owned(), json!(info.last_changed));
         let text =
             format!("{package}: {} stands at r{}, approved {}", target.branch, info.last_changed, target.revision);
@@ -404,6 +462,9 @@ fn revisions(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
             Approved::HeadAtApproval => true,
         };
         t.hold("approved_revisions", right, text);
+    }
+    if t.has_fault("approved_revisions") {
+        return Ok(()); // what does not stand is not remembered as approved
     }
     if let Some(before) = s.fact_of(s.spec().id, "approved") {
         t.hold("approved_revisions", before == json!(seen), format!("recorded {before}, now {}", json!(seen)));
@@ -454,6 +515,12 @@ fn backup_and_forecast(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), Step
 
 fn databases(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
     for (role, server) in servers {
+        for fault in lagging::unlinked(server)? {
+            t.fault("databases", format!("{role}: {fault} (A005)"));
+        }
+        for fault in lagging::counters(server)? {
+            t.fault("databases", format!("{role}: counter {fault} (A023)"));
+        }
         let name = server.database_name()?;
         t.hold("databases", name == server.expected().database, format!("{role} uses database `{name}`"));
         let locks: BTreeSet<String> = server.locks()?.into_iter().map(|row| row.locked_object).collect();
@@ -488,7 +555,20 @@ fn file_systems(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
         for place in &places {
             match server.remote().stat(place)? {
                 None => t.fault("file_systems", format!("{role} has no {place}")),
-                Some(entry) => drop(devices.insert(entry.device)),
+                // What a link leads to counts: it may be another disk.
+                Some(entry) if entry.kind == EntryKind::Link => {
+                    let led = server.remote().must_look(&["stat", "-L", "-c", "%d", place], Limit::QUICK)?.text();
+                    drop(devices.insert(led.trim().to_owned()));
+                }
+                Some(entry) => drop(devices.insert(entry.device.to_string())),
+            }
+        }
+        for place in [paths.mappings(server.observatory()), paths.references(server.observatory())] {
+            let below = server
+                .remote()
+                .must_look(&["find", &place, "-mindepth", "1", "-maxdepth", "1", "-type", "d"], Limit::WALK)?;
+            for directory in below.text().lines() {
+                t.fault("file_systems", format!("{role}: {directory} is a directory, a server's cache is flat (D134)"));
             }
         }
         t.hold("file_systems", devices.len() == 1, format!("{role}: {} file system(s)", devices.len()));
@@ -542,60 +622,4 @@ fn baseline(s: &Step, servers: &Servers, t: &mut Tally) -> Result<(), StepError>
         t.evidence("baseline_recorded", &s.evidence(&format!("state of {role}"), account.to_string())?);
     }
     Ok(())
-}
-
-fn advice(check: &str) -> Advice {
-    let (cause, next) = match check {
-        "plan_and_site" => ("plan and site were not made for each other", "`crds-upgrade check` names every line"),
-        "identities" => (
-            "the site file points to another host, or the host is configured as another one (A010)",
-            "compare [hosts.*.identity] with the host by hand",
-        ),
-        "lock" => ("another run has the host", "finish or abandon that run first"),
-        "tools" => (
-            "a package is missing, or a script lost its execute bit (D131)",
-            "install it, or name another program in [hosts.*.commands]",
-        ),
-        "space" => ("logs, backups or captures fill the disk", "free space before the server is taken down"),
-        "clocks" => (
-            "a clock runs free, or the host was moved to UTC (D127)",
-            "mend the clock; times of backups and logs are judged by it",
-        ),
-        "environment" => (
-            "an edit of the shared rc file broke it for a host (B065)",
-            "mend ~/.setenv; `tcsh -f -c 'source ~/.setenv'` must print nothing",
-        ),
-        "certificates" => ("a certificate has ended or is for another name (D136)", "renew it before the window"),
-        "credentials" => (
-            "a wrong password, a user without the group, or a lock left behind",
-            "log in by hand with instrument `none`",
-        ),
-        "start_state" => (
-            "OPS is not where the plan believes it to be",
-            "find out what was changed since the plan was written, then mend the plan",
-        ),
-        "port_flag" => (
-            "the release has no port flag, or True was committed (B040)",
-            "do not go on: such a release comes up hidden or cannot hide",
-        ),
-        "approved_revisions" => (
-            "somebody committed to the release branch after the approval (B067)",
-            "have the commit approved and the plan mended, or reverted",
-        ),
-        "nightly_backup_looks_whole" => ("the nightly did not run or broke off", "make a set with tools/backup_server"),
-        "forecast" => (
-            "the tree is too large for the window",
-            "lengthen the window or move what is large out of the installation",
-        ),
-        "databases" => (
-            "the configuration names another database (A010), or half a lock is left (B079)",
-            "look at crds_database.py and the table locking_lock",
-        ),
-        "file_systems" => (
-            "a file system is not mounted, or one part lies elsewhere (B089, A005)",
-            "look at `mount`; hard links need one file system",
-        ),
-        _ => ("a part of a host cannot be read", "read the error above"),
-    };
-    Advice { cause, next }
 }

@@ -59,7 +59,7 @@ fn s130_stop_ops_cron() -> StepResult {
             .next_move("find out who switched it off; put the table back, run again")
             .require(!active_lines(&before).is_empty())?;
 
-        s.act(
+        let emptied = s.act(
             "empty_crontab",
             Role::Ops,
             Change::Cron,
@@ -68,7 +68,7 @@ fn s130_stop_ops_cron() -> StepResult {
                 ops.set_crontab(permit, "")?;
                 Ok(())
             },
-        )?;
+        );
 
         let after = ops.crontab()?;
         s.check("table_empty")
@@ -79,6 +79,7 @@ fn s130_stop_ops_cron() -> StepResult {
             .cause("another account or a job put it back")
             .next_move("`crontab -l` by hand; look for who writes it")
             .judge(after.trim().is_empty())?;
+        emptied?;
 
         let ended = s.wait("the running cron jobs of OPS to end", LONGEST_JOB, Duration::from_secs(30), || {
             let jobs = ops.running_jobs()?;

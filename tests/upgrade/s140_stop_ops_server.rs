@@ -28,7 +28,7 @@ fn s140_stop_ops_server() -> StepResult {
         }
         judge_monitor(s, &ops)?;
 
-        s.act(
+        let acted = s.act(
             "stop",
             Role::Ops,
             Change::Server,
@@ -40,7 +40,12 @@ fn s140_stop_ops_server() -> StepResult {
                 })
                 .or(Ok(()))
             },
-        )?;
+        );
+        if acted.is_err() {
+            // What is left of the server is told by the checks, before what the act itself says.
+            judge_off(s, &ops)?;
+        }
+        acted?;
         if s.fact_of(s.spec().id, "down_at").is_none() {
             let at = ops.now()?;
             s.outage("OPS", true, &ops.local(at)?.timestamp().to_string())?;

@@ -38,7 +38,13 @@ fn s150_verify_nightly_backup() -> StepResult {
         let night = dated(s, &ops, set)?;
         let made = night.listed.iter().map(|file| file.entry.mtime).fold(f64::INFINITY, f64::min);
 
-        let faults = night.incomplete(&ops, &ops.set_names());
+        let mut faults = night.incomplete(&ops, &ops.set_names());
+        for file in &night.listed {
+            let written = ops.local(file.entry.mtime)?.datetime();
+            if !in_night(written) {
+                faults.push(format!("{} was written {written}, not last night", file.name));
+            }
+        }
         s.check("set_complete")
             .on(Role::Ops)
             .expected(format!("{} files, none empty, the dump 0600", ops.set_names().len()))

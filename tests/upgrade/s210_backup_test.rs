@@ -31,47 +31,40 @@ fn s210_backup_test() -> StepResult {
         let roles: &[Role] = if onto_dev { &[Role::Test, Role::Dev] } else { &[Role::Test] };
         let mut archives = Vec::new();
         for role in roles {
-            archives.push(one(s, *role, &mut t)?);
+            let backed_up = one(s, *role, &mut t);
+            archives.push(t.or_faults(s, role, advice, backed_up)?);
         }
         if s.fact_of(s.spec().id, "archives").is_none() {
             s.fact("archives", json!(archives))?;
         }
-        for (check, cause, next) in [
-            (
-                "set_new_and_complete",
-                "a step of backup_server failed and the rest went on",
-                "read its output in the evidence; make another set",
-            ),
-            (
-                "contents_whole",
-                "mysqldump or tar failed, or a disk is full",
-                "read its output in the evidence; make another set",
-            ),
-            ("shared_equal_dated", "half of the backup failed; a mirror would take the wrong half", "make another set"),
-            (
-                "no_stray_dump",
-                "a dump was left by a run that failed (C104)",
-                "move it out of db_backups, then run again",
-            ),
-            (
-                "copied",
-                "the archive directory is full or readable by others",
-                "make room; the copies must be mode 0600",
-            ),
-            (
-                "restored_equal",
-                "the dump does not hold what the server has",
-                "do not overwrite this host: its backup is not one",
-            ),
-            ("nothing_else_changed", "something else works on the host", "find it before the host is overwritten"),
-        ] {
+        for spec in s.spec().checks {
+            let check = spec.id.split_once('.').map_or(spec.id, |(_, id)| id);
             if s.again() && matches!(check, "nothing_else_changed" | "restored_equal") {
                 continue;
             }
-            t.judge(s, check, "TEST and DEV", Advice { cause, next })?;
+            t.judge(s, check, "TEST and DEV", advice(check))?;
         }
         Ok(())
     })
+}
+
+fn advice(check: &str) -> Advice {
+    let (cause, next) = match check {
+        "set_new_and_complete" => {
+            ("a step of backup_server failed and the rest went on", "read its output in the evidence; make another set")
+        }
+        "contents_whole" => {
+            ("mysqldump or tar failed, or a disk is full", "read its output in the evidence; make another set")
+        }
+        "shared_equal_dated" => ("half of the backup failed; a mirror would take the wrong half", "make another set"),
+        "no_stray_dump" => ("a dump was left by a run that failed (C104)", "move it out of db_backups, then run again"),
+        "copied" => ("the archive directory is full or readable by others", "make room; the copies must be mode 0600"),
+        "restored_equal" => {
+            ("the dump does not hold what the server has", "do not overwrite this host: its backup is not one")
+        }
+        _ => ("something else works on the host", "find it before the host is overwritten"),
+    };
+    Advice { cause, next }
 }
 
 fn one(s: &Step, role: Role, t: &mut Tally) -> Result<serde_json::Value, StepError> {
@@ -95,11 +88,24 @@ fn one(s: &Step, role: Role, t: &mut Tally) -> Result<serde_json::Value, StepErr
             None => Found::NotDone, // a set that was begun stays as it is; another one is made beside it
         })
     };
-    s.act(&format!("backup_{role}"), role, Change::Backup, look, |permit| {
+    let acted = s.act(&format!("backup_{role}"), role, Change::Backup, look, |permit| {
         let ran = server.backup(permit, Duration::from_secs(4 * 3600))?;
         s.evidence(&format!("output of backup_server on {role}"), format!("{}{}", ran.text(), ran.error_text()))?;
         Ok(())
-    })?;
+    });
+    if acted.is_err() {
+        let newest = server.backup_sets()?.0.pop().filter(|set| set.tag > last);
+        let said = newest.map_or_else(
+            || format!("{role}: no set newer than {last}"),
+            |set| {
+                let lacks: Vec<String> =
+                    server.set_names().into_iter().filter(|name| set.file(name).is_none()).collect();
+                format!("{role}: {} lacks {}", set.tag, lacks.join(", "))
+            },
+        );
+        t.fault("set_new_and_complete", said);
+    }
+    acted?;
     let Some(set) = whole()? else {
         t.fault("set_new_and_complete", format!("{role}: no whole set newer than {last}"));
         return Ok(json!({}));

@@ -26,53 +26,43 @@ fn s220_backup_ops_rules() -> StepResult {
         let mut tally = Tally::default();
         let path = archive_path(s);
         if !path.exists() || s.fact_of(s.spec().id, "archives").is_none() {
-            make(s, &ops, &path, &mut tally)?;
+            let made = make(s, &ops, &path, &mut tally);
+            tally.or_faults(s, Role::Ops, advice, made)?;
         }
         let members = read(&path)?;
-        judge_members(s, &ops, &members, &mut tally)?;
-        for (check, advice) in [
-            (
-                "archive_lists",
-                Advice {
-                    cause: "a mapping is missing in the cache, or an unconfirmed one was taken along",
-                    next: "compare the cache with the catalogue; sync the missing file; run again",
-                },
-            ),
-            (
-                "archive_equals_live",
-                Advice {
-                    cause: "a rule changed while it was read, or its file is damaged",
-                    next: "find out which copy is right: catalogue, nightly backup, published cache",
-                },
-            ),
-            (
-                "context_resolvable",
-                Advice {
-                    cause: "the configuration was written while the mappings were still being synced (C121)",
-                    next: "run the cache's sync by hand, then run again",
-                },
-            ),
-            (
-                "rest_reported",
-                Advice {
-                    cause: "a file was put into the cache by hand, or a cancelled submission left it",
-                    next: "look at it and remove it: the server serves whatever lies there",
-                },
-            ),
-            (
-                "nothing_changed_meanwhile",
-                Advice {
-                    cause: "a job still writes into the cache",
-                    next: "find the process; run again when it is done",
-                },
-            ),
-        ] {
+        let judged = judge_members(s, &ops, &members, &mut tally);
+        tally.or_faults(s, Role::Ops, advice, judged)?;
+        for spec in s.spec().checks {
+            let check = spec.id.split_once('.').map_or(spec.id, |(_, id)| id);
             if !(s.again() && check == "nothing_changed_meanwhile") {
-                tally.judge(s, check, Role::Ops, advice)?;
+                tally.judge(s, check, Role::Ops, advice(check))?;
             }
         }
         Ok(())
     })
+}
+
+fn advice(check: &str) -> Advice {
+    let (cause, next) = match check {
+        "archive_lists" => (
+            "a mapping is missing in the cache, or an unconfirmed one was taken along",
+            "compare the cache with the catalogue; sync the missing file; run again",
+        ),
+        "archive_equals_live" => (
+            "a rule changed while it was read, or its file is damaged",
+            "find out which copy is right: catalogue, nightly backup, published cache",
+        ),
+        "context_resolvable" => (
+            "the configuration was written while the mappings were still being synced (C121)",
+            "run the cache's sync by hand, then run again",
+        ),
+        "rest_reported" => (
+            "a file was put into the cache by hand, or a cancelled submission left it",
+            "look at it and remove it: the server serves whatever lies there",
+        ),
+        _ => ("a job still writes into the cache", "find the process; run again when it is done"),
+    };
+    Advice { cause, next }
 }
 
 /// Where the archive lies on this side: it is not secret, but the site's archives belong together.
@@ -96,6 +86,22 @@ fn make(s: &Step, ops: &Server, path: &Path, tally: &mut Tally) -> Result<(), St
         Ok(ops.remote().hash_tree(directory, Algorithm::Sha1)?)
     };
     let before = (live(&mappings)?, live(&config)?);
+    for name in &names {
+        let wanted = catalogue.get(name).and_then(|row| row.get("sha1sum").cloned().flatten()).unwrap_or_default();
+        match before.0.get(name) {
+            None => tally.fault("archive_lists", format!("mapping {name} is not in the cache")),
+            Some(sum) if *sum != wanted => {
+                tally.fault("archive_equals_live", format!("{name} has SHA-1 {sum}, the catalogue says `{wanted}`"))
+            }
+            Some(_) => {}
+        }
+    }
+    if tally.has_fault("archive_lists") || tally.has_fault("archive_equals_live") {
+        return Err(StepError::failed(
+            "the rules were not archived: the cache is not what the catalogue says",
+            "find out which copy is right: catalogue, nightly backup, published cache",
+        ));
+    }
     let rules = Rules::of_run(s)?;
     rules.fetch(ops, &catalogue, &names)?;
     let observatory = ops.observatory().to_string();

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S230_COMMIT_RULES_TO_BRANCH;
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::common::tally::{Advice, Tally, shorten};
@@ -31,11 +32,22 @@ fn s230_commit_rules_to_branch() -> StepResult {
         let head = match s.fact_of(s.spec().id, "head").and_then(|head| head.as_u64()) {
             Some(head) => head,
             None => {
+                let there = ops.svn_info_if_there(&url)?.map(|there| there.last_changed);
+                s.fact("existed_since", json!(there))?;
                 let head = ops.svn_info(&base)?.revision;
                 s.fact("head", head)?;
                 head
             }
         };
+        if let Some(since) = s.fact_of(s.spec().id, "existed_since").and_then(|since| since.as_u64()) {
+            s.check("revision_exists")
+                .on(Role::Ops)
+                .expected(format!("no {} before this commit", branch.path))
+                .observed(format!("the branch exists since r{since}"))
+                .cause("an upgrade of another run, or somebody, committed rules under the plan's name")
+                .next_move("look at svn log; remove the branch in a further commit or name another in the plan")
+                .require(false)?;
+        }
         let members = read(&archive_path(s))?;
         let files: Vec<String> = members.keys().cloned().collect();
         let look = || {

@@ -10,8 +10,9 @@ use std::time::Duration;
 use crds_upgrade::crds::{Door, Flag, OPERATIONAL_PORT, PortState, Server};
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult, harness};
-use crds_upgrade::state::Scope;
+use crds_upgrade::state::{Scope, State};
 use crds_upgrade::steps::S240_MIRROR_OPS_TO_TEST;
+use serde_json::Value;
 
 use crate::common::before::{first, texts};
 use crate::common::mirror::{Mirror, mails, published};
@@ -51,9 +52,10 @@ fn s240_mirror_ops_to_test() -> StepResult {
         let sent = first(s, "mails", || mails(s, &test, &["plhst", "tlhst", ops.name(), test.name()]))?;
         let grp = first(s, "published", || published(&ops))?;
         if !s.again() && s.fact_of(s.spec().id, "mirrored").is_none() {
-            let flag = ops.flag()?;
-            t.hold("port_flag_known", flag != Flag::Absent, format!("BACKUP_URL_SCHEME is {flag:?}"));
             if !mirror.past("inputs") {
+                // OPS was operational until s140: anything but False is somebody's doing (B040, B047).
+                let flag = ops.flag()?;
+                t.hold("port_flag_known", flag == Flag::False, format!("BACKUP_URL_SCHEME is {flag:?}"));
                 mirror.inputs(&mut t)?;
                 for check in ["inputs_whole", "inputs_equal_source", "port_flag_known"] {
                     if t.has_fault(check) {
@@ -67,55 +69,8 @@ fn s240_mirror_ops_to_test() -> StepResult {
                 s.fact("inputs", true)?;
             }
         }
-        let table = mirror.cron_off()?;
-        bring_up(s, &ops, &mirror)?;
-        let log = mirror.run()?;
-        mirror.words(&log, &mut t);
-        if !mirror.past("mirrored") {
-            mirror.equal(&mut t)?;
-            mirror.itself(&mut t, "test_is_itself", "test_operational")?;
-            mirror.users(&mut t, "test_operational")?;
-            s.fact("mirrored_at", ops.now()?)?;
-            s.fact("mirrored", true)?;
-        }
-        put_away(s, &ops)?;
-        mirror.cron_back(&table)?;
-
-        let back = test.crontab()?;
-        t.hold("test_cron_back", back == table, format!("{} bytes, saved were {}", back.len(), table.len()));
-        let new: Vec<String> = texts(&mails(s, &test, &["plhst", "tlhst", ops.name(), test.name()])?)
-            .into_iter()
-            .filter(|mail| !texts(&sent).contains(mail))
-            .collect();
-        t.hold(
-            "no_mail",
-            new.is_empty(),
-            if new.is_empty() { "none".to_owned() } else { format!("sent: {}", new.join("; ")) },
-        );
-        away(&ops, &mut t)?;
-        t.hold("public_cache_untouched", published(&ops)? == grp, "the published cache is as before");
-        if !s.again() {
-            let differs = changed(&ops, &scope, &before, |delta| {
-                let area = delta.surface.strip_prefix("files:").unwrap_or_default();
-                match area {
-                    "installed" | "static" | "conf" | "wsgi" | "lib" => {
-                        delta.field == "mtime"
-                            || delta.field == "sha256"
-                            || delta.key.ends_with(".pyc")
-                            || delta.field == "size"
-                            || delta.key.contains("svn_version")
-                            || area == "lib"
-                    }
-                    "server_sources" | "client_sources" => GENERATED.iter().any(|name| delta.key.starts_with(name)),
-                    "config" => true,
-                    _ => delta.surface == "processes",
-                }
-            })?;
-            for line in lines(&differs) {
-                t.fault("ops_unchanged", line);
-            }
-            t.proof("ops_unchanged", "only generated files were written");
-        }
+        let looked = mirrored(s, &mirror, &sent, &grp, (&scope, &before), &mut t);
+        t.or_faults(s, "test", advice, looked)?;
         for check in s.spec().checks {
             let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
             let once = [
@@ -141,6 +96,73 @@ fn s240_mirror_ops_to_test() -> StepResult {
         }
         Ok(())
     })
+}
+
+/// The mirror, from cron off to cron back, and what must hold afterwards.
+fn mirrored(
+    s: &Step,
+    mirror: &Mirror<'_>,
+    sent: &Value,
+    grp: &Value,
+    (scope, before): (&Scope, &State),
+    t: &mut Tally,
+) -> Result<(), StepError> {
+    let (ops, test) = (mirror.source, mirror.dest);
+    let own = first(s, "own", || mirror.own())?;
+    let table = mirror.cron_off()?;
+    bring_up(s, ops, mirror)?;
+    let log = mirror.run()?;
+    mirror.words(&log, t);
+    if !mirror.past("mirrored") {
+        mirror.equal(t)?;
+        mirror.itself(t, "test_is_itself", "test_operational")?;
+        mirror.still_own(&own, t, "test_is_itself")?;
+        mirror.users(t, "test_operational")?;
+        s.fact("mirrored_at", ops.now()?)?;
+        s.fact("mirrored", true)?;
+    }
+    if let Err(error) = put_away(s, ops).and_then(|()| mirror.cron_back(&table)) {
+        // What is left is told by the checks, before what the act itself says.
+        cron_of_test(test, &table, t)?;
+        away(ops, t)?;
+        return Err(error);
+    }
+
+    cron_of_test(test, &table, t)?;
+    let new: Vec<String> = texts(&mails(s, test, &["plhst", "tlhst", ops.name(), test.name()])?)
+        .into_iter()
+        .filter(|mail| !texts(sent).contains(mail))
+        .collect();
+    t.hold(
+        "no_mail",
+        new.is_empty(),
+        if new.is_empty() { "none".to_owned() } else { format!("sent: {}", new.join("; ")) },
+    );
+    away(ops, t)?;
+    t.hold("public_cache_untouched", published(ops)? == *grp, "the published cache is as before");
+    if !s.again() {
+        let differs = changed(ops, scope, before, |delta| {
+            let area = delta.surface.strip_prefix("files:").unwrap_or_default();
+            match area {
+                "installed" | "static" | "conf" | "wsgi" | "lib" => {
+                    delta.field == "mtime"
+                        || delta.field == "sha256"
+                        || delta.key.ends_with(".pyc")
+                        || delta.field == "size"
+                        || delta.key.contains("svn_version")
+                        || area == "lib"
+                }
+                "server_sources" | "client_sources" => GENERATED.iter().any(|name| delta.key.starts_with(name)),
+                "config" => true,
+                _ => delta.surface == "processes",
+            }
+        })?;
+        for line in lines(&differs) {
+            t.fault("ops_unchanged", line);
+        }
+        t.proof("ops_unchanged", "only generated files were written");
+    }
+    Ok(())
 }
 
 /// OPS on the backup port, as the source.
@@ -204,6 +226,13 @@ fn put_away(s: &Step, ops: &Server) -> Result<(), StepError> {
             Ok(())
         },
     )
+}
+
+/// The table of TEST, byte for byte.
+fn cron_of_test(test: &Server, table: &str, t: &mut Tally) -> Result<(), StepError> {
+    let back = test.crontab()?;
+    t.hold("test_cron_back", back == table, format!("{} bytes, saved were {}", back.len(), table.len()));
+    Ok(())
 }
 
 /// OPS listens nowhere and says 8001 everywhere.

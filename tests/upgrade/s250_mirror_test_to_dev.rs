@@ -12,6 +12,7 @@ use crds_upgrade::crds::Door;
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S250_MIRROR_TEST_TO_DEV;
+use serde_json::Value;
 
 use crate::common::before::{first, texts};
 use crate::common::mirror::{Mirror, mails, published, untouched};
@@ -39,21 +40,25 @@ fn s250_mirror_test_to_dev() -> StepResult {
         #[expect(clippy::cast_precision_loss, reason = "seconds of a stagger, at most 60 days")]
         let due = earlier.map_or(0.0, |at| at + planned.stagger_s as f64);
         let now = test.now()?;
-        if !s.again() && s.fact_of(s.spec().id, "inputs").is_none() && now < due {
+        let begun = s.again() || s.fact_of(s.spec().id, "inputs").is_some();
+        if planned.stagger_s > 0 && !begun && now < due {
             let due = test.local(due)?.timestamp().to_string();
             return s.defer(
                 &due,
                 "the plan wants a day between the mirrors, so that one good copy of each generation exists",
             );
         }
-        t.proof(
+        // Without a stagger the mirrors still come one after the other: a clock that says otherwise is wrong.
+        let passed = earlier.map_or(0.0, |at| now - at);
+        t.hold(
             "stagger_observed",
-            format!(
-                "{} h wanted, {:.1} h passed",
-                planned.stagger_s / 3600,
-                earlier.map_or(0.0, |at| (now - at) / 3600.0)
-            ),
+            begun || now >= due,
+            format!("{} h wanted, {:.2} h passed by the clock of TEST", planned.stagger_s / 3600, passed / 3600.0),
         );
+        if t.has_fault("stagger_observed") {
+            t.judge(s, "stagger_observed", Role::Test, advice("stagger_observed"))?;
+            return Err(StepError::failed("the mirror before lies in the future", advice("stagger_observed").next));
+        }
         let mirror = Mirror { s, source: &test, dest: &dev, door: Door::Direct };
         let about = [test.name(), dev.name()];
         let sent = first(s, "mails", || mails(s, &dev, &about))?;
@@ -62,40 +67,20 @@ fn s250_mirror_test_to_dev() -> StepResult {
             fresh_set(s, &test)?;
             if !mirror.past("inputs") {
                 mirror.inputs(&mut t)?;
-                let mut faults = false;
-                // The step's table has one check for the inputs; what belongs to the other is told under it.
                 for check in ["inputs_whole", "inputs_equal_source"] {
-                    faults |= t.has_fault(check);
-                }
-                if faults {
-                    t.judge(s, "inputs_whole", Role::Test, advice("inputs_whole"))?;
-                    return Err(StepError::failed(
-                        "the inputs of the mirror do not hold: nothing was overwritten",
-                        advice("inputs_whole").next,
-                    ));
+                    if t.has_fault(check) {
+                        t.judge(s, check, Role::Test, advice(check))?;
+                        return Err(StepError::failed(
+                            format!("s250.{check} does not hold: nothing was overwritten"),
+                            advice(check).next,
+                        ));
+                    }
                 }
                 s.fact("inputs", true)?;
             }
         }
-        let table = mirror.cron_off()?;
-        let log = mirror.run()?;
-        mirror.words(&log, &mut t);
-        if !mirror.past("mirrored") {
-            mirror.equal(&mut t)?;
-            mirror.itself(&mut t, "dev_is_itself", "dev_operational")?;
-            mirror.users(&mut t, "dev_operational")?;
-            s.fact("mirrored", true)?;
-        }
-        mirror.cron_back(&table)?;
-        t.hold("dev_cron_back", dev.crontab()? == table, format!("{} bytes saved", table.len()));
-        let new: Vec<String> =
-            texts(&mails(s, &dev, &about)?).into_iter().filter(|mail| !texts(&sent).contains(mail)).collect();
-        t.hold(
-            "no_mail",
-            new.is_empty(),
-            if new.is_empty() { "none".to_owned() } else { format!("sent: {}", new.join("; ")) },
-        );
-        t.hold("public_cache_untouched", published(&dev)? == grp, "the published cache is as before");
+        let looked = mirrored(s, &mirror, (&about, &sent, &grp), &mut t);
+        t.or_faults(s, Role::Dev, advice, looked)?;
         for check in s.spec().checks {
             let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
             if s.again() && !matches!(id, "stagger_observed" | "script_ran_through" | "dev_cron_back") {
@@ -105,6 +90,40 @@ fn s250_mirror_test_to_dev() -> StepResult {
         }
         Ok(())
     })
+}
+
+/// The mirror, from cron off to cron back, and what must hold afterwards.
+fn mirrored(
+    s: &Step,
+    mirror: &Mirror<'_>,
+    (about, sent, grp): (&[&str], &Value, &Value),
+    t: &mut Tally,
+) -> Result<(), StepError> {
+    let dev = mirror.dest;
+    let own = first(s, "own", || mirror.own())?;
+    let table = mirror.cron_off()?;
+    let log = mirror.run()?;
+    mirror.words(&log, t);
+    if !mirror.past("mirrored") {
+        mirror.equal(t)?;
+        mirror.itself(t, "dev_is_itself", "dev_operational")?;
+        mirror.still_own(&own, t, "dev_is_itself")?;
+        mirror.users(t, "dev_operational")?;
+        s.fact("mirrored", true)?;
+    }
+    let back = mirror.cron_back(&table);
+    let now = dev.crontab()?;
+    t.hold("dev_cron_back", now == table, format!("{} bytes, saved were {}", now.len(), table.len()));
+    back?;
+    let new: Vec<String> =
+        texts(&mails(s, dev, about)?).into_iter().filter(|mail| !texts(sent).contains(mail)).collect();
+    t.hold(
+        "no_mail",
+        new.is_empty(),
+        if new.is_empty() { "none".to_owned() } else { format!("sent: {}", new.join("; ")) },
+    );
+    t.hold("public_cache_untouched", published(dev)? == *grp, "the published cache is as before");
+    Ok(())
 }
 
 /// A set of TEST that is younger than its mirror.
@@ -140,8 +159,11 @@ fn none(s: &Step) -> Result<(), StepError> {
 
 fn advice(check: &str) -> Advice {
     let (cause, next) = match check {
-        "stagger_observed" => ("the mirrors are too close to each other", "run again when it is due"),
-        "inputs_whole" => (
+        "stagger_observed" => (
+            "the mirrors are too close to each other, or the clock of TEST was set back",
+            "look at the clocks of OPS and TEST; run again when it is due",
+        ),
+        "inputs_whole" | "inputs_equal_source" => (
             "the shared set of TEST is damaged or older than TEST (A002, C106)",
             "make a new set on TEST, then run again; nothing was overwritten",
         ),

@@ -33,20 +33,8 @@ fn s260_backup_ops_tree() -> StepResult {
     harness::step(&S260_BACKUP_OPS_TREE, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let mut tally = Tally::default();
-        let mut listed = Vec::new();
-        for (name, path) in trees(&ops) {
-            let archive = archive_path(s, name);
-            if s.fact_of(s.spec().id, "archives").is_none() {
-                pull(s, &ops, name, &path, &mut tally)?;
-            }
-            let (_, packed) = Archive::verify(&archive)?;
-            if !s.again() {
-                compare(s, &ops, name, &path, &packed, &mut tally)?;
-            }
-            safe(&archive, &packed, &mut tally)?;
-            secrets(&ops, name, &packed, &mut tally);
-            listed.push(json!({"path": archive, "blake3": hash(&archive)?}));
-        }
+        let copied = copy(s, &ops, &mut tally);
+        let listed = tally.or_faults(s, Role::Ops, advice, copied)?;
         if s.fact_of(s.spec().id, "archives").is_none() {
             s.fact("archives", json!(listed))?;
             s.not_checked(
@@ -54,60 +42,57 @@ fn s260_backup_ops_tree() -> StepResult {
                 "left out of the archives on purpose; their owner keeps them",
             )?;
         }
-        for (check, advice) in [
-            (
-                "every_file_accounted",
-                Advice {
-                    cause: "a file was unreadable for the account, or appeared while copying",
-                    next: "look at the names; make them readable or find what wrote them; run again",
-                },
-            ),
-            (
-                "links_and_modes_kept",
-                Advice {
-                    cause: "the archive lost link or mode of a file",
-                    next: "compare with tar -tv on the host; do not go on with this archive",
-                },
-            ),
-            (
-                "hashes_match",
-                Advice {
-                    cause: "a file changed while it was copied, or the stream was damaged",
-                    next: "find the writer; run again",
-                },
-            ),
-            (
-                "logs_compressed",
-                Advice { cause: "the log directory is not in the tree", next: "look where the server writes its logs" },
-            ),
-            (
-                "secrets_kept_out",
-                Advice {
-                    cause: "the secrets lie inside the tree",
-                    next: "move them beside it, or encrypt the archive",
-                },
-            ),
-            (
-                "nothing_changed_while_copying",
-                Advice { cause: "something still runs on OPS", next: "find the process; stop it; run again" },
-            ),
-            (
-                "archive_safe",
-                Advice {
-                    cause: "the archive directory is readable by others, or its disk is full",
-                    next: "chmod 600 the archive; make room",
-                },
-            ),
-        ] {
+        for spec in s.spec().checks {
+            let check = spec.id.split_once('.').map_or(spec.id, |(_, id)| id);
             let once =
                 ["every_file_accounted", "links_and_modes_kept", "hashes_match", "nothing_changed_while_copying"];
             if s.again() && once.contains(&check) {
                 continue;
             }
-            tally.judge(s, check, Role::Ops, advice)?;
+            tally.judge(s, check, Role::Ops, advice(check))?;
         }
         Ok(())
     })
+}
+
+/// Copies both trees; each archive is read back and compared with what it is a copy of.
+fn copy(s: &Step, ops: &Server, tally: &mut Tally) -> Result<Vec<serde_json::Value>, StepError> {
+    let mut listed = Vec::new();
+    for (name, path) in trees(ops) {
+        let archive = archive_path(s, name);
+        if s.fact_of(s.spec().id, "archives").is_none() {
+            pull(s, ops, name, &path, tally)?;
+        }
+        let (_, packed) = Archive::verify(&archive)?;
+        if !s.again() {
+            compare(s, ops, name, &path, &packed, tally)?;
+        }
+        safe(&archive, &packed, tally)?;
+        secrets(ops, name, &packed, tally);
+        listed.push(json!({"path": archive, "blake3": hash(&archive)?}));
+    }
+    Ok(listed)
+}
+
+fn advice(check: &str) -> Advice {
+    let (cause, next) = match check {
+        "every_file_accounted" => (
+            "a file was unreadable for the account, or appeared while copying",
+            "look at the names; make them readable or find what wrote them; run again",
+        ),
+        "links_and_modes_kept" => (
+            "the archive lost link or mode of a file",
+            "compare with tar -tv on the host; do not go on with this archive",
+        ),
+        "hashes_match" => {
+            ("a file changed while it was copied, or the stream was damaged", "find the writer; run again")
+        }
+        "logs_compressed" => ("the log directory is not in the tree", "look where the server writes its logs"),
+        "secrets_kept_out" => ("the secrets lie inside the tree", "move them beside it, or encrypt the archive"),
+        "nothing_changed_while_copying" => ("something still runs on OPS", "find the process; stop it; run again"),
+        _ => ("the archive directory is readable by others, or its disk is full", "chmod 600 the archive; make room"),
+    };
+    Advice { cause, next }
 }
 
 fn hash(path: &Path) -> Result<String, StepError> {
@@ -153,12 +138,13 @@ fn compare(
         tally.evidence("every_file_accounted", &kept);
     }
     let of = |words: &[&str]| -> Vec<String> {
-        lines.iter().filter(|line| words.iter().any(|word| line.contains(word))).cloned().collect()
+        found.iter().filter(|one| words.iter().any(|word| one.what.contains(word))).map(ToString::to_string).collect()
     };
-    let missing = of(&["missing", "surplus"]);
-    let hashed = of(&["sha256", "hash", "size", "content"]);
+    let mut missing = of(&["missing", "surplus"]);
+    let hashed = of(&["bytes, in the copy", "other contents"]);
     let rest: Vec<String> =
         lines.iter().filter(|line| !missing.contains(line) && !hashed.contains(line)).cloned().collect();
+    missing.extend(packed.twice.iter().map(|path| format!("{path} is in the archive twice")));
     let count = packed.members.len();
     tally.hold(
         "every_file_accounted",

@@ -34,9 +34,12 @@ fn s270_prove_restore() -> StepResult {
         }
         let mut tally = Tally::default();
         let began = Instant::now();
-        database(s, &ops, &mut tally)?;
-        rules(s, &ops, &mut tally)?;
-        tree(s, &ops, &mut tally)?;
+        let looked = database(s, &ops, &mut tally);
+        tally.tried("database_equal", looked);
+        let looked = rules(s, &ops, &mut tally);
+        tally.tried("rules_equal", looked);
+        let looked = tree(s, &ops, &mut tally);
+        tally.tried("tree_equal", looked);
         let took = began.elapsed().as_secs_f64();
         s.fact("way_back_s", took)?;
         let down = s.need_fact("s140_stop_ops_server", "down_at")?.as_f64().unwrap_or(0.0);
@@ -46,41 +49,31 @@ fn s270_prove_restore() -> StepResult {
             took < left,
             format!("the restores took {took:.1} s, {:.0} min of the window are left", left / 60.0),
         );
-        for (check, advice) in [
-            (
-                "database_equal",
-                Advice {
-                    cause: "the dump is older than the last change, or was not whole",
-                    next: "make a new backup (backup_server), then run again",
-                },
-            ),
-            (
-                "rules_equal",
-                Advice {
-                    cause: "the archive of step 220 is not what the server has",
-                    next: "remove it and run step 220 again",
-                },
-            ),
-            (
-                "tree_equal",
-                Advice {
-                    cause: "the archive or the restore lost something",
-                    next: "read the differences in the evidence; do not go on without a whole archive",
-                },
-            ),
-            (
-                "deliveries_equal",
-                Advice {
-                    cause: "deliveries or catalogues changed after the copy",
-                    next: "find what changed them; run step 260 again",
-                },
-            ),
-            ("time_fits", Advice { cause: "the window is nearly over", next: "go back now, or plan a longer window" }),
-        ] {
-            tally.judge(s, check, Role::Ops, advice)?;
+        for spec in s.spec().checks {
+            let check = spec.id.split_once('.').map_or(spec.id, |(_, id)| id);
+            tally.judge(s, check, Role::Ops, advice(check))?;
         }
         Ok(())
     })
+}
+
+fn advice(check: &str) -> Advice {
+    let (cause, next) = match check {
+        "database_equal" => (
+            "the dump is older than the last change, or was not whole",
+            "make a new backup (backup_server), then run again",
+        ),
+        "rules_equal" => ("the archive of step 220 is not what the server has", "remove it and run step 220 again"),
+        "tree_equal" => (
+            "the archive or the restore lost something",
+            "read the differences in the evidence; do not go on without a whole archive",
+        ),
+        "deliveries_equal" => {
+            ("deliveries or catalogues changed after the copy", "find what changed them; run step 260 again")
+        }
+        _ => ("the window is nearly over", "go back now, or plan a longer window"),
+    };
+    Advice { cause, next }
 }
 
 /// On resume the proof of before stands: the copies on the scratch host may be gone.

@@ -6,15 +6,15 @@ use std::time::Duration;
 use crds_upgrade::backup::compare_tables;
 use crds_upgrade::crds::{Door, PortState, Server, TABLES, TableSummary};
 use crds_upgrade::host::{Algorithm, EntryKind};
-use crds_upgrade::plan::{Change, names};
+use crds_upgrade::plan::Change;
 use crds_upgrade::review;
 use crds_upgrade::run::{Found, Poll, Step, StepError};
 use serde_json::{Value, json};
 
 use super::backup_set::{Fetched, shared, some};
 use super::before::first;
-use super::mail;
 use super::tally::Tally;
+use super::{lagging, mail};
 
 /// Tables that may differ between two looks at the same data: sessions and status channels.
 pub const VOLATILE: [&str; 4] = ["django_session", "jpoll_channel", "jpoll_message", "django_admin_log"];
@@ -185,6 +185,10 @@ impl Mirror<'_> {
         for word in review::error_words(log) {
             t.fault("script_ran_through", word);
         }
+        // A cache that may only be read turns the syncs into dry runs without an error (A014).
+        for line in log.lines().filter(|line| line.contains("READONLY CACHE") || line.contains("Skipping remove")) {
+            t.fault("script_ran_through", line.trim().to_owned());
+        }
         t.proof("script_ran_through", format!("{} stages", STAGES.len()));
     }
 
@@ -259,6 +263,15 @@ impl Mirror<'_> {
                 format!("{} references differ: {}", wrong.len(), some(&wrong))
             },
         );
+        for place in [self.dest.paths().mappings(obs), self.dest.paths().references(obs)] {
+            let below = self.dest.remote().must_look(
+                &["find", &place, "-mindepth", "1", "-maxdepth", "1", "-type", "d"],
+                crds_upgrade::host::Limit::WALK,
+            )?;
+            for directory in below.text().lines() {
+                t.fault("rules_equal", format!("{directory} is a directory, a server's cache is flat (D134)"));
+            }
+        }
         let catalogs = |server: &Server| server.remote().hash_tree(&server.paths().catalogs(), Algorithm::Sha256);
         let (theirs, ours) = (catalogs(self.source)?, catalogs(self.dest)?);
         t.hold("catalogs_equal", theirs == ours, format!("{} catalogues, the source has {}", ours.len(), theirs.len()));
@@ -292,24 +305,41 @@ impl Mirror<'_> {
 
     /// No counter may be behind the highest number in use, or the next name collides (A023).
     fn counters(&self, t: &mut Tally) -> Result<(), StepError> {
-        let catalogue = self.dest.catalogue()?;
-        let counters = self.dest.counters()?;
-        for counter in &counters {
-            let Some((prefix, extension)) = counter.name.rsplit_once("_.") else { continue };
-            let of = |name: &&String| {
-                name.strip_prefix(prefix).is_some_and(|rest| {
-                    rest.starts_with('_') && rest.ends_with(&format!(".{extension}")) && rest.matches('_').count() == 1
-                })
-            };
-            let highest = catalogue.keys().filter(of).filter_map(|name| names::serial(name)?.parse::<u64>().ok()).max();
-            if let Some(highest) = highest.filter(|highest| *highest > counter.counter) {
-                t.fault(
-                    "counters_ahead",
-                    format!("{} stands at {}, in use is {highest}", counter.name, counter.counter),
-                );
+        for fault in lagging::counters(self.dest)? {
+            t.fault("counters_ahead", fault);
+        }
+        t.proof("counters_ahead", "no counter is behind the names in use");
+        Ok(())
+    }
+
+    /// What of the destination is its own and no part of a copy: the environment of a login, with the lists that
+    /// reprocessing mails go to, and the secrets by size and date (never by what they say).
+    pub fn own(&self) -> Result<Value, StepError> {
+        let dest = self.dest;
+        let (_, variables) = dest.login_as(dest.name(), &dest.paths().setenv)?;
+        let variables: BTreeMap<String, String> =
+            variables.into_iter().filter(|(name, _)| name.starts_with("CRDS") || name == "PATH").collect();
+        let secrets = dest.remote().list(&dest.paths().secrets, None)?;
+        let secrets: BTreeMap<String, String> = secrets
+            .into_iter()
+            .map(|entry| (entry.path, format!("{:o} {} bytes of {}", entry.mode, entry.size, entry.mtime.floor())))
+            .collect();
+        Ok(json!({ "environment": variables, "secrets": secrets }))
+    }
+
+    /// Whether what [`Mirror::own`] told before is still so.
+    pub fn still_own(&self, before: &Value, t: &mut Tally, own: &'static str) -> Result<(), StepError> {
+        let now = self.own()?;
+        for part in ["environment", "secrets"] {
+            let none = serde_json::Map::new();
+            let (then, now) = (before[part].as_object().unwrap_or(&none), now[part].as_object().unwrap_or(&none));
+            let names: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
+            for name in names.into_iter().filter(|name| then.get(*name) != now.get(*name)) {
+                let of = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+                t.fault(own, format!("{part} {name}: {} before, {} now", of(then.get(name)), of(now.get(name))));
             }
         }
-        t.proof("counters_ahead", format!("{} counters", counters.len()));
+        t.proof(own, "environment and secrets as before");
         Ok(())
     }
 
@@ -333,6 +363,10 @@ impl Mirror<'_> {
         });
         t.hold(serves, served.is_ok(), format!("8001 and 8002: {:?}", dest.ports()?));
         t.hold(serves, dest.httpd_parents()?.len() == 1, format!("{} server parents", dest.httpd_parents()?.len()));
+        if served.is_err() {
+            // Whoever does not serve cannot be asked for more.
+            return Ok(());
+        }
         let info = dest.rpc(Door::Direct)?.server_info()?;
         let context = dest.context_in_database("operational")?;
         t.hold(
@@ -398,6 +432,13 @@ pub fn published(server: &Server) -> Result<Value, StepError> {
         let line =
             format!("{}\0{:o}\0{}\0{}\0{}\n", entry.path, entry.mode, entry.size, entry.mtime.floor(), entry.target);
         hash.update(line.as_bytes());
+    }
+    // Rules are few and what users read first: their bytes count, whatever size and time say (A008).
+    let rules = format!("{path}/{}/mappings", server.observatory());
+    if server.remote().stat(&rules)?.is_some() {
+        for (name, sum) in server.remote().hash_tree(&rules, Algorithm::Sha1)? {
+            hash.update(format!("{name}\0{sum}\n").as_bytes());
+        }
     }
     Ok(json!(hash.finalize().to_hex().to_string()))
 }

@@ -1,5 +1,6 @@
 //! What several steps share.
 
+pub mod advice;
 pub mod affected;
 pub mod backup_set;
 pub mod before;
@@ -12,6 +13,7 @@ pub mod delivery;
 pub mod explained;
 pub mod install;
 pub mod known_good;
+pub mod lagging;
 pub mod mail;
 pub mod mirror;
 pub mod night;

@@ -117,7 +117,8 @@ pub fn checkouts(
         tally.hold(check, judged.outcome == Outcome::Passed, format!("{title}: {}", judged.observed));
         let here = server.svn_info(directory)?;
         if facts.last_changed != Some(here.last_changed) {
-            tally.fault(check, format!("{name}: last night r{:?}, now r{}", facts.last_changed, here.last_changed));
+            let then = facts.last_changed.map_or_else(|| "no revision".to_owned(), |revision| format!("r{revision}"));
+            tally.fault(check, format!("{name}: last night {then}, now r{}", here.last_changed));
         }
         if !title.starts_with("Post") {
             stray(name, &facts.unversioned, tally);
@@ -335,16 +336,18 @@ pub fn disks(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally) -> 
     Ok(())
 }
 
-/// A stray file called `tee`, and other files that should not lie in a checkout, seen now (D130).
-pub fn strays_now(server: &Server, tally: &mut Tally) -> Result<(), StepError> {
+/// A stray file called `tee`, and other files that should not lie in a checkout, seen now (D130); what was edited since
+/// the night (B035).
+pub fn strays_now(s: &Step, server: &Server, tally: &mut Tally) -> Result<(), StepError> {
     for (name, directory) in [("crds", &server.paths().client_sources), ("crds_server", &server.paths().server_sources)]
     {
-        let unversioned: Vec<String> = server
-            .svn_status(directory)?
-            .into_iter()
-            .filter(|line| line.letters == "?")
-            .map(|line| relative(&line.path, directory))
-            .collect();
+        let (unversioned, edited): (Vec<_>, Vec<_>) =
+            server.svn_status(directory)?.into_iter().partition(|line| line.letters == "?");
+        // Looking again, a later step may be at work in the checkout.
+        for line in edited.iter().filter(|_| !s.again()) {
+            tally.fault("checkouts", format!("{name}: `{} {}` now", line.letters, relative(&line.path, directory)));
+        }
+        let unversioned: Vec<String> = unversioned.iter().map(|line| relative(&line.path, directory)).collect();
         stray(name, &unversioned, tally);
         let odd = server
             .remote()
@@ -371,7 +374,8 @@ pub fn judge(s: &Step, tally: &Tally, role: Role) -> Result<(), StepError> {
     Ok(())
 }
 
-fn advice(check: &str) -> Advice {
+/// What an operator is told of a check of a nightly step.
+pub fn advice(check: &str) -> Advice {
     match check {
         "night_ran" => Advice {
             cause: "cron did not run the job, it ran at another hour (time zone), or its mail was lost",

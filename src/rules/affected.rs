@@ -121,6 +121,8 @@ pub struct Affected {
     pub datasets: usize,
     /// Datasets with updates (and, if every type was asked for, those with failures or ties only), sorted by id.
     pub changed: Vec<Dataset>,
+    /// Ids of further datasets that are listed, where nothing but the products was asked for.
+    pub listed: Vec<String>,
     /// Datasets without an answer, sorted by id, and why.
     pub errors: Vec<(String, String)>,
     /// How many datasets the date cut left out.
@@ -136,7 +138,7 @@ impl Affected {
     /// `--print-affected`: products with an update in a dataset without any failing type, sorted.
     pub fn products(&self) -> BTreeSet<String> {
         let listed = self.changed.iter().filter(|dataset| dataset.change.is_listed());
-        listed.map(|dataset| product(&dataset.id)).collect()
+        listed.map(|dataset| &dataset.id).chain(&self.listed).map(|id| product(id)).collect()
     }
 
     /// `--print-affected-details`: one line per dataset with updates.

@@ -86,7 +86,8 @@ enum Side {
 }
 
 /// What one side says when asked for a type.
-enum Asked {
+#[derive(Debug, Clone)]
+pub(super) enum Asked {
     /// It does not know the type.
     Unknown,
     /// Its answer.
@@ -94,20 +95,22 @@ enum Asked {
 }
 
 /// One type of an instrument under two contexts.
-struct PairType {
-    name: String,
-    old: Option<usize>,
-    new: Option<usize>,
+#[derive(Debug)]
+pub(super) struct PairType {
+    pub(super) name: String,
+    pub(super) old: Option<usize>,
+    pub(super) new: Option<usize>,
     /// The two always give the same answer.
-    same: bool,
+    pub(super) same: bool,
 }
 
 /// One instrument under two contexts.
+#[derive(Debug)]
 pub(super) struct Pair {
     pub(super) old: SideId,
     pub(super) new: SideId,
     instrument: String,
-    types: Vec<PairType>,
+    pub(super) types: Vec<PairType>,
     /// Keywords that the types that differ depend on, and all others.
     pub(super) first: Vec<Kid>,
     pub(super) rest: Vec<Kid>,
@@ -240,7 +243,7 @@ impl Comparer {
     }
 
     /// Asks one side for a type; `listed` where the type is asked for by name.
-    fn outcome(&mut self, side: SideId, kind: &PairType, plan: Option<usize>, listed: bool) -> Asked {
+    pub(super) fn outcome(&mut self, side: SideId, kind: &PairType, plan: Option<usize>, listed: bool) -> Asked {
         match plan {
             Some(plan) => Asked::Answer(self.session.lookup(side, plan)),
             None => match self.session.type_ref(side, &kind.name) {
@@ -251,15 +254,15 @@ impl Comparer {
         }
     }
 
-    fn best(&self, kind: &PairType, asked: Asked) -> Option<Best> {
+    pub(super) fn best(&self, kind: &PairType, asked: &Asked) -> Option<Best> {
         match asked {
             Asked::Unknown => Some(Best::Failed(format!("Unknown reference type {}", repr(&kind.name)))),
-            Asked::Answer(outcome) => self.session.answer(&outcome),
+            Asked::Answer(outcome) => self.session.answer(outcome),
         }
     }
 
     /// The common cases without any text: the same file, or no reference on both sides.
-    fn clearly_equal(&self, old: &Asked, new: &Asked) -> bool {
+    pub(super) fn clearly_equal(&self, old: &Asked, new: &Asked) -> bool {
         let (Asked::Answer(old), Asked::Answer(new)) = (old, new) else { return false };
         match (old, new) {
             (Outcome::One(..), Outcome::One(..)) => match (self.session.file(old), self.session.file(new)) {
@@ -282,6 +285,11 @@ impl Comparer {
             return Some(types.clone());
         }
         exposure.filter(|types| !types.is_empty() && !self.mode.all_types).map(<[String]>::to_vec)
+    }
+
+    /// The types left out.
+    pub(super) fn skipped(&self) -> &[String] {
+        &self.mode.skip_types
     }
 
     /// The calibration version of headers that name none.
@@ -316,7 +324,7 @@ impl Comparer {
                 let old = self.outcome(pair.old, kind, kind.old, listed);
                 let new = self.outcome(pair.new, kind, kind.new, listed);
                 if !self.clearly_equal(&old, &new) {
-                    let (old, new) = (self.best(kind, old), self.best(kind, new));
+                    let (old, new) = (self.best(kind, &old), self.best(kind, &new));
                     self.one(&mut change, pair, &kind.name, old, new)?;
                 }
             }
@@ -341,8 +349,9 @@ impl Comparer {
                 if self.clearly_equal(&new, &new) {
                     continue;
                 }
-                let new = self.best(kind, new);
-                let new = self.untied(&mut change, &kind.name, true, new);
+                // What both contexts leave out is not there to be compared.
+                let Some(new) = self.best(kind, &new) else { continue };
+                let new = self.untied(&mut change, &kind.name, true, Some(new));
                 match self.normal(new) {
                     Side::Tuple => return Err(self.tuple(pair, &kind.name)),
                     Side::Bad(reason) => change.killed.push(Killed { filekind: kind.name.clone(), reason }),
@@ -359,7 +368,7 @@ impl Comparer {
         DatasetError::Tuple { instrument: pair.instrument.clone(), filekind: name.to_owned() }
     }
 
-    fn one(
+    pub(super) fn one(
         &self,
         change: &mut Change,
         pair: &Pair,

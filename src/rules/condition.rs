@@ -6,6 +6,10 @@ use super::python;
 
 /// Whether the upper-cased `text` is a number in the sense of rules.
 fn is_number(text: &str) -> bool {
+    // A sign stands at the very beginning or behind the `E`, a colon nowhere: so much for dates and times.
+    if matches!(text.as_bytes(), [_, _, b':', ..] | [_, _, _, b'0'..=b'9', b'-', ..]) {
+        return false;
+    }
     let body = text.strip_prefix(['+', '-']).unwrap_or(text);
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     let (mantissa, exponent) = match body.split_once('E') {
@@ -22,6 +26,29 @@ fn is_number(text: &str) -> bool {
     }
 }
 
+/// Whether a text is a number that is in its normal form already, or would be with `.0` behind it (then: true).
+///
+/// Up to fifteen digits come back as they are from the way through binary64, and between 0.1 and 1e15 fixed notation is used.
+fn usual_number(text: &[u8]) -> Option<bool> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if digits.len() > 16 {
+        return None;
+    }
+    let whole = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+    if whole == 0 || whole > 15 || (whole > 1 && digits[0] == b'0') {
+        return None;
+    }
+    match &digits[whole..] {
+        [] => Some(true),
+        [b'.', b'0'] => Some(false),
+        [b'.', fraction @ ..] if !fraction.is_empty() && fraction.iter().all(u8::is_ascii_digit) => {
+            let zero = digits[0] == b'0';
+            (fraction[fraction.len() - 1] != b'0' && !(zero && fraction[0] == b'0')).then_some(false)
+        }
+        _ => None,
+    }
+}
+
 /// Returns the normal form of a value: what a dataset's value and a match element are compared in.
 pub fn condition_value(value: &str) -> Cow<'_, str> {
     let stripped = python::strip(value);
@@ -31,7 +58,13 @@ pub fn condition_value(value: &str) -> Cow<'_, str> {
         Cow::Borrowed(stripped)
     };
     let Some(&first) = text.as_bytes().first() else { return text };
-    if matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.') && is_number(&text) {
+    if matches!(first, b'0'..=b'9' | b'-')
+        && let Some(whole) = usual_number(text.as_bytes())
+    {
+        if whole {
+            text.to_mut().push_str(".0");
+        }
+    } else if matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.') && is_number(&text) {
         // What `is_number` takes, `parse` takes; too many digits overflow to infinity as in Python.
         text = Cow::Owned(python::float_repr(text.parse().unwrap_or(f64::INFINITY)));
     }
@@ -127,9 +160,37 @@ mod tests {
             ("-999", "-999.0"),
             ("", ""),
             ("12345678901234567", "1.2345678901234568e+16"),
+            ("-12", "-12.0"),
+            ("0.5", "0.5"),
+            ("0.05", "0.05"),
+            ("0.00001", "1e-05"),
+            ("2.50", "2.5"),
+            ("2.", "2.0"),
+            ("00", "0.0"),
+            ("2013-09-12", "2013-09-12"),
+            ("123456789012.345", "123456789012.345"),
+            ("123456789012345.6", "123456789012345.6"),
+            ("1.2345678901234567890", "1.2345678901234568"),
         ];
         for (raw, conditioned) in cases {
             assert_eq!(condition_value(raw), conditioned, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn usual_numbers_are_what_the_long_way_makes_of_them() {
+        let mut seed = 7_u64;
+        for _ in 0..20_000 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (whole, places) = ((seed >> 33) % 10_u64.pow(1 + (seed >> 8) as u32 % 9), (seed >> 20) % 7);
+            let fraction = (seed >> 24) % 10_u64.pow(places as u32);
+            let sign = if seed & 64 == 0 { "-" } else { "" };
+            let text = if places == 0 {
+                format!("{sign}{whole}")
+            } else {
+                format!("{sign}{whole}.{fraction:0w$}", w = places as usize)
+            };
+            assert_eq!(condition_value(&text), python::float_repr(text.parse().unwrap()), "{text}");
         }
     }
 

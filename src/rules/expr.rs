@@ -145,6 +145,12 @@ impl Expr {
     pub fn truth<'a>(&'a self, lookup: &dyn Fn(usize) -> Option<Val<'a>>) -> Result<bool, String> {
         Ok(self.root.eval(self, lookup)?.truthy())
     }
+
+    /// The texts that the n-th name is compared with, where nothing but being equal to one of them can matter.
+    pub fn compared_with(&self, name: usize) -> Option<Vec<&str>> {
+        let mut texts = Vec::new();
+        self.root.compared_with(name, &mut texts).then_some(texts)
+    }
 }
 
 impl Val<'_> {
@@ -297,6 +303,39 @@ impl Node {
         }
     }
 
+    /// Collects what a name is compared with; false where it is used in any other way.
+    fn compared_with<'a>(&'a self, name: usize, texts: &mut Vec<&'a str>) -> bool {
+        let constants = |node: &'a Self, op: Op| -> Option<Vec<&'a str>> {
+            match (op, node) {
+                (Op::Eq | Op::NotEq, Self::Text(text)) => Some(vec![text]),
+                (Op::In | Op::NotIn, Self::Seq(items)) => items
+                    .iter()
+                    .map(|item| if let Self::Text(text) = item { Some(text.as_str()) } else { None })
+                    .collect(),
+                _ => None,
+            }
+        };
+        match self {
+            Self::Name(at) => *at != name,
+            Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::None => true,
+            Self::Seq(items) | Self::All(items) | Self::Any(items) => {
+                items.iter().all(|item| item.compared_with(name, texts))
+            }
+            Self::Not(inner) | Self::Negate(inner) => inner.compared_with(name, texts),
+            Self::If { then, test, other } => [then, test, other].iter().all(|part| part.compared_with(name, texts)),
+            Self::Compare(left, rest) => match (&**left, &rest[..]) {
+                (Self::Name(at), [(op, right)]) if at == &name => match constants(right, *op) {
+                    Some(found) => {
+                        texts.extend(found);
+                        true
+                    }
+                    None => false,
+                },
+                _ => left.compared_with(name, texts) && rest.iter().all(|(_, node)| node.compared_with(name, texts)),
+            },
+        }
+    }
+
     fn eval<'a>(&'a self, expr: &'a Expr, lookup: &dyn Fn(usize) -> Option<Val<'a>>) -> Result<Val<'a>, String> {
         match self {
             Self::Name(at) => {
@@ -398,6 +437,20 @@ mod tests {
         }
         assert_eq!(truth("(NOSUCH == 'X')", &header).unwrap_err(), "name 'NOSUCH' is not defined");
         assert!(truth("A < 3", &header).unwrap_err().contains("not supported between instances"));
+    }
+
+    #[test]
+    fn what_a_name_is_compared_with_is_known_where_nothing_else_matters() {
+        let of = |text: &str| {
+            let expr = Expr::parse(text).unwrap();
+            expr.compared_with(0).map(|texts| texts.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(of("(A == 'X' and B) or A not in ['Y', 'Z']"), Some(vec!["X".into(), "Y".into(), "Z".into()]));
+        for other in
+            ["A", "A < 'X'", "A == B", "A in 'XYZ'", "A == 1", "'X' == A", "A == 'X' == 'Y'", "not A", "B or A"]
+        {
+            assert_eq!(of(&format!("({other}) or A == 'Q'")), None, "{other}");
+        }
     }
 
     #[test]

@@ -2,20 +2,37 @@
 
 /// One step of a pattern.
 #[derive(Debug, Clone, PartialEq)]
-enum Step {
+pub enum Step {
+    /// `*`
     Any,
+    /// `?`
     One,
+    /// That character.
     Literal(char),
-    Set { negated: bool, ranges: Vec<(char, char)> },
+    /// `[...]`
+    Set {
+        /// `[!...]`
+        negated: bool,
+        /// From and to, both included.
+        ranges: Vec<(char, char)>,
+    },
 }
 
 /// A compiled shell pattern.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Glob(Vec<Step>);
+pub enum Glob {
+    /// Nothing special in it: most alternatives of an or-list.
+    Literal(Box<str>),
+    /// Step by step.
+    Steps(Box<[Step]>),
+}
 
 impl Glob {
     /// Compiles a pattern; every text is one.
     pub fn new(pattern: &str) -> Self {
+        if !pattern.contains(['*', '?', '[']) {
+            return Self::Literal(pattern.into());
+        }
         let chars: Vec<char> = pattern.chars().collect();
         let (mut steps, mut at) = (Vec::new(), 0);
         while let Some(&c) = chars.get(at) {
@@ -34,17 +51,21 @@ impl Glob {
                 c => steps.push(Step::Literal(c)),
             }
         }
-        Self(steps)
+        Self::Steps(steps.into())
     }
 
     /// Whether the whole of `text` fits.
     pub fn matches(&self, text: &str) -> bool {
+        let steps = match self {
+            Self::Literal(own) => return **own == *text,
+            Self::Steps(steps) => steps,
+        };
         let chars: Vec<char> = text.chars().collect();
         // The usual walk with one point of return per `*`: linear in practice, quadratic at worst.
         let (mut step, mut at) = (0, 0);
         let mut back: Option<(usize, usize)> = None;
         loop {
-            match self.0.get(step) {
+            match steps.get(step) {
                 Some(Step::Any) => {
                     back = Some((step, at));
                     step += 1;

@@ -139,7 +139,7 @@ fn acs_bias(version: u8, header: &mut dyn HookHeader) -> Result<(), String> {
     }
     let (columns, rows) = if version == 1 { (K::NumCols, K::NumRows) } else { (K::Naxis1, K::Naxis2) };
     if let Some(count) = whole(need(header, columns)?)? {
-        header.set(columns, &condition_value(&float_repr(count)));
+        header.set(columns, &number(count));
         if early && count > 2048.0 {
             match need(header, K::CcdAmp)? {
                 "A" | "D" => header.set(K::CcdAmp, "AD"),
@@ -151,9 +151,21 @@ fn acs_bias(version: u8, header: &mut dyn HookHeader) -> Result<(), String> {
     let corner =
         need(header, K::Detector)? == "WFC" && need(header, K::XCorner)? == "0.0" && need(header, K::YCorner)? == "0.0";
     if corner && let Some(count) = whole(need(header, rows)?)? {
-        header.set(rows, &condition_value(&float_repr(count / 2.0)));
+        header.set(rows, &number(count / 2.0));
     }
     Ok(())
+}
+
+/// A number as the client conditions it.
+fn number(value: f64) -> String {
+    // Within these bounds a multiple of one half is written without a detour, and no special value is among them.
+    let twice = value * 2.0;
+    if twice.fract() == 0.0 && (1.0..1e9).contains(&value) {
+        let mut text = (value as u64).to_string();
+        text.push_str(if value.fract() == 0.0 { ".0" } else { ".5" });
+        return text;
+    }
+    condition_value(&float_repr(value)).into_owned()
 }
 
 /// `int(float(text))`; nothing where the client leaves the header alone.

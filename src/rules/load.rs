@@ -21,6 +21,9 @@ pub struct Library {
     imaps: Mutex<HashMap<String, Arc<Loaded<Imap>>>>,
 }
 
+/// With fewer imaps than that starting threads costs more time than it saves.
+const WORTH_THREADS: usize = 16;
+
 type Loaded<T> = OnceLock<Result<Arc<T>, RulesError>>;
 
 /// An instrument mapping with every rmap below it.
@@ -209,14 +212,22 @@ impl Library {
             .collect();
         imaps.sort_unstable_by_key(|(name, _)| *name);
         imaps.dedup_by_key(|(name, _)| *name);
-        let mut rmaps: Vec<String> = imaps
-            .par_iter()
-            .flat_map_iter(|(name, _)| self.imap_alone(name).map(|(_, files)| files).unwrap_or_default().into_values())
-            .filter(|file| matches!(Terminal::of(file), Terminal::File(_)))
-            .collect();
+        let below = |(name, _): &(&str, _)| {
+            let files = self.imap_alone(name).map(|(_, files)| files).unwrap_or_default().into_values();
+            files.filter(|file| matches!(Terminal::of(file), Terminal::File(_)))
+        };
+        let mut rmaps: Vec<String> = if imaps.len() < WORTH_THREADS {
+            imaps.iter().flat_map(below).collect()
+        } else {
+            imaps.par_iter().flat_map_iter(below).collect()
+        };
         rmaps.sort_unstable();
         rmaps.dedup();
-        rmaps.par_iter().for_each(|name| drop(self.rmap(name)));
+        if imaps.len() < WORTH_THREADS {
+            rmaps.iter().for_each(|name| drop(self.rmap(name)));
+        } else {
+            rmaps.par_iter().for_each(|name| drop(self.rmap(name)));
+        }
         for (name, cell) in imaps {
             cell.get_or_init(|| self.imap(name));
         }

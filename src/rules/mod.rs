@@ -26,11 +26,13 @@ pub mod jwst;
 mod load;
 mod lookup;
 pub mod python;
+mod quick;
 mod rare;
 mod rmap;
 mod run;
 pub mod since;
 mod tree;
+mod worker;
 
 pub use answer::{Best, BestReferences};
 pub use compare::{Change, Comparer, Comparison, Killed, Update};

@@ -18,26 +18,16 @@ pub fn float_repr(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
     }
+    if value == 0.0 || (1e-4..1e16).contains(&value.abs()) {
+        // Here the two languages write alike.
+        return format!("{value:?}");
+    }
     // `{:e}` gives the shortest round-trip digits as `d.ddde<exp>`.
     let scientific = format!("{:e}", value.abs());
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
     let sign = if value.is_sign_negative() { "-" } else { "" };
-    if value == 0.0 {
-        return format!("{sign}0.0");
-    }
-    if (-4..16).contains(&exponent) {
-        if exponent < 0 {
-            let zeros = "0".repeat(usize::try_from(-exponent - 1).unwrap_or(0));
-            return format!("{sign}0.{zeros}{digits}");
-        }
-        let whole = usize::try_from(exponent).unwrap_or(0) + 1;
-        if digits.len() <= whole {
-            return format!("{sign}{digits}{}.0", "0".repeat(whole - digits.len()));
-        }
-        return format!("{sign}{}.{}", &digits[..whole], &digits[whole..]);
-    }
     let (first, rest) = digits.split_at(1);
     let point = if rest.is_empty() { "" } else { "." };
     let exp_sign = if exponent < 0 { '-' } else { '+' };

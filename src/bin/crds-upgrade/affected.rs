@@ -131,6 +131,8 @@ pub fn run(args: Args) -> ExitCode {
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
+    // The process ends here: giving the rules back piece by piece would be wasted.
+    std::mem::forget((old, new, library));
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match print(&mut out, &args, &affected).and_then(|()| out.flush()) {
         // Whoever reads has seen enough.

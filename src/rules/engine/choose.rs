@@ -92,6 +92,107 @@ impl Runtime {
     }
 }
 
+/// One of the date tables that a lookup searches in turn.
+#[derive(Debug, Clone)]
+pub enum TableRef {
+    /// As it stands in the rules.
+    Node(NodeId),
+    /// Merged from several.
+    Merged(Arc<Merged>),
+}
+
+impl TableRef {
+    /// What tells it from all others of its rmap.
+    pub fn identity(&self) -> usize {
+        match self {
+            Self::Node(id) => id.0 as usize,
+            Self::Merged(merged) => Arc::as_ptr(merged) as usize,
+        }
+    }
+
+    /// The keywords (indexes among the tree's parkeys) and entries.
+    pub fn parts<'t>(&'t self, tree: &'t Tree) -> (&'t [usize], &'t [Entry]) {
+        match self {
+            Self::Merged(merged) => (&merged.params, &merged.entries),
+            Self::Node(id) => match tree.node(*id) {
+                Node::Table(table) => (&table.params, &table.entries),
+                _ => (&[], &[]),
+            },
+        }
+    }
+}
+
+/// What a lookup finds whatever the date: tables to search in turn, and what it comes to when none has an entry.
+#[derive(Debug)]
+pub struct Chain {
+    /// The first one with an entry up to the date decides.
+    pub tables: Vec<TableRef>,
+    /// Otherwise.
+    pub end: ChainEnd,
+}
+
+/// What a lookup comes to beyond its date tables.
+#[derive(Debug)]
+pub enum ChainEnd {
+    /// That.
+    Found(Found),
+    /// A failure.
+    Fail(Fail),
+    /// A lone table has no entry: a failure that names the date.
+    NoSelection,
+}
+
+impl Runtime {
+    /// Follows the rules as far as they do not ask for the date. Only for rules that [`super::memo::is_plain`] takes.
+    pub fn chain(&mut self, state: &mut State) -> Chain {
+        let Self { rmap, params, caches } = self;
+        let node = match rmap.tree.node(rmap.root) {
+            Node::Match(node) => node,
+            _ => return Chain { tables: vec![TableRef::Node(rmap.root)], end: ChainEnd::NoSelection },
+        };
+        let mut chooser = Chooser { params, caches };
+        let mut survivors = std::mem::take(&mut state.scratch);
+        survivors.clear();
+        let mut tables = Vec::new();
+        let mut end = ChainEnd::Fail(Fail::Lookup(Why::NoMatch));
+        match chooser.survivors(state, rmap, node, MatchCache::words(node), &mut survivors) {
+            Err(fail) => end = ChainEnd::Fail(fail),
+            Ok(()) => {
+                while let Some(best) = survivors.iter().map(|(weight, _)| *weight).max() {
+                    match chooser.group(rmap, node, &survivors, best) {
+                        Err(fail) => {
+                            end = ChainEnd::Fail(fail);
+                            break;
+                        }
+                        Ok(Group::One(id)) => match rmap.tree.node(id) {
+                            Node::Table(_) => tables.push(TableRef::Node(id)),
+                            _ => {
+                                end = ChainEnd::Found(Found::One(id));
+                                break;
+                            }
+                        },
+                        Ok(Group::Several(ids)) => {
+                            end = ChainEnd::Found(Found::Several(ids));
+                            break;
+                        }
+                        Ok(Group::Merged(merged)) => tables.push(TableRef::Merged(merged)),
+                    }
+                    survivors.retain(|(weight, _)| *weight != best);
+                }
+            }
+        }
+        state.scratch = survivors;
+        Chain { tables, end }
+    }
+}
+
+/// What the cases of the same weight lead to together.
+enum Group {
+    One(NodeId),
+    Several(Vec<NodeId>),
+    Merged(Arc<Merged>),
+}
+
 /// The parts of a [`Runtime`] that choosing needs beside the rules.
 struct Chooser<'r> {
     params: &'r [Kid],
@@ -243,32 +344,11 @@ impl Chooser<'_> {
         survivors: &mut Vec<(u32, u32)>,
     ) -> Result<Found, Fail> {
         while let Some(best) = survivors.iter().map(|(weight, _)| *weight).max() {
-            let mut group = survivors.iter().filter(|(weight, _)| *weight == best).map(|(_, case)| *case);
-            let (Some(first), second) = (group.next(), group.next()) else { break };
-            let choice = node.choices[first as usize];
-            let found = if second.is_none() {
+            let found = match self.group(rmap, node, survivors, best)? {
                 // The scratch space is in use here; a nested match takes a fresh one.
-                self.node(state, rmap, choice)
-            } else {
-                if !rmap.merge_overlaps {
-                    return fail("More than one match clause matched.");
-                }
-                let cases: Vec<u32> =
-                    survivors.iter().filter(|(weight, _)| *weight == best).map(|(_, case)| *case).collect();
-                if let Node::Terminal(_) = rmap.tree.node(choice) {
-                    return Ok(Found::Several(cases.iter().map(|case| node.choices[*case as usize]).collect()));
-                }
-                let cache = &mut self.caches[node.cache];
-                let merged = match cache.merged.get(cases.as_slice()) {
-                    Some(merged) => merged.clone(),
-                    None => {
-                        let choices: Vec<NodeId> = cases.iter().map(|case| node.choices[*case as usize]).collect();
-                        let merged = merge(&rmap.tree, &choices).map(Arc::new);
-                        cache.merged.insert(cases.into_boxed_slice(), merged.clone());
-                        merged
-                    }
-                }?;
-                self.table(state, rmap, merged.kind, &merged.params, &merged.entries)
+                Group::One(choice) => self.node(state, rmap, choice),
+                Group::Several(ids) => return Ok(Found::Several(ids)),
+                Group::Merged(merged) => self.table(state, rmap, merged.kind, &merged.params, &merged.entries),
             };
             match found {
                 Err(Fail::Lookup(_)) => survivors.retain(|(weight, _)| *weight != best),
@@ -276,6 +356,36 @@ impl Chooser<'_> {
             }
         }
         Err(Fail::Lookup(Why::NoMatch))
+    }
+
+    /// What the surviving cases of one weight lead to.
+    fn group(&mut self, rmap: &Rmap, node: &MatchNode, survivors: &[(u32, u32)], weight: u32) -> Result<Group, Fail> {
+        let cases = || survivors.iter().filter(|(own, _)| *own == weight).map(|(_, case)| *case);
+        let mut first = cases();
+        let Some(choice) = first.next().map(|case| node.choices[case as usize]) else {
+            return Err(Fail::Lookup(Why::NoMatch));
+        };
+        if first.next().is_none() {
+            return Ok(Group::One(choice));
+        }
+        if !rmap.merge_overlaps {
+            return fail("More than one match clause matched.");
+        }
+        let choices = || cases().map(|case| node.choices[case as usize]).collect::<Vec<NodeId>>();
+        if let Node::Terminal(_) = rmap.tree.node(choice) {
+            return Ok(Group::Several(choices()));
+        }
+        let together: Vec<u32> = cases().collect();
+        let cache = &mut self.caches[node.cache];
+        let merged = match cache.merged.get(together.as_slice()) {
+            Some(merged) => merged.clone(),
+            None => {
+                let merged = merge(&rmap.tree, &choices()).map(Arc::new);
+                cache.merged.insert(together.into_boxed_slice(), merged.clone());
+                merged
+            }
+        };
+        merged.map(Group::Merged)
     }
 }
 

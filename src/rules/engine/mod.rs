@@ -5,12 +5,14 @@
 //! is an AND over a few words, a look at the survivors, and a search in a date table.
 
 mod choose;
+mod memo;
 mod plan;
 mod session;
 mod state;
 mod verdict;
 
-pub use choose::{Fail, Why};
+pub use choose::{TableRef, Why};
+pub use memo::{KeyMap, Slots};
 pub use plan::{Kid, TypeRef};
-pub use session::{Outcome, Session, SideId};
-pub use state::State;
+pub use session::{Dated, Outcome, Resolved, Session, SideId};
+pub use state::{Date, State};

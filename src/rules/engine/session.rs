@@ -11,9 +11,10 @@ use super::super::python::parse_float;
 use super::super::rmap::Rmap;
 use super::super::syntax::Selector;
 use super::super::tree::{Node, NodeId, Terminal};
-use super::choose::{Fail, Found, Runtime, Why};
+use super::choose::{ChainEnd, Fail, Found, Runtime, TableRef, Why};
+use super::memo::Slots;
 use super::plan::{Condition, Kid, Name, Side, TypePlan, TypeRef};
-use super::state::State;
+use super::state::{Date, State};
 use super::verdict::MatchCache;
 use crate::rules::answer::Best;
 
@@ -33,6 +34,7 @@ pub struct Session {
     runtimes: Vec<Runtime>,
     by_rmap: HashMap<usize, usize>,
     since_trim: u32,
+    generation: u32,
 }
 
 /// The number of an instrument of a context in a session.
@@ -217,6 +219,7 @@ impl Session {
         let kept = |runtime: &Runtime| runtime.caches.iter().map(MatchCache::kept).sum::<usize>();
         if self.state.kept() + self.runtimes.iter().map(kept).sum::<usize>() > MOST_KEPT {
             self.state.forget();
+            self.generation = self.generation.wrapping_add(1);
             for cache in self.runtimes.iter_mut().flat_map(|runtime| &mut runtime.caches) {
                 *cache = MatchCache::default();
             }
@@ -239,6 +242,82 @@ impl Session {
         let outcome = attempt(side, plan, runtime, state, self.older_library);
         state.undo();
         outcome
+    }
+
+    /// What can tell the answers of some plans apart; nothing where only looking them up can. Call it between datasets.
+    pub fn slots(&mut self, plans: &[(SideId, usize)]) -> Option<Slots> {
+        let sides = &self.sides;
+        let plans = plans.iter().map(|(side, plan)| (&sides[side.0], &sides[side.0].plans[*plan]));
+        let slots = Slots::new(plans, &self.runtimes)?;
+        // The numbers of their values must last.
+        slots.kids().for_each(|kid| self.state.pin(kid));
+        Some(slots)
+    }
+
+    /// The key of the header at hand.
+    #[inline]
+    pub fn key(&mut self, slots: &mut Slots) -> Option<u128> {
+        slots.key(&self.state, &mut self.runtimes)
+    }
+
+    /// How often the session has forgotten the numbers of values, and with them everything that rests on these.
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Looks a type up for the header at hand without its date. Only for plans that [`Session::slots`] takes.
+    pub fn resolve(&mut self, side: SideId, plan: usize) -> Resolved {
+        let side = &self.sides[side.0];
+        let plan = &side.plans[plan];
+        let runtime = &mut self.runtimes[plan.runtime];
+        let state = &mut self.state;
+        if truth(&plan.omit, &runtime.rmap.omit, state) == Ok(true) {
+            return Resolved::Settled(Outcome::Omit);
+        }
+        if truth(&plan.relevance, &runtime.rmap.relevance, state) == Ok(false) {
+            return Resolved::Settled(Outcome::NotApplicable);
+        }
+        let changed = irrelevant_to_na(plan, state, &runtime.rmap, false);
+        let resolved = match changed {
+            Err(why) => Resolved::Settled(Outcome::Failed(Why::text(why))),
+            Ok(()) => {
+                let chain = runtime.chain(state);
+                let fails =
+                    runtime.rmap.is_required && (self.older_library || !do_not_reprocess(side, state, &runtime.rmap));
+                let failed = |why: Why| if fails { Outcome::Failed(why) } else { Outcome::NotApplicable };
+                let end = match chain.end {
+                    ChainEnd::Found(found) => Some(settle(plan.runtime, &runtime.rmap, found)),
+                    ChainEnd::Fail(fail) => Some(failed(fail.why().clone())),
+                    ChainEnd::NoSelection if fails => None,
+                    ChainEnd::NoSelection => Some(Outcome::NotApplicable),
+                };
+                match (chain.tables.first(), end) {
+                    (None, end) => Resolved::Settled(end.unwrap_or(Outcome::NotApplicable)),
+                    (Some(first), end) => {
+                        let kids = first.parts(&runtime.rmap.tree).0.iter().map(|at| runtime.params[*at]).collect();
+                        Resolved::Dated(Dated { runtime: plan.runtime, kids, tables: chain.tables, end, fails })
+                    }
+                }
+            }
+        };
+        state.undo();
+        resolved
+    }
+
+    /// The answer that a terminal of an rmap gives.
+    pub fn settled(&self, runtime: usize, id: NodeId) -> Outcome {
+        settle(runtime, &self.runtimes[runtime].rmap, Found::One(id))
+    }
+
+    /// The rules behind a runtime's number.
+    pub fn rules(&self, runtime: usize) -> &Rmap {
+        &self.runtimes[runtime].rmap
+    }
+
+    /// The date that some keywords of the header at hand make.
+    pub fn date(&mut self, kids: &[Kid]) -> Result<Date, Fail> {
+        let names = &self.names;
+        self.state.date(kids, &|at| names[kids[at].0 as usize].clone())
     }
 
     /// The answer as the client gives it; nothing where the type is left out.
@@ -288,6 +367,30 @@ fn named_truth(names: &[Name], expr: &Expr, state: &State) -> Result<bool, Strin
         Name::KeepComments => Some(Val::Bool(false)),
         Name::Missing => None,
     })
+}
+
+/// An answer as far as it does not depend on the date.
+#[derive(Debug)]
+pub enum Resolved {
+    /// That.
+    Settled(Outcome),
+    /// Tables to be searched for the date.
+    Dated(Dated),
+}
+
+/// What to search for a date.
+#[derive(Debug)]
+pub struct Dated {
+    /// The number of the rmap.
+    pub runtime: usize,
+    /// The keywords that make the date.
+    pub kids: Vec<Kid>,
+    /// The tables, in the order in which they are searched.
+    pub tables: Vec<TableRef>,
+    /// The answer when no table has an entry; nothing stands for a failure that names the date.
+    pub end: Option<Outcome>,
+    /// Whether a date that cannot be used is a failure (else it means "not applicable").
+    pub fails: bool,
 }
 
 struct View<'a> {
@@ -342,7 +445,7 @@ fn attempt(side: &Side, plan: &TypePlan, runtime: &mut Runtime, state: &mut Stat
         return failed(why);
     }
     let first = match runtime.choose(state) {
-        Ok(found) => return settle(plan, &runtime.rmap, found),
+        Ok(found) => return settle(plan.runtime, &runtime.rmap, found),
         Err(first) => first,
     };
     if !older_library && do_not_reprocess(side, state, &runtime.rmap) {
@@ -358,20 +461,20 @@ fn attempt(side: &Side, plan: &TypePlan, runtime: &mut Runtime, state: &mut Stat
             .map_err(|why| Fail::Final(Why::text(why)))
             .and_then(|()| runtime.choose(state));
         match second {
-            Ok(found) => return settle(plan, &runtime.rmap, found),
+            Ok(found) => return settle(plan.runtime, &runtime.rmap, found),
             Err(second) => last = second,
         }
     }
     if runtime.rmap.is_required { Outcome::Failed(last.why().clone()) } else { Outcome::NotApplicable }
 }
 
-fn settle(plan: &TypePlan, rmap: &Rmap, found: Found) -> Outcome {
+fn settle(runtime: usize, rmap: &Rmap, found: Found) -> Outcome {
     match found {
         Found::One(id) => match rmap.tree.node(id) {
             Node::Terminal(Terminal::NotApplicable(_)) => Outcome::NotApplicable,
             Node::Terminal(Terminal::Omit(_)) => Outcome::Omit,
-            _ => Outcome::One(plan.runtime, id),
+            _ => Outcome::One(runtime, id),
         },
-        Found::Several(ids) => Outcome::Several(plan.runtime, ids),
+        Found::Several(ids) => Outcome::Several(runtime, ids),
     }
 }

@@ -54,11 +54,70 @@ impl Hasher for ShortHash {
 /// A map with [`ShortHash`].
 pub type ShortMap<K, V> = HashMap<K, V, BuildHasherDefault<ShortHash>>;
 
+/// A table of texts of up to eight bytes, packed into numbers.
+#[derive(Debug, Default)]
+struct Packed {
+    /// Text and number; no text (0) in an empty place. A power of two of them, at most half of them taken.
+    places: Vec<(u64, u32)>,
+    taken: usize,
+}
+
+impl Packed {
+    /// The text `bytes[start..end]` as a number that no other text has; nothing for long and for odd texts.
+    #[inline]
+    fn pack(bytes: &[u8], start: usize, end: usize) -> Option<u64> {
+        let len = end - start;
+        if len == 0 || len > 8 || bytes[end - 1] == 0 {
+            return None;
+        }
+        let mut eight = [0; 8];
+        match bytes.get(start..start + 8) {
+            Some(own) => eight.copy_from_slice(own),
+            None => eight[..len].copy_from_slice(&bytes[start..end]),
+        }
+        Some(u64::from_le_bytes(eight) & (u64::MAX >> (64 - 8 * len)))
+    }
+
+    fn place(&self, text: u64) -> usize {
+        let mask = self.places.len() - 1;
+        let mut at = (text.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
+        while self.places[at].0 != 0 && self.places[at].0 != text {
+            at = (at + 1) & mask;
+        }
+        at
+    }
+
+    #[inline]
+    fn get(&self, text: u64) -> Option<u32> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let (known, number) = self.places[self.place(text)];
+        (known == text).then_some(number)
+    }
+
+    fn insert(&mut self, text: u64, number: u32) {
+        if self.taken * 2 >= self.places.len() {
+            let grown = vec![(0, 0); (self.places.len() * 2).max(16)];
+            for (known, number) in std::mem::replace(&mut self.places, grown) {
+                if known != 0 {
+                    let at = self.place(known);
+                    self.places[at] = (known, number);
+                }
+            }
+        }
+        let at = self.place(text);
+        self.taken += usize::from(self.places[at].0 == 0);
+        self.places[at] = (text, number);
+    }
+}
+
 /// The known values of one keyword.
 #[derive(Debug, Default)]
 pub struct Column {
     values: Vec<Box<str>>,
     by_value: ShortMap<Box<str>, u32>,
+    by_packed: Packed,
     by_raw: ShortMap<Box<[u8]>, u32>,
     by_bare: ShortMap<Box<[u8]>, u32>,
     /// Values are not kept beyond the dataset: dates and times, which hardly repeat.
@@ -203,25 +262,59 @@ impl State {
         self.cells[kid.0 as usize] = UNDEFINED;
     }
 
-    /// Sets a keyword from the raw bytes of its value; `decode` gives the value's text where the bytes are new.
+    /// Sets a keyword from `bytes[start..end]`, the raw bytes of its value; `decode` gives the value's text where these
+    /// are new.
     ///
     /// The same bytes with the same `bare` (not a text but a number or word) must always mean the same text.
+    #[inline]
     pub fn put_raw<'t>(
         &mut self,
         kid: Kid,
+        bytes: &[u8],
+        (start, end): (usize, usize),
+        bare: bool,
+        decode: impl FnOnce() -> std::borrow::Cow<'t, str>,
+    ) {
+        let column = &mut self.columns[kid.0 as usize];
+        let packed = if bare || column.volatile { None } else { Packed::pack(bytes, start, end) };
+        if let Some(text) = packed
+            && let Some(number) = column.by_packed.get(text)
+        {
+            self.cells[kid.0 as usize] = number;
+            return;
+        }
+        self.put_rarer(kid, &bytes[start..end], packed, bare, decode);
+    }
+
+    fn put_rarer<'t>(
+        &mut self,
+        kid: Kid,
         raw: &[u8],
+        packed: Option<u64>,
         bare: bool,
         decode: impl FnOnce() -> std::borrow::Cow<'t, str>,
     ) {
         let column = &mut self.columns[kid.0 as usize];
         if column.volatile {
+            // Plain dates and times are what conditioning makes of them.
+            let plain = matches!(raw, [_, _, b':', _, _, b':', _, _] | [_, _, _, _, b'-', _, _, b'-', _, _])
+                && raw.iter().all(|b| matches!(b, b'0'..=b':' | b'-'));
+            if !bare
+                && plain
+                && let Ok(text) = std::str::from_utf8(raw)
+            {
+                self.put(kid, text);
+                return;
+            }
             let text = decode();
             let value = condition_value(&text);
             self.put(kid, &value);
             return;
         }
         let known = if bare { &column.by_bare } else { &column.by_raw };
-        if let Some(number) = known.get(raw) {
+        if packed.is_none()
+            && let Some(number) = known.get(raw)
+        {
             self.cells[kid.0 as usize] = *number;
             return;
         }
@@ -230,8 +323,13 @@ impl State {
         self.put(kid, &value);
         let number = self.cells[kid.0 as usize];
         let column = &mut self.columns[kid.0 as usize];
-        let known = if bare { &mut column.by_bare } else { &mut column.by_raw };
-        known.insert(raw.into(), number);
+        match packed {
+            Some(text) => column.by_packed.insert(text, number),
+            None => {
+                let known = if bare { &mut column.by_bare } else { &mut column.by_raw };
+                known.insert(raw.into(), number);
+            }
+        }
         self.kept += 1;
     }
 

@@ -100,6 +100,12 @@ impl MatchCache {
         &self.bits[at..at + words]
     }
 
+    /// All bits of a verdict: survivors, then gains.
+    pub fn words_of(&self, verdict: usize, node: &MatchNode) -> &[u64] {
+        let at = self.verdicts[verdict].at;
+        &self.bits[at..at + 2 * Self::words(node)]
+    }
+
     /// Whether a case gains weight by a value.
     #[inline]
     pub fn gains(&self, verdict: usize, words: usize, case: usize) -> u32 {

@@ -10,6 +10,7 @@ use json::{Entry, JsonError, Reader};
 use split::{Chunk, Form, Splitter};
 
 pub mod json;
+pub mod marks;
 mod parquet;
 pub mod scan;
 mod server;

@@ -4,6 +4,7 @@
 //! anything that is not JSON) is left to the general reader, which then decides what it means.
 
 use super::json::Reader;
+use super::marks::Marks;
 
 /// Where a value lies in the text.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,36 +37,37 @@ pub struct Keys {
     names: Vec<Box<[u8]>>,
     shift: u32,
     any_case: bool,
+    /// Per length up to 63: which first bytes (the low six bits of them) a keyword of that length has.
+    begins: Vec<u64>,
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-fn word(bytes: &[u8], at: usize) -> u64 {
-    match bytes.get(at..at + 8) {
-        Some(eight) => {
-            u64::from_le_bytes([eight[0], eight[1], eight[2], eight[3], eight[4], eight[5], eight[6], eight[7]])
-        }
-        None => {
-            let rest = &bytes[at.min(bytes.len())..];
-            let mut eight = [0; 8];
-            eight[..rest.len()].copy_from_slice(rest);
-            u64::from_le_bytes(eight)
-        }
-    }
-}
-
 /// The first eight bytes of a key and its last eight (of a shorter key: the same, padded with zeros).
-#[inline]
+#[inline(always)]
 fn ends(bytes: &[u8], start: usize, len: usize) -> (u64, u64) {
+    let word = |at: usize| {
+        let mut eight = [0; 8];
+        match bytes.get(at..at + 8) {
+            Some(own) => eight.copy_from_slice(own),
+            None => {
+                let rest = &bytes[at.min(bytes.len())..];
+                eight[..rest.len()].copy_from_slice(rest);
+            }
+        }
+        u64::from_le_bytes(eight)
+    };
+    let first = word(start);
     if len >= 8 {
-        (word(bytes, start), word(bytes, start + len - 8))
+        (first, word(start + len - 8))
     } else {
-        let first = word(bytes, start) & ((1 << (8 * len)) - 1);
+        let first = first & ((1 << (8 * len)) - 1);
         (first, first)
     }
 }
 
+#[inline(always)]
 fn hash(first: u64, last: u64, len: u32) -> u64 {
     (first ^ last.rotate_left(23) ^ u64::from(len)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
@@ -81,8 +83,13 @@ impl Keys {
             names: vec![Box::default(); 1 << bits],
             shift: 64 - bits,
             any_case: false,
+            begins: vec![0; 64],
         };
         for (key, field) in keys {
+            // A keyword may be written in either case.
+            for first in key.bytes().next().into_iter().flat_map(|b| [b, b.to_ascii_lowercase()]) {
+                table.begins[key.len().min(63)] |= 1 << (first & 63);
+            }
             let (first, last) = ends(key.as_bytes(), 0, key.len());
             let len = key.len() as u32;
             let mut at = (hash(first, last, len) >> table.shift) as usize;
@@ -95,12 +102,29 @@ impl Keys {
         table
     }
 
-    #[inline]
-    fn find(&self, bytes: &[u8], start: usize, len: usize) -> Option<u16> {
-        let (first, last) = ends(bytes, start, len);
+    /// The field of the key `bytes[start..end]`.
+    #[inline(always)]
+    fn field(&self, bytes: &[u8], start: usize, end: usize, ascii: bool) -> Option<u16> {
+        let len = end - start;
+        // Most keywords of a header are not looked for. Beyond ASCII, case may change a length.
+        if ascii && (self.begins[len.min(63)] >> (bytes[start] & 63)) & 1 == 0 {
+            return None;
+        }
+        let ends = ends(bytes, start, len);
+        match self.find(bytes, start, len, ends) {
+            None if otherwise(bytes, start, len, ends) => self.find_otherwise(&bytes[start..end]),
+            field => field,
+        }
+    }
+
+    /// The field of a key whose ends are known.
+    #[inline(always)]
+    fn find(&self, bytes: &[u8], start: usize, len: usize, (first, last): (u64, u64)) -> Option<u16> {
         let mut at = (hash(first, last, len as u32) >> self.shift) as usize;
+        // A power of two of slots, so that the mask keeps every place inside.
+        let slots = &self.slots[..];
         loop {
-            let slot = &self.slots[at];
+            let slot = slots.get(at)?;
             if slot.field == EMPTY {
                 return None;
             }
@@ -111,7 +135,7 @@ impl Keys {
             {
                 return Some(slot.field);
             }
-            at = (at + 1) & (self.slots.len() - 1);
+            at = (at + 1) & (slots.len() - 1);
         }
     }
 
@@ -125,7 +149,7 @@ impl Keys {
     #[cold]
     fn find_otherwise(&self, key: &[u8]) -> Option<u16> {
         let upper = String::from_utf8_lossy(key).to_uppercase();
-        let field = self.find(upper.as_bytes(), 0, upper.len())?;
+        let field = self.find(upper.as_bytes(), 0, upper.len(), ends(upper.as_bytes(), 0, upper.len()))?;
         // The client itself looks for the instrument in upper and lower case only, and in that order.
         let instrument = matches!(upper.as_str(), "INSTRUME" | "META.INSTRUMENT.NAME");
         Some(if self.any_case && !instrument { field } else { ODD })
@@ -153,38 +177,21 @@ impl Found {
         }
     }
 
+    /// Notes where the value of a field lies; nothing where that makes the dataset odd.
+    #[inline]
+    fn note(&mut self, field: u16, (start, end, bare): (usize, usize, bool)) -> Option<()> {
+        let generation = self.generation;
+        let span = self.spans.get_mut(usize::from(field)).filter(|span| span.generation != generation)?;
+        *span = Span { generation, start: start as u32, end: end as u32, bare };
+        Some(())
+    }
+
     /// Where the value of a field lies, if the dataset has it.
     #[inline]
     pub fn get(&self, field: u16) -> Option<Span> {
         let span = self.spans[usize::from(field)];
         (span.generation == self.generation).then_some(span)
     }
-}
-
-/// The next quote, backslash or control character.
-#[inline]
-fn special(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(eight) = bytes.get(at..at + 8) {
-        let word = u64::from_le_bytes([eight[0], eight[1], eight[2], eight[3], eight[4], eight[5], eight[6], eight[7]]);
-        let quote = word ^ (ONES * b'"' as u64);
-        let slash = word ^ (ONES * b'\\' as u64);
-        // Each term may be wrong only above its own first hit, so the lowest bit of all is right.
-        let hits = (quote.wrapping_sub(ONES) & !quote)
-            | (slash.wrapping_sub(ONES) & !slash)
-            | (word.wrapping_sub(ONES * 0x20) & !word);
-        let hits = hits & HIGHS;
-        if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    while let Some(byte) = bytes.get(at) {
-        if matches!(byte, b'"' | b'\\' | 0..=0x1f) {
-            break;
-        }
-        at += 1;
-    }
-    at
 }
 
 #[inline]
@@ -206,71 +213,80 @@ pub struct Member {
     pub end: usize,
 }
 
-/// Scans `"id": {...}` from the quote at `at`; nothing where the general reader must look. `bytes` must be UTF-8.
-pub fn member(bytes: &[u8], at: usize, keys: &Keys, found: &mut Found) -> Option<Member> {
+/// Scans `"id": {...}` from the quote at `at`; nothing where the general reader must look. `bytes` must be UTF-8, and
+/// `marks` theirs.
+pub fn member(bytes: &[u8], at: usize, marks: &mut Marks, keys: &Keys, found: &mut Found) -> Option<Member> {
     found.begin();
-    let id_start = at + 1;
-    let id_end = special(bytes, id_start);
-    if bytes.get(at) != Some(&b'"') || bytes.get(id_end) != Some(&b'"') {
+    marks.seek(at);
+    let ascii = marks.is_ascii();
+    let is = |at: usize, byte: u8| bytes.get(at) == Some(&byte);
+    let four = |at: usize, text: &[u8; 4]| bytes.get(at..at + 4).is_some_and(|own| own == text);
+    let (id_start, [_, id_end, ..]) = (at + 1, marks.four());
+    if !is(at, b'"') || !is(id_end, b'"') {
         return None;
     }
     let mut at = colon(bytes, id_end + 1)?;
-    if bytes.get(at) != Some(&b'{') {
+    if !is(at, b'{') {
         return None;
     }
     at = blanks(bytes, at + 1);
-    if bytes.get(at) == Some(&b'}') {
+    if is(at, b'}') {
         return Some(Member { id_start, id_end, end: at + 1 });
     }
+    marks.skip(2);
+    marks.seek(at);
     loop {
-        if bytes.get(at) != Some(&b'"') {
+        // Here `at` is where the next place of `marks` should be: the quote that opens a keyword.
+        let [open, end, value, close] = marks.four();
+        // The usual form, `"KEY": "text", "`, takes two looks at four bytes.
+        let usual = value == end.wrapping_add(3) && four(end, b"\": \"");
+        if open != at || !(usual || (is(at, b'"') && is(end, b'"'))) {
             return None;
         }
         let start = at + 1;
-        let end = special(bytes, start);
-        if bytes.get(end) != Some(&b'"') {
-            return None;
-        }
-        let len = end - start;
-        let mut field = keys.find(bytes, start, len);
-        if field.is_none() && otherwise(bytes, start, len) {
-            field = keys.find_otherwise(&bytes[start..end]);
+        let field = keys.field(bytes, start, end, ascii);
+        if usual && four(close, b"\", \"") {
+            marks.skip(4);
+            if let Some(field) = field {
+                found.note(field, (value + 1, close, false))?;
+            }
+            at = close + 3;
+            continue;
         }
         at = colon(bytes, end + 1)?;
-        let (value_start, value_end, bare);
-        if bytes.get(at) == Some(&b'"') {
-            value_start = at + 1;
-            let mut end = special(bytes, value_start);
-            if bytes.get(end) == Some(&b'\\') {
+        let span;
+        if is(at, b'"') {
+            if value != at {
+                return None;
+            }
+            let mut close = close;
+            if is(close, b'\\') {
                 // Escapes matter only where the value does.
                 if field.is_some() {
                     return None;
                 }
                 let mut reader = Reader::new(&bytes[at..]);
                 reader.string().ok()?;
-                end = at + reader.offset() - 1;
-            }
-            if bytes.get(end) != Some(&b'"') {
+                close = at + reader.offset() - 1;
+                marks.seek(close + 1);
+            } else if is(close, b'"') {
+                marks.skip(4);
+            } else {
                 return None;
             }
-            (value_end, bare) = (end, false);
-            at = end + 1;
+            span = (at + 1, close, false);
+            at = close + 1;
         } else {
             if matches!(bytes.get(at), None | Some(b'{' | b'[')) {
                 return None;
             }
             let mut reader = Reader::new(&bytes[at..]);
             reader.value().ok()?;
-            value_start = at;
-            at += reader.offset();
-            (value_end, bare) = (at, true);
+            span = (at, at + reader.offset(), true);
+            at = span.1;
         }
         if let Some(field) = field {
-            if field == ODD || found.get(field).is_some() {
-                return None;
-            }
-            found.spans[usize::from(field)] =
-                Span { generation: found.generation, start: value_start as u32, end: value_end as u32, bare };
+            found.note(field, span)?;
         }
         at = blanks(bytes, at);
         match bytes.get(at) {
@@ -278,17 +294,18 @@ pub fn member(bytes: &[u8], at: usize, keys: &Keys, found: &mut Found) -> Option
             Some(b'}') => return Some(Member { id_start, id_end, end: at + 1 }),
             _ => return None,
         }
+        // Line ends between members are places too.
+        marks.seek(at);
     }
 }
 
 /// Whether a key has lower-case letters or anything beyond ASCII.
-#[inline]
-fn otherwise(bytes: &[u8], start: usize, len: usize) -> bool {
+#[inline(always)]
+fn otherwise(bytes: &[u8], start: usize, len: usize, (first, last): (u64, u64)) -> bool {
     let lower = |word: u64| {
         let letters = word & (word << 1) & (ONES * 0x40);
         letters | (word & HIGHS)
     };
-    let (first, last) = ends(bytes, start, len);
     if lower(first) | lower(last) != 0 {
         return true;
     }
@@ -308,7 +325,9 @@ mod tests {
     fn scan(text: &str) -> Option<Vec<Option<&str>>> {
         let keys = Keys::new([("A", 0), ("META.INSTRUMENT.NAME", 1), ("DETECTOR", 2), ("INSTRUMENT", ODD)]);
         let mut found = Found::new(3);
-        let member = member(text.as_bytes(), 0, &keys, &mut found)?;
+        let mut marks = Marks::default();
+        marks.find(text.as_bytes());
+        let member = member(text.as_bytes(), 0, &mut marks, &keys, &mut found)?;
         assert_eq!(member.end, text.trim_end().len());
         let text = |span: Span| &text[span.start as usize..span.end as usize];
         Some((0..3).map(|field| found.get(field).map(text)).collect())
@@ -322,6 +341,9 @@ mod tests {
         );
         assert_eq!(scan(r#""X":{"META.INSTRUMENT.NAME":"MIRI","b":"lower"}"#).unwrap(), [None, Some("MIRI"), None]);
         assert_eq!(scan(r#""X": {}"#).unwrap(), [None, None, None]);
+        let spread =
+            "\"X\" :\n{\n\t\"DETECTOR\"\n:\n\"a\"\r\n,\"A\" :1\n,\"C\":\"\\n\" ,\n\"META.INSTRUMENT.NAME\":\"x\"\n}";
+        assert_eq!(scan(spread).unwrap(), [Some("1"), Some("x"), Some("a")]);
     }
 
     #[test]

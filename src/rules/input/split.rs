@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::InputError;
 
-/// Bytes asked for at a time.
-const PIECE: usize = 2 << 20;
+/// Bytes asked for at a time: few enough to stay in a processor's cache until they are judged.
+const PIECE: usize = 512 << 10;
 /// A single dataset (or line) larger than this is refused.
 const LARGEST: usize = 256 << 20;
 
@@ -37,6 +37,8 @@ pub struct Splitter {
     form: Option<Form>,
     line: usize,
     pending: Vec<u8>,
+    /// Room for the next pieces, filled with whatever was there before.
+    spare: Vec<u8>,
     ended: bool,
     /// Within the one object: what the walk knows at the end of `pending[..walked]`.
     walk: Walk,
@@ -63,6 +65,7 @@ impl Splitter {
             form: None,
             line: 1,
             pending: Vec::new(),
+            spare: vec![0; PIECE],
             ended: false,
             walk: Walk::default(),
         }
@@ -73,10 +76,9 @@ impl Splitter {
         if start > LARGEST {
             return Err(self.error(start, "a single dataset is larger than 256 MiB"));
         }
-        self.pending.resize(start + PIECE, 0);
-        let mut filled = start;
-        while filled < self.pending.len() {
-            match self.input.read(&mut self.pending[filled..]) {
+        let mut filled = 0;
+        while filled < PIECE {
+            match self.input.read(&mut self.spare[filled..]) {
                 Ok(0) => {
                     self.ended = true;
                     break;
@@ -86,7 +88,7 @@ impl Splitter {
                 Err(source) => return Err(InputError::Read { path: self.path.clone(), source }),
             }
         }
-        self.pending.truncate(filled);
+        self.pending.extend_from_slice(&self.spare[..filled]);
         Ok(())
     }
 

@@ -181,13 +181,13 @@ impl<'a> Lexer<'a> {
         }
         self.at += 1;
         let from = self.at;
-        loop {
-            match self.bytes.get(self.at) {
-                Some(&b) if b == quote => break,
-                Some(b'\\') => return self.escaped(open, from, &[quote], raw),
-                None | Some(b'\n') => return self.error(open, "unterminated text"),
-                Some(_) => self.at += 1,
+        match memchr::memchr3(quote, b'\\', b'\n', &self.bytes[from..]) {
+            Some(end) if self.bytes[from + end] == quote => self.at = from + end,
+            Some(end) if self.bytes[from + end] == b'\\' => {
+                self.at = from + end;
+                return self.escaped(open, from, &[quote], raw);
             }
+            _ => return self.error(open, "unterminated text"),
         }
         let text = &self.text[from..self.at];
         self.at += 1;

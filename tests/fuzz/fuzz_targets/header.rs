@@ -5,6 +5,7 @@ use fuzzed::rules::condition::condition_value;
 use fuzzed::rules::dataset::{Conditioned, instrument};
 use fuzzed::rules::element::Element;
 use fuzzed::rules::expr::Expr;
+use fuzzed::rules::input::marks::Marks;
 use fuzzed::rules::input::json::{Entry, Reader};
 use fuzzed::rules::input::scan::{Found, Keys, member};
 use fuzzed::rules::{dates, python};
@@ -13,8 +14,10 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|data: &[u8]| {
     let keys = Keys::new([("DETECTOR", 0), ("A", 1), ("META.INSTRUMENT.DETECTOR", 2)]);
     let mut found = Found::new(3);
+    let mut marks = Marks::default();
+    marks.find(data);
     if std::str::from_utf8(data).is_ok()
-        && let Some(member) = member(data, 0, &keys, &mut found)
+        && let Some(member) = member(data, 0, &mut marks, &keys, &mut found)
     {
         // What the fast scan takes, the general reader takes too, up to the same place and with the same values.
         let mut reader = Reader::new(data);

@@ -4,3 +4,5 @@
 pub mod json;
 #[path = "../../../../src/rules/input/scan.rs"]
 pub mod scan;
+#[path = "../../../../src/rules/input/marks.rs"]
+pub mod marks;

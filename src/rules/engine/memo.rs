@@ -1,0 +1,232 @@
+//! What tells answers apart: every keyword that lookups look at, its values put into classes that are treated alike.
+//!
+//! Headers have endless values, rules make few distinctions. A value's class is what all lookups concerned say about
+//! it: which cases it leaves, whether it is refused, which constant of an expression it equals. Classes of all keywords
+//! packed into one number are the key under which an answer is remembered.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::super::expr::Expr;
+use super::super::hooks::HookKey;
+use super::super::python::parse_float;
+use super::super::tree::Node;
+use super::choose::Runtime;
+use super::plan::{Condition, Kid, Name, Side, TypePlan};
+use super::state::State;
+use crate::rules::syntax::Selector;
+
+/// More keywords than this do not fit into a key.
+const MOST_SLOTS: usize = 15;
+/// Values beyond that many classes are not told apart: their answers are not remembered.
+const MOST_CLASSES: usize = 254;
+const UNCLASSED: u8 = 255;
+
+/// The keywords that some lookups look at, dates aside.
+#[derive(Debug)]
+pub struct Slots {
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    kid: Kid,
+    uses: Vec<Use>,
+    /// Per number of a value: its class from 1, 0 where it is not known yet.
+    classes: Vec<u8>,
+    signatures: HashMap<Box<[u64]>, u8>,
+}
+
+/// How a lookup looks at a keyword.
+#[derive(Debug)]
+enum Use {
+    /// As parkey `at` of the root of a runtime.
+    Match { runtime: usize, at: usize },
+    /// By comparing it with constants.
+    Constants(Vec<String>),
+    /// In some other way, so that every value is a class of its own.
+    Whole,
+    /// As `DETECTOR` of the "do not reprocess" rule.
+    Detector,
+    /// As `CCDGAIN` of the "do not reprocess" rule.
+    Gain,
+}
+
+/// A hash for keys of classes: two multiplications.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct KeyHash(u64);
+
+impl Hasher for KeyHash {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn write_u128(&mut self, n: u128) {
+        let (low, high) = (n as u64, (n >> 64) as u64);
+        let mixed = (low ^ high.rotate_left(17)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = (mixed ^ (mixed >> 29) ^ high).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 31)
+    }
+}
+
+/// A map by key of classes.
+pub type KeyMap<V> = HashMap<u128, V, BuildHasherDefault<KeyHash>>;
+
+/// Whether an answer can be told from classes and a date: no hooks, at most one `Match`, below it date tables of
+/// terminals whose keywords no condition changes.
+fn is_plain(plan: &TypePlan, runtime: &Runtime) -> bool {
+    let rmap = &runtime.rmap;
+    let tree = &rmap.tree;
+    let flat = tree.nodes.iter().all(|node| match node {
+        Node::Terminal(_) => true,
+        Node::Match(_) => tree.matches == 1,
+        Node::Rare(_) => false,
+        Node::Table(table) => {
+            let flat = table.entries.iter().all(|entry| matches!(tree.node(entry.choice), Node::Terminal(_)));
+            let kept = |kid: &Kid| !plan.parkeys.iter().any(|(changed, ..)| changed == kid);
+            table.kind == Selector::UseAfter && flat && table.params.iter().all(|at| kept(&runtime.params[*at]))
+        }
+    });
+    let root = match tree.node(rmap.root) {
+        Node::Match(_) => true,
+        Node::Table(_) => tree.matches == 0,
+        _ => false,
+    };
+    rmap.precondition.is_none() && rmap.fallback.is_none() && flat && root
+}
+
+impl Slots {
+    /// The keywords of some plans; nothing where their answers cannot be told that way.
+    pub(super) fn new<'p>(plans: impl Iterator<Item = (&'p Side, &'p TypePlan)>, runtimes: &[Runtime]) -> Option<Self> {
+        let mut uses: Vec<(Kid, Use)> = Vec::new();
+        for (side, plan) in plans {
+            let runtime = &runtimes[plan.runtime];
+            let rmap = &runtime.rmap;
+            if !is_plain(plan, runtime) {
+                return None;
+            }
+            if let Node::Match(node) = rmap.tree.node(rmap.root) {
+                let param = |(at, param): (usize, &super::super::tree::MatchParam)| {
+                    (runtime.params[param.param], Use::Match { runtime: plan.runtime, at })
+                };
+                uses.extend(node.params.iter().enumerate().map(param));
+            }
+            let conditions = [(&plan.omit, &rmap.omit), (&plan.relevance, &rmap.relevance)];
+            for (condition, expr) in conditions {
+                if let Condition::Expr(names) = condition {
+                    named(&mut uses, names, expr);
+                }
+            }
+            for ((_, names, _), (_, expr)) in plan.parkeys.iter().zip(&rmap.parkey_relevance) {
+                named(&mut uses, names, expr);
+            }
+            let hook = |key: HookKey| side.hooks[key as usize];
+            if rmap.observatory == "hst"
+                && let (Some(detector), Some(gain)) = (hook(HookKey::Detector), hook(HookKey::CcdGain))
+            {
+                uses.extend([(detector, Use::Detector), (gain, Use::Gain)]);
+            }
+        }
+        let mut slots: Vec<Slot> = Vec::new();
+        for (kid, one) in uses {
+            match slots.iter_mut().find(|slot| slot.kid == kid) {
+                Some(slot) => slot.uses.push(one),
+                None => {
+                    slots.push(Slot { kid, uses: vec![one], classes: Vec::new(), signatures: HashMap::new() });
+                }
+            }
+        }
+        (slots.len() <= MOST_SLOTS).then_some(Self { slots })
+    }
+
+    /// The keywords.
+    pub fn kids(&self) -> impl Iterator<Item = Kid> {
+        self.slots.iter().map(|slot| slot.kid)
+    }
+
+    /// The key of the header at hand; nothing where a value is beyond what is told apart.
+    #[inline]
+    pub fn key(&mut self, state: &State, runtimes: &mut [Runtime]) -> Option<u128> {
+        let mut key = 0;
+        for slot in &mut self.slots {
+            let number = state.number(slot.kid) as usize;
+            let class = match slot.classes.get(number) {
+                Some(class) if *class != 0 => *class,
+                _ => slot.learn(number, state, runtimes),
+            };
+            if class == UNCLASSED {
+                return None;
+            }
+            key = (key << 8) | u128::from(class);
+        }
+        Some(key)
+    }
+
+    /// Forgets the classes; the numbers of values mean something else from now on.
+    pub fn forget(&mut self) {
+        for slot in &mut self.slots {
+            slot.classes.clear();
+            slot.signatures.clear();
+        }
+    }
+}
+
+fn named(uses: &mut Vec<(Kid, Use)>, names: &[Name], expr: &Expr) {
+    for (at, name) in names.iter().enumerate() {
+        if let Name::Key(kid) = name {
+            let constants = expr.compared_with(at).map(|texts| texts.into_iter().map(str::to_owned).collect());
+            uses.push((*kid, constants.map_or(Use::Whole, Use::Constants)));
+        }
+    }
+}
+
+impl Slot {
+    #[cold]
+    fn learn(&mut self, number: usize, state: &State, runtimes: &mut [Runtime]) -> u8 {
+        let text = state.text(self.kid);
+        let mut signature: Vec<u64> = Vec::new();
+        for one in &self.uses {
+            match one {
+                Use::Match { runtime, at } => {
+                    let Runtime { rmap, caches, .. } = &mut runtimes[*runtime];
+                    let Node::Match(node) = rmap.tree.node(rmap.root) else { continue };
+                    let name = &rmap.tree.params[node.params[*at].param];
+                    let cache = &mut caches[node.cache];
+                    let verdict = cache.verdict(node, name, *at, number as u32, text);
+                    signature.push(u64::from(cache.invalid(verdict).is_some()));
+                    if cache.invalid(verdict).is_none() {
+                        signature.extend(cache.words_of(verdict, node));
+                    }
+                }
+                Use::Constants(texts) => {
+                    let place = texts.iter().position(|own| own == text).map_or(0, |at| at + 1);
+                    signature.push(place as u64);
+                }
+                Use::Whole => signature.push(number as u64),
+                Use::Detector => signature.push(u64::from(text == "WFC")),
+                Use::Gain => {
+                    signature.push(u64::from(parse_float(text).is_some_and(|gain| gain == 0.5 || gain == 1.4)))
+                }
+            }
+        }
+        let next = self.signatures.len() + 1;
+        let class = match self.signatures.get(signature.as_slice()) {
+            Some(class) => *class,
+            None if next > MOST_CLASSES => UNCLASSED,
+            None => {
+                self.signatures.insert(signature.into_boxed_slice(), next as u8);
+                next as u8
+            }
+        };
+        if self.classes.len() <= number {
+            self.classes.resize(number + 1, 0);
+        }
+        self.classes[number] = class;
+        class
+    }
+}

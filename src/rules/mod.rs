@@ -2,6 +2,12 @@
 //!
 //! Written from the facts of the field (cited as "RS n", the project's notes on rules semantics), not from the code of
 //! the Python client; conformance with the client is tested, see `tests/rules`.
+//!
+//! Not reproduced, and why: `--optimize-tables` (needs the reference files themselves, and no server uses it); FITS files
+//! and pickles as input (dumps of headers, Parquet and servers carry the same); type lists from a cached `SYSTEM CRDSCFG`
+//! reference (no published context names one); regular expressions with look-around or back references in match elements
+//! (no published rule has a regular expression; such rules are refused when they are loaded); the client's log lines
+//! around the failure of a whole dataset (the reason is given, without `Failed processing '...' :` before it).
 
 pub mod syntax;
 

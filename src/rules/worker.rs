@@ -43,8 +43,11 @@ struct Fast {
     /// Where nothing but the products is wanted.
     quick: Option<Quick>,
     /// What to compare, by what the header says about its exposure.
-    wanted: HashMap<Box<[u8]>, Rc<(Option<Vec<String>>, Wanted)>>,
+    wanted: HashMap<Box<[u8]>, Rc<Compared>>,
 }
+
+/// What is compared: types by name (nothing: all), and the same for the quick way.
+type Compared = (Option<Vec<String>>, Wanted);
 
 /// Kinds of exposures remembered before the worker begins anew.
 const MOST_EXPOSURES: usize = 4096;

@@ -120,7 +120,7 @@ fn input_that_cannot_be_read_ends_with_1_and_names_the_line() {
     let good = line("A:A", &header("WFC", "A", "2012-01-01"));
     let deep = format!("{good}\n{{\"B\": {{\"X\": {}1{}}}}}\n", "[".repeat(200_000), "]".repeat(200_000));
     let cases: [(&str, Vec<u8>, &str); 6] = [
-        ("truncated", good[..good.len() - 9].as_bytes().to_vec(), ":1: "),
+        ("truncated", good.as_bytes()[..good.len() - 9].to_vec(), ":1: "),
         ("cut in the second line", format!("{good}\n{}\n", &good[..20]).into_bytes(), ":2: "),
         ("not JSON", b"SIMPLE  =                    T\n".to_vec(), ":1: "),
         ("a list", b"[1, 2]\n".to_vec(), ":1: "),
@@ -200,8 +200,11 @@ fn bad_rules_are_named_and_harm_nobody_else() {
     assert!(text(&out.stdout).contains("hst_acs_darkfile_0002.rmap"), "{}", text(&out.stdout));
 }
 
+/// Id, texts of the columns, gain.
+type Row<'r> = (&'r str, [Option<&'r str>; 5], Option<f64>);
+
 /// Writes headers as Parquet: an empty cell is a keyword that the header lacks.
-fn parquet_file(path: &Path, rows: &[(&str, [Option<&str>; 5], Option<f64>)]) {
+fn parquet_file(path: &Path, rows: &[Row<'_>]) {
     let columns = ["INSTRUME", "DETECTOR", "CCDAMP", "DATE-OBS", "TIME-OBS"];
     let fields: String = columns.iter().map(|name| format!("optional binary {name} (STRING);\n")).collect();
     let schema = format!("message headers {{ required binary id (STRING);\n{fields} optional double GAIN; }}");

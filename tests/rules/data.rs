@@ -50,8 +50,8 @@ fn find_cache(root: &Path) -> Option<PathBuf> {
     if root.join("mappings").is_dir() {
         return Some(root.to_owned());
     }
-    let below = std::fs::read_dir(root).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    below.filter(|path| path.join("mappings").is_dir()).next()
+    let mut below = std::fs::read_dir(root).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    below.find(|path| path.join("mappings").is_dir())
 }
 
 /// The decompressed text of a `.zst` file.

@@ -110,7 +110,7 @@ impl Small {
                 after("1990", "dark_oth"),
             ),
         );
-        let bias = format!("('WFC|HRC|SBC|OTH','A|B|T') : UseAfter({{'1990-01-01 00:00:00' : 'bias.fits', @}}),");
+        let bias = "('WFC|HRC|SBC|OTH','A|B|T') : UseAfter({'1990-01-01 00:00:00' : 'bias.fits', @}),";
         small.rmap("hst_acs_biasfile_0001.rmap", "biasfile", &bias.replace('@', ""));
         let newer = "'2015-01-01 00:00:00' : 'bias_new.fits'";
         small.rmap("hst_acs_biasfile_0002.rmap", "biasfile", &bias.replace('@', newer));

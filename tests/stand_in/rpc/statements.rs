@@ -10,6 +10,17 @@ fn has_test(file: &Path, function: &str) -> bool {
     lines.windows(2).any(|pair| pair[0] == "#[test]" && pair[1].starts_with(&wanted))
 }
 
+/// Whether a file has a scene of that name, and a story carries it out: the file's own list names it, or the story does.
+fn has_scene(file: &Path, function: &str) -> bool {
+    let Ok(text) = fs::read_to_string(file) else { return false };
+    let story = fs::read_to_string(file.with_file_name("web_story.rs")).expect("the stories");
+    let named = |text: &str| {
+        let words = text.split(|ch: char| !ch.is_alphanumeric() && ch != '_');
+        words.filter(|word| *word == function).count()
+    };
+    text.contains(&format!("fn {function}(score: &mut Score, ")) && (named(&text) > 1 || named(&story) > 1)
+}
+
 /// Names of the test functions of a file.
 fn tests_of(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).expect("a source file");
@@ -54,7 +65,7 @@ fn every_statement_has_a_test_or_a_reason() {
                 "clients" => tests.join("clients/main.rs"),
                 file => tests.join("stand_in").join(format!("{file}.rs")),
             };
-            if !has_test(&path, function) {
+            if !has_test(&path, function) && !has_scene(&path, function) {
                 problems.push(format!("{id}: there is no test `{case}`"));
             }
             cited.insert(case.to_owned());
@@ -73,10 +84,10 @@ fn every_statement_has_a_test_or_a_reason() {
             }
         }
     }
-    // Each section that the RPC half is about.
+    // Each section that a server answers for.
     for section in [
-        "1.1", "1.2", "1.3", "1.4", "1.6", "1.7", "1.8", "1.9", "1.10", "1.11", "2.1", "3.3", "3.4", "3.11", "3.12",
-        "4.1", "4.2", "4.3", "4.4", "5.2", "5.3", "5.4",
+        "1.1", "1.2", "1.3", "1.4", "1.6", "1.7", "1.8", "1.9", "1.10", "1.11", "2.1", "3.1", "3.2", "3.3", "3.4",
+        "3.5", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "4.1", "4.2", "4.3", "4.4", "5.2", "5.3", "5.4",
     ] {
         if !ids.iter().any(|id| id.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))) {
             problems.push(format!("no statement of section {section}"));

@@ -55,7 +55,7 @@ fn forms(score: &mut Score, site: &Site) {
     );
     let page = ann.get("/browse_db/");
     score.step("WP 3.10", "no dates", !page.text().contains("start_date") && !page.text().contains("stop_date"));
-    for path in ["/login", "/browse_db", "/upload/list"] {
+    for path in ["/login", "/browse_db", "/upload/list", "/json"] {
         let page = ann.get(path);
         score.same(
             "WP 3.1",

@@ -30,6 +30,8 @@ pub fn contexts(score: &mut Score, site: &Site) {
         page.picks("h3.success"),
         vec![format!("Changed edit context from {OPERATIONAL} to {OLDER}")],
     );
+    let page = site.login("ann", "none").get("/set_default_context/");
+    score.same("WP 1.8", "versions is empty at first, and no link", page.picks("td a").len(), 2);
     let page = set("versions", "pmap_text", OLDER, "first");
     score.same("WP 4.3", "versions", page.picks("h3.success").len(), 1);
     let page = set("operational", "pmap_edit", "ignored", "Back to the older one.");

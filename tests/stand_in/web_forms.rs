@@ -21,7 +21,9 @@ pub fn forms_2019(score: &mut Score, site: &Site) {
     };
     let mut ann = site.login("ann", "acs");
     let mut sue = site.login("sue", "none");
-    let pages: [(bool, &str, &str, &str, &str, &[&str]); 9] = [
+    // For super users; path, action, heading, label of the submit, fields.
+    type Form<'a> = (bool, &'a str, &'a str, &'a str, &'a str, &'a [&'a str]);
+    let pages: [Form; 9] = [
         (
             false,
             "/set_default_context/",

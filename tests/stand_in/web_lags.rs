@@ -33,6 +33,7 @@ fn rpc(browser: &mut Browser, method: &str, params: Value) -> Value {
 /// WP 3.12, the table: who asks about which files.
 fn askers(score: &mut Score, _: &Site) {
     type Ask = fn(&mut Browser);
+    type Group<'a> = (&'a [(&'a str, Ask)], &'a [&'a str]);
     let nobody: &[(&str, Ask)] = &[
         ("a login page", |browser| drop(browser.get("/login/"))),
         ("an upload", |browser| drop(browser.upload("x.fits", b"x"))),
@@ -68,7 +69,7 @@ fn askers(score: &mut Score, _: &Site) {
         ("list_mappings", |browser| drop(rpc(browser, "list_mappings", json!(["hst", "*"])))),
         ("get_server_info, its copy dropped", |browser| drop(rpc(browser, "get_server_info", json!([])))),
     ];
-    let groups: [(&[(&str, Ask)], &[&str]); 4] =
+    let groups: [Group; 4] =
         [(nobody, &[]), (the_pmap, &[PMAP]), (the_rmap, &[NPOLFILE]), (all, &[PMAP, IMAP, NPOLFILE])];
     for (group, wanted) in groups {
         for (who, ask) in group {

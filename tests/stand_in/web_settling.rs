@@ -174,6 +174,17 @@ fn refusals(score: &mut Score, site: &Site) {
         MAPPING,
         "Invalid filekind 'foofile'",
     );
+    ann.upload("hst_wfc3_foofile_0250.rmap", b"x");
+    refused(
+        &mut ann,
+        score,
+        "/submit/mapping/",
+        "x.pmap",
+        b"x",
+        MAPPING,
+        "Only .rmaps may be submitted if Generate Contexts is selected.",
+    );
+    ann.get("/upload/delete/hst_wfc3_foofile_0250.rmap");
     let acs = npolfile().replace("'WFC3'", "'ACS'");
     let acs = resealed(&acs);
     refused(

@@ -152,12 +152,21 @@ impl Server {
         if request.path == "/json" {
             let location =
                 if request.query.is_empty() { "/json/".to_owned() } else { format!("/json/?{}", request.query) };
-            return http::Response::redirect(301, &location);
+            return http::Response::redirect(301, &self.location(request, &location));
         }
         if request.path.starts_with("/unchecked_get/") {
             return downloads::unchecked(self, request);
         }
         web::handle(self, request)
+    }
+
+    /// Where a redirect leads, as the era's library writes it: 2014's named scheme and host (WP 3.1).
+    pub fn location(&self, request: &http::Request, place: &str) -> String {
+        if !self.dialect().absolute_locations || place.contains("://") {
+            return place.to_owned();
+        }
+        let scheme = if request.https { "https" } else { "http" };
+        format!("{scheme}://{}{place}", request.header("host").unwrap_or("localhost"))
     }
 
     /// All of it as an axum router. Serve it with connect info, or every peer is `-`.

@@ -85,11 +85,7 @@ fn quote_next(visit: &Visit) -> String {
     }
 }
 
-/// 2014's library made every location absolute (WP 3.1).
+/// A redirect's target as the era writes it.
 pub fn absolute(visit: &Visit, location: &str) -> String {
-    if !visit.server.dialect().absolute_locations || location.contains("://") {
-        return location.to_owned();
-    }
-    let scheme = if visit.request.https { "https" } else { "http" };
-    format!("{scheme}://{}{location}", visit.request.header("host").unwrap_or("localhost"))
+    visit.server.location(visit.request, location)
 }

@@ -64,6 +64,10 @@ pub fn browse_plain(name: &str) -> String {
 }
 
 fn browse_at(place: &str, name: &str) -> String {
+    // A context that was never set has no page.
+    if name.is_empty() {
+        return String::new();
+    }
     format!("<a href='/{place}/{}' class='browse_a'>{}</a>", super::form_data::quote(name), esc(name))
 }
 

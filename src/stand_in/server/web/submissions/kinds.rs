@@ -55,10 +55,11 @@ pub fn mappings(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> 
     let job = Job::new(server, who, terms);
     carry_out(&job, Submission::Mapping, |job| {
         job.say_since_2019("Starting submission processing.")?;
+        // Check by check, not file by file (WP 3.6).
+        if terms.generate_contexts && files.iter().any(|(name, _)| !name.ends_with(".rmap")) {
+            return Err(Refusal::says("Only .rmaps may be submitted if Generate Contexts is selected."));
+        }
         for (name, _) in files {
-            if terms.generate_contexts && !name.ends_with(".rmap") {
-                return Err(Refusal::says("Only .rmaps may be submitted if Generate Contexts is selected."));
-            }
             if !is_mapping(name) && (job.is_2014() || terms.auto_rename) {
                 return Err(Refusal::says(format!("Can't submit non-mapping file: {} using this page.", repr(name))));
             }

@@ -247,7 +247,16 @@ pub fn carry_out(
 ) -> Result<(), StepError> {
     let mut done = Ok(());
     for delivery in deliveries {
-        done = hand.deliver(delivery).and_then(|()| judge_rules(hand, delivery)).and_then(|()| also(hand, delivery));
+        done = hand.deliver(delivery);
+        if done.is_ok() {
+            done = judge_rules(hand, delivery);
+            // Rules that cannot be read are no rules.
+            if let Err(error) = &done {
+                let check = if delivery.kind == Kind::Deletion { "exactly_these" } else { "change_is_exact" };
+                hand.tally.fault(check, error.text().to_owned());
+            }
+        }
+        done = done.and_then(|()| also(hand, delivery));
         if done.is_err() {
             break;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Fields, State, Surface};
-use crate::crds::{CrdsError, Door, Row, Server, TABLES};
+use crate::crds::{CrdsError, Door, Server, TABLES};
 use crate::host::{Algorithm, Entry, EntryKind};
 
 /// Why a state could not be taken whole. A state is whole or there is none.
@@ -282,37 +282,49 @@ fn database(server: &Server) -> Result<Vec<(&'static str, Surface)>, CrdsError> 
         fields(&[("rows", json!(summary.rows)), ("max_id", json!(summary.max_id)), ("digest", json!(summary.digest))])
     };
     let summaries = tables.iter().map(|(name, table)| (name.clone(), summary(table))).collect();
-    let name = |row: &Row| row.get("name").cloned().flatten();
-    let rows = |table: &str, key: fn(&Row) -> Option<String>, columns: &[&str]| -> Surface {
-        let rows = tables.get(&server.table(table)).map(crate::crds::Table::by_name).unwrap_or_default();
-        let field = |row: &Row, column: &str| row.get(column).map(|value| (column.to_owned(), json!(value)));
-        rows.iter()
-            .filter_map(|row| Some((key(row)?, columns.iter().filter_map(|column| field(row, column)).collect())))
-            .collect()
+    // By position: a catalogue has tens of thousands of rows of some forty columns, of which these are a few.
+    let rows = |table: &str, key: &str, columns: &[&str]| -> Surface {
+        let Some(table) = tables.get(&server.table(table)) else { return Surface::new() };
+        let columns: Vec<(&str, usize)> =
+            columns.iter().filter_map(|name| Some((*name, table.position(name)?))).collect();
+        let Some(key) = table.position(key) else { return Surface::new() };
+        let fields = |row: &[Option<String>]| -> Fields {
+            columns.iter().map(|(name, at)| ((*name).to_owned(), json!(row[*at]))).collect()
+        };
+        table.rows.iter().filter_map(|row| Some((row[key].clone()?, fields(row)))).collect()
     };
     // A change of any other column must show as well, and on its own row.
-    let mut catalogue = rows("*catalog", name, &CATALOGUE);
-    for row in tables.get(&server.table("*catalog")).map(crate::crds::Table::by_name).unwrap_or_default() {
-        let Some(fields) = name(&row).and_then(|name| catalogue.get_mut(&name)) else { continue };
-        fields.insert("rest".into(), json!(rest(&row)));
+    let mut catalogue = rows("*catalog", "name", &CATALOGUE);
+    if let Some(table) = tables.get(&server.table("*catalog"))
+        && let Some(key) = table.position("name")
+    {
+        // `blob`: kept twice, the pickled row repeats the columns (SO 19).
+        let own = |column: &str| CATALOGUE.contains(&column) || column == "blob";
+        let others: Vec<usize> = (0..table.columns.len()).filter(|at| !own(&table.columns[*at])).collect();
+        for row in &table.rows {
+            let Some(fields) = row[key].as_ref().and_then(|name| catalogue.get_mut(name)) else { continue };
+            fields.insert("rest".into(), json!(rest(row, &others)));
+        }
     }
-    let id = |row: &Row| Some(format!("{:0>6}", row.get("id")?.as_deref()?));
+    let padded = |surface: Surface| surface.into_iter().map(|(id, fields)| (format!("{id:0>6}"), fields)).collect();
     Ok(vec![
         ("database", summaries),
         ("catalogue", catalogue),
-        ("counters", rows("*counters", name, &["counter"])),
-        ("history", rows("*context_history", id, &["start_date", "context", "state", "description"])),
+        ("counters", rows("*counters", "name", &["counter"])),
+        ("history", padded(rows("*context_history", "id", &["start_date", "context", "state", "description"]))),
     ])
 }
 
-/// A digest of the columns of a catalogue row that are not looked at one by one.
-fn rest(row: &Row) -> String {
-    let mut hasher = blake3::Hasher::new();
-    // Kept twice: the pickled row repeats the columns (SO 19).
-    for (column, value) in row.iter().filter(|(column, _)| !CATALOGUE.contains(&column.as_str()) && *column != "blob") {
-        hasher.update(format!("{column}={value:?}\n").as_bytes());
+/// A digest of the values of a catalogue row that are not looked at one by one.
+fn rest(row: &[Option<String>], others: &[usize]) -> String {
+    let mut bytes = Vec::new();
+    for at in others {
+        // Told apart: no value, an empty one, and where one ends.
+        bytes.push(u8::from(row[*at].is_some()));
+        bytes.extend_from_slice(row[*at].as_deref().unwrap_or_default().as_bytes());
+        bytes.push(0);
     }
-    hasher.finalize().to_hex()[..16].to_owned()
+    blake3::hash(&bytes).to_hex()[..16].to_owned()
 }
 
 fn contexts(server: &Server, door: Option<Door>) -> Result<Surface, CrdsError> {

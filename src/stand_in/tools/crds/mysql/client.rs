@@ -1,6 +1,7 @@
 //! `mysql`: SQL from standard input or `-e`, answers as tab-separated lines; stops at the first error.
 
-use std::io::{IsTerminal, Read};
+use std::borrow::Cow;
+use std::io::{BufWriter, IsTerminal, Read, Write};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -67,9 +68,12 @@ fn execute(
     statement: &str,
     names: bool,
 ) -> Result<(), MysqlError> {
-    let lower = statement.to_ascii_lowercase();
+    // The words decide only for short statements; an INSERT of a dump has a megabyte.
+    let head = statement.floor_char_boundary(400);
+    let lower = statement[..head].to_ascii_lowercase();
     let words: Vec<&str> = lower.split_whitespace().collect();
-    let last = statement.split_whitespace().last().unwrap_or("").trim_matches(['`', '\'', '"', ';']).to_owned();
+    let last = statement.rsplit(char::is_whitespace).find(|word| !word.is_empty()).unwrap_or("");
+    let last = last.trim_matches(['`', '\'', '"', ';']).to_owned();
     match words.as_slice() {
         ["set" | "lock" | "unlock" | "commit" | "start" | "begin" | "alter", ..] => return Ok(()),
         ["use", ..] => {
@@ -140,8 +144,11 @@ fn execute(
         ["truncate", ..] => return connection.execute_batch(&format!("DELETE FROM \"{last}\"")).map_err(sql),
         _ => {}
     }
-    let statement = statement.replace("@@hostname", &format!("'{}'", access.host));
-    query(call, connection, &dialect::translated(&statement), names)
+    if lower.contains("@@hostname") {
+        let statement = statement.replace("@@hostname", &format!("'{}'", access.host));
+        return query(call, connection, &dialect::translated(&statement), names);
+    }
+    query(call, connection, &dialect::translated(statement), names)
 }
 
 fn query(call: &mut Call<'_>, connection: &Connection, sql: &str, names: bool) -> Result<(), MysqlError> {
@@ -153,34 +160,51 @@ fn query(call: &mut Call<'_>, connection: &Connection, sql: &str, names: bool) -
         return Ok(());
     }
     let mut rows = statement.query([]).map_err(failed)?;
-    let mut found = Vec::new();
+    // In batch mode the client buffers; a closed stream is no error to it.
+    let mut out = BufWriter::with_capacity(1 << 16, &mut *call.out);
+    let mut line = Vec::new();
+    let mut first = true;
     while let Some(row) = rows.next().map_err(failed)? {
-        let mut cells = Vec::with_capacity(columns.len());
-        for column in 0..columns.len() {
-            cells.push(match row.get_ref(column).map_err(failed)? {
-                ValueRef::Null => "NULL".to_owned(),
-                ValueRef::Integer(number) => number.to_string(),
-                ValueRef::Real(number) => number.to_string(),
-                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
-                    String::from_utf8_lossy(bytes).replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t")
-                }
-            });
+        if std::mem::take(&mut first) && names {
+            let _ = writeln!(out, "{}", columns.join("\t"));
         }
-        found.push(cells);
+        line.clear();
+        for column in 0..columns.len() {
+            if column > 0 {
+                line.push(b'\t');
+            }
+            cell(row.get_ref(column).map_err(failed)?, &mut line);
+        }
+        line.push(b'\n');
+        let _ = out.write_all(&line);
     }
-    if !found.is_empty() {
-        let titles: Vec<&str> = columns.iter().map(String::as_str).collect();
-        print(call, &titles, found.into_iter(), names);
-    }
+    let _ = out.flush();
     Ok(())
 }
 
+/// A value as the client prints it in batch mode; bytes that are no UTF-8 are replaced.
+fn cell(value: ValueRef<'_>, line: &mut Vec<u8>) {
+    let _ = match value {
+        ValueRef::Null => line.write_all(b"NULL"),
+        ValueRef::Integer(number) => write!(line, "{number}"),
+        ValueRef::Real(number) => write!(line, "{number}"),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            let text = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
+            if memchr::memchr3(b'\\', b'\n', b'\t', text.as_bytes()).is_none() {
+                line.write_all(text.as_bytes())
+            } else {
+                let escaped = text.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t");
+                line.write_all(escaped.as_bytes())
+            }
+        }
+    };
+}
+
 fn print(call: &mut Call<'_>, titles: &[&str], rows: impl Iterator<Item = Vec<String>>, names: bool) {
-    if names {
-        call.say(titles.join("\t"));
-    }
-    for row in rows {
-        call.say(row.join("\t"));
-    }
-    let _ = call.out.flush();
+    // In batch mode the client buffers; a closed stream is no error to it.
+    let mut out = BufWriter::with_capacity(1 << 16, &mut *call.out);
+    let mut line = |text: String| writeln!(out, "{text}");
+    let head = names.then(|| titles.join("\t"));
+    let _ = head.into_iter().chain(rows.map(|row| row.join("\t"))).try_for_each(&mut line);
+    let _ = out.flush();
 }

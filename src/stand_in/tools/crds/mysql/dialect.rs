@@ -6,56 +6,50 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
 /// Splits a script at semicolons outside strings and comments; also tells the line on which each statement begins.
+///
+/// Runs without a mark are copied whole: the dump of a catalogue has megabytes of them.
 pub fn statements(script: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut text = String::new();
-    let mut line = 1;
-    let mut start = 1;
-    let mut chars = script.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        if c == '\n' {
-            line += 1;
-        }
-        if text.trim().is_empty() {
-            text.clear();
+    let (mut line, mut start) = (1, 1);
+    let mut rest = script;
+    while !rest.is_empty() {
+        let plain = rest.bytes().position(|b| b"'\"`-/;".contains(&b)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(plain);
+        if text.is_empty() {
+            let body = run.trim_start();
+            line += lines(&run[..run.len() - body.len()]);
             start = line;
+            text.push_str(body);
+            line += lines(body);
+        } else {
+            text.push_str(run);
+            line += lines(run);
         }
-        match c {
+        rest = after;
+        let Some(mark) = rest.chars().next() else { break };
+        let skipped = match mark {
             '\'' | '"' | '`' => {
-                text.push(c);
-                while let Some((_, s)) = chars.next() {
-                    text.push(s);
-                    line += usize::from(s == '\n');
-                    if s == '\\' && c != '`' {
-                        if let Some((_, escaped)) = chars.next() {
-                            text.push(escaped);
-                        }
-                    } else if s == c {
-                        break;
-                    }
-                }
+                let end = string_end(rest);
+                text.push_str(&rest[..end]);
+                end
             }
-            '-' if script[at..].starts_with("-- ") || script[at..].starts_with("--\n") => {
-                while chars.peek().is_some_and(|&(_, next)| next != '\n') {
-                    chars.next();
-                }
-            }
-            '/' if script[at..].starts_with("/*") => {
-                let end = script[at + 2..].find("*/").map_or(script.len(), |offset| at + offset + 4);
-                while chars.peek().is_some_and(|&(next, _)| next < end) {
-                    if let Some((_, s)) = chars.next() {
-                        line += usize::from(s == '\n');
-                    }
-                }
-            }
+            '-' if rest.starts_with("-- ") || rest.starts_with("--\n") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |at| at + 4),
             ';' => {
                 if !text.trim().is_empty() {
                     found.push((start, text.trim().to_owned()));
                 }
                 text.clear();
+                1
             }
-            _ => text.push(c),
-        }
+            other => {
+                text.push(other);
+                1
+            }
+        };
+        line += lines(&rest[..skipped]);
+        rest = &rest[skipped..];
     }
     if !text.trim().is_empty() {
         found.push((start, text.trim().to_owned()));
@@ -63,38 +57,76 @@ pub fn statements(script: &str) -> Vec<(usize, String)> {
     found
 }
 
+fn lines(text: &str) -> usize {
+    memchr::memchr_iter(b'\n', text.as_bytes()).count()
+}
+
+/// Where the string that `text` begins with ends, quotes included; without a closing quote, the end of `text`.
+fn string_end(text: &str) -> usize {
+    let quote = text.as_bytes()[0];
+    let mut at = 1;
+    while let Some(next) = memchr::memchr2(quote, b'\\', &text.as_bytes()[at..]) {
+        let mark = at + next;
+        if text.as_bytes()[mark] == quote {
+            return mark + 1;
+        }
+        // A name in backquotes knows no escapes.
+        let escaped = if quote == b'`' { 0 } else { text[mark + 1..].chars().next().map_or(0, char::len_utf8) };
+        at = mark + 1 + escaped;
+    }
+    text.len()
+}
+
 /// A statement with its string literals and names quoted as SQLite wants them.
 pub fn translated(statement: &str) -> String {
     let mut out = String::with_capacity(statement.len() + 16);
-    let mut chars = statement.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '`' => out.push('"'),
-            '\'' | '"' => {
-                out.push('\'');
-                while let Some(s) = chars.next() {
-                    match s {
-                        '\\' => match chars.next() {
-                            Some('n') => out.push('\n'),
-                            Some('r') => out.push('\r'),
-                            Some('t') => out.push('\t'),
-                            Some('0') => out.push('\0'),
-                            Some('Z') => out.push('\u{1a}'),
-                            Some('\'') => out.push_str("''"),
-                            Some(other) => out.push(other),
-                            None => {}
-                        },
-                        '\'' if c == '"' => out.push_str("''"),
-                        s if s == c => break,
-                        s => out.push(s),
-                    }
-                }
-                out.push('\'');
-            }
-            c => out.push(c),
+    let mut rest = statement;
+    while let Some(plain) = memchr::memchr3(b'\'', b'"', b'`', rest.as_bytes()) {
+        out.push_str(&rest[..plain]);
+        let string = &rest[plain..];
+        if string.starts_with('`') {
+            out.push('"');
+            rest = &string[1..];
+            continue;
         }
+        let end = string_end(string);
+        let quote = if string.starts_with('"') { '"' } else { '\'' };
+        let body = string[1..end].strip_suffix(quote).unwrap_or(&string[1..end]);
+        out.push('\'');
+        literal(body, quote, &mut out);
+        out.push('\'');
+        rest = &string[end..];
     }
+    out.push_str(rest);
     out
+}
+
+/// The inside of a string literal, its escapes resolved, single quotes doubled.
+fn literal(body: &str, quote: char, out: &mut String) {
+    let mut rest = body;
+    while let Some(at) = memchr::memchr2(b'\\', b'\'', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        let (mark, after) = rest[at..].split_at(1);
+        rest = after;
+        if mark == "'" {
+            if quote == '"' {
+                out.push_str("''");
+            }
+            continue;
+        }
+        let Some(escaped) = rest.chars().next() else { break };
+        match escaped {
+            'n' => out.push('\n'),
+            'r' => out.push('\r'),
+            't' => out.push('\t'),
+            '0' => out.push('\0'),
+            'Z' => out.push('\u{1a}'),
+            '\'' => out.push_str("''"),
+            other => out.push(other),
+        }
+        rest = &rest[escaped.len_utf8()..];
+    }
+    out.push_str(rest);
 }
 
 /// A `CREATE TABLE` of a dump as SQLite statements: the table, then its plain indices.

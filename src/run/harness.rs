@@ -312,11 +312,8 @@ fn kill_point(site: &Site) -> Result<Option<KillPoint>, RunError> {
 fn may_begin(spec: &StepSpec, ledger: &Ledger) -> Result<(), RunError> {
     for needed in spec.needs {
         let state = ledger.step(needed);
-        let stands = match state.verdict {
-            Some(Verdict::Passed | Verdict::Waived | Verdict::Deferred) => !state.open,
-            Some(Verdict::Unknown) => unknown_stands(needed, &state, ledger),
-            Some(Verdict::Failed) | None => false,
-        };
+        let deferred = state.verdict == Some(Verdict::Deferred) && !state.open;
+        let stands = deferred || ledger.stands(needed);
         if !stands {
             let is = match (state.verdict, state.open, state.attempts) {
                 (_, _, 0) => "has not begun".to_owned(),
@@ -331,15 +328,4 @@ fn may_begin(spec: &StepSpec, ledger: &Ledger) -> Result<(), RunError> {
         }
     }
     Ok(())
-}
-
-fn unknown_stands(id: &str, state: &super::ledger::StepState, ledger: &Ledger) -> bool {
-    !state.open
-        && (ledger.approved(&format!("unknown:{id}")).is_some()
-            || (state.checks.values().any(|row| row.verdict == Verdict::Unknown)
-                && state
-                    .checks
-                    .values()
-                    .filter(|row| row.verdict == Verdict::Unknown)
-                    .all(|row| ledger.approved(&row.id).is_some())))
 }

@@ -121,6 +121,30 @@ impl Ledger {
         self.steps.get(id).cloned().unwrap_or_default()
     }
 
+    /// The first step that the plan put off and that has not been carried out since, and when it is due (RFC 3339).
+    ///
+    /// Acceptance and the morning after wait for such a step themselves, so they are not what others wait for.
+    pub fn put_off(&self) -> Option<(String, String)> {
+        let own = |id: &str| matches!(id.get(..4), Some("s900" | "s910"));
+        let mut put_off = self.steps.iter().filter(|(id, state)| !own(id) && state.verdict == Some(Verdict::Deferred));
+        put_off.next().map(|(id, state)| (id.clone(), state.due.clone().unwrap_or_default()))
+    }
+
+    /// Whether a step stands although nothing more is done: it passed, or each of its unknowns was accepted by name.
+    pub fn stands(&self, id: &str) -> bool {
+        let state = self.step(id);
+        let accepted = || {
+            let mut unknown = state.checks.values().filter(|row| row.verdict == Verdict::Unknown).peekable();
+            self.approved(&format!("unknown:{id}")).is_some()
+                || (unknown.peek().is_some() && unknown.all(|row| self.approved(&row.id).is_some()))
+        };
+        match state.verdict {
+            Some(Verdict::Passed | Verdict::Waived) => !state.open,
+            Some(Verdict::Unknown) => !state.open && accepted(),
+            Some(Verdict::Failed | Verdict::Deferred) | None => false,
+        }
+    }
+
     /// Whether a gate is approved. A gate of a check may be approved whole by the id of its step.
     pub fn approved(&self, gate: &str) -> Option<&Decision> {
         self.approvals.iter().rev().find(|decision| decision.about == gate)

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -227,35 +226,46 @@ impl Step {
         Ok(self.keeper.keep(name, bytes.as_ref())?)
     }
 
-    /// Compares a host's normalised state with the reviewed known-good one and judges `check` by it.
+    /// Compares the normalised state in which the step leaves the hosts with the reviewed known-good one and judges
+    /// `check` by it. `raw` is the evidence that the state was read from.
     ///
-    /// The known-good one is `snapshots/<plan>/<rules>/<step>_<role>_<surface>.snap`. What was seen is kept as evidence
-    /// and in the run folder's `states/`, in the form in which a person would put it there after reading it.
+    /// The known-good one is `snapshots/<plan>/<step>.snap`. What was seen is kept as evidence and in the run folder's
+    /// `states/`, in the form in which a person would put it there after reading it.
     ///
     /// # Errors
     ///
     /// If something could not be recorded or compared.
-    pub fn snapshot(&self, check: &str, on: Role, surface: &str, value: &Value) -> Result<Verdict, StepError> {
-        let name = format!("{}_{on}_{surface}", self.spec.short());
+    pub fn snapshot(&self, check: &str, value: &Value, raw: &[Evidence]) -> Result<Verdict, StepError> {
+        let name = self.spec.id;
         let text = self.keeper.clean(&snapshot::file_text(value));
-        let kept = self.evidence(&format!("state: {surface} of {on}"), &text)?;
+        let kept = self.evidence("state as compared", &text)?;
         let path = self.folder.join("states").join(format!("{name}.snap"));
+        std::fs::create_dir_all(self.folder.join("states"))?;
         std::fs::write(&path, &text).map_err(RunError::file("write", &path))?;
-        let rules = self.ledger.opened.as_ref().map_or("real", |opened| opened.rules.as_str());
-        let root = std::env::var_os("INSTA_WORKSPACE_ROOT").map_or_else(Default::default, PathBuf::from);
-        let folder = root.join("snapshots").join(&self.plan().id).join(rules);
-        let check = self.check(check).on(on).expected(format!("the known-good {surface} of {name}")).evidence(&kept);
-        match snapshot::compare(&folder, &name, value)? {
-            Compared::Same => check.observed("the same").judge(true),
+        let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(std::env::current_dir, |path| Ok(path.into()))?;
+        let folder = root.join("snapshots").join(&self.plan().id);
+        let hosts: Vec<&str> = value.as_object().into_iter().flatten().map(|(host, _)| host.as_str()).collect();
+        let mut check = self.check(check).on(hosts.join(", ")).evidence(&kept);
+        for evidence in raw {
+            check = check.evidence(evidence);
+        }
+        match snapshot::compare(&folder, name, value)? {
+            Compared::Same => check.observed(format!("the same, {} lines", text.lines().count())).judge(true),
             Compared::NotReviewed(path) => check
-                .next_move(format!("read states/{name}.snap in the run folder, then put it at {}", path.display()))
-                .unknown("nobody has reviewed a known-good state yet"),
+                .cause(format!("no known-good state of plan `{}` was put into snapshots/", self.plan().id))
+                .next_move(format!(
+                    "read states/{name}.snap in the run folder line by line; of a rehearsal, put it at {} and commit it; \
+                     on the night, `crds-upgrade approve {}.known_good --by NAME --note TEXT` if it is as it should be",
+                    path.display(),
+                    self.spec.short()
+                ))
+                .unknown("nobody has reviewed a known-good state for this step of this plan"),
             Compared::Differs(diff) => {
-                let kept = self.evidence(&format!("difference: {surface} of {on}"), &diff)?;
+                let kept = self.evidence("difference from the known-good state", &diff)?;
                 check
                     .evidence(&kept)
                     .observed(snapshot::first_changes(&diff))
-                    .cause(format!("something changed {surface} of {on} that the known-good state does not have"))
+                    .cause("the step, or somebody meanwhile, left something that the known-good state does not have")
                     .next_move("read the difference in the evidence; find what changed it before going on")
                     .judge(false)
             }

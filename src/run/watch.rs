@@ -10,7 +10,6 @@ use super::fault::StepError;
 use super::hosts::Hosts;
 use super::keeper::Keeper;
 use super::ledger::Ledger;
-use super::verdict::Verdict;
 use crate::crds::Server;
 use crate::host::Limit;
 use crate::plan::Role;
@@ -39,7 +38,7 @@ impl CronWatch {
     ///
     /// If cron is not off, or it could not be looked at.
     pub fn begin(step: &str, ledger: &Ledger, hosts: &Hosts, keeper: &Arc<Keeper>) -> Result<Option<Self>, StepError> {
-        let since = ledger.step(SINCE).verdict == Some(Verdict::Passed);
+        let since = ledger.stands(SINCE);
         let until = holds_until(SINCE);
         let over = until.iter().any(|id| *id <= step || ledger.step(id).attempts > 0);
         if !since || over || step <= SINCE {

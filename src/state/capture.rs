@@ -327,7 +327,7 @@ fn rest(row: &[Option<String>], others: &[usize]) -> String {
     blake3::hash(&bytes).to_hex()[..16].to_owned()
 }
 
-fn contexts(server: &Server, door: Option<Door>) -> Result<Surface, CrdsError> {
+pub(super) fn contexts(server: &Server, door: Option<Door>) -> Result<Surface, CrdsError> {
     let mut operational = fields(&[
         ("database", json!(server.context_in_database("operational")?)),
         ("cache", json!(server.cached_context()?)),
@@ -350,7 +350,7 @@ fn cron(server: &Server) -> Result<Surface, CrdsError> {
     Ok(surface)
 }
 
-fn ports(server: &Server) -> Result<Surface, CrdsError> {
+pub(super) fn ports(server: &Server) -> Result<Surface, CrdsError> {
     let (operational, hidden) = server.ports()?;
     let flag = |flag: Result<crate::crds::Flag, CrdsError>| flag.map_or(Value::Null, |flag| json!(flag));
     Ok(one(
@@ -365,7 +365,7 @@ fn ports(server: &Server) -> Result<Surface, CrdsError> {
     ))
 }
 
-fn svn(server: &Server) -> Result<Surface, CrdsError> {
+pub(super) fn svn(server: &Server) -> Result<Surface, CrdsError> {
     let mut surface = Surface::new();
     for (name, directory) in [("crds", &server.paths().client_sources), ("crds_server", &server.paths().server_sources)]
     {
@@ -384,13 +384,13 @@ fn svn(server: &Server) -> Result<Surface, CrdsError> {
     Ok(surface)
 }
 
-fn stack(server: &Server) -> Result<Surface, CrdsError> {
+pub(super) fn stack(server: &Server) -> Result<Surface, CrdsError> {
     let stack = server.stack()?;
     let row = [("login", json!(stack.login)), ("env_csh", json!(stack.env_csh)), ("module", json!(stack.module))];
     Ok(one("server", &row))
 }
 
-fn processes(server: &Server) -> Result<Surface, CrdsError> {
+pub(super) fn processes(server: &Server) -> Result<Surface, CrdsError> {
     let all = server.processes()?;
     let account = &server.expected().account;
     let mut surface = Surface::new();

@@ -5,6 +5,7 @@
 
 mod capture;
 mod diff;
+mod known;
 mod ledger;
 mod mutate;
 mod volatile;
@@ -16,6 +17,7 @@ use serde_json::Value;
 
 pub use capture::{CaptureError, Scope, capture};
 pub use diff::{Delta, differences};
+pub use known::{Frame, Part, SHAPED, Shaped, look};
 pub use ledger::{Claim, Claimed, Keys, Settled, settle};
 pub use mutate::{Mutation, mutations};
 pub use volatile::{Misshapen, Shape, VOLATILE, Volatile, normalise};

@@ -87,6 +87,17 @@ pub struct Misshapen {
 }
 
 impl Shape {
+    /// What is wrong with a value that should have this shape, if anything.
+    pub(super) fn misfit(self, surface: &str, key: &str, field: &str, value: &Value) -> Option<Misshapen> {
+        (!self.fits(value)).then(|| Misshapen {
+            surface: surface.to_owned(),
+            key: key.to_owned(),
+            field: field.to_owned(),
+            shape: self,
+            saw: value.to_string().chars().take(80).collect(),
+        })
+    }
+
     fn fits(self, value: &Value) -> bool {
         match self {
             Self::Count => value.is_u64(),
@@ -111,15 +122,7 @@ pub fn normalise(state: &State) -> Result<State, Vec<Misshapen>> {
         let Some(surface) = state.surfaces.get_mut(rule.surface) else { continue };
         for (key, fields) in surface.iter_mut().filter(|(key, _)| rule.key == "*" || *key == rule.key) {
             let Some(value) = fields.get_mut(rule.field) else { continue };
-            if !rule.shape.fits(value) {
-                wrong.push(Misshapen {
-                    surface: rule.surface.into(),
-                    key: key.clone(),
-                    field: rule.field.into(),
-                    shape: rule.shape,
-                    saw: value.to_string().chars().take(80).collect(),
-                });
-            }
+            wrong.extend(rule.shape.misfit(rule.surface, key, rule.field, value));
             *value = json!(format!("[{:?}]", rule.shape).to_lowercase());
         }
     }

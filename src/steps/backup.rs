@@ -30,6 +30,7 @@ pub static S210_BACKUP_TEST: StepSpec = StepSpec {
             "restored into the scratch host it equals the source, table by table, file by file",
         ),
         check("s210.nothing_else_changed", "nothing else changed on the host"),
+        check("s210.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -57,6 +58,7 @@ pub static S220_BACKUP_OPS_RULES: StepSpec = StepSpec {
         ),
         check("s220.rest_reported", "files of the cache that belong to no known context are named"),
         check("s220.nothing_changed_meanwhile", "nothing changed on OPS while it was read"),
+        check("s220.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -79,6 +81,7 @@ pub static S230_COMMIT_RULES_TO_BRANCH: StepSpec = StepSpec {
             "the branch's tree at that revision equals the archived closure byte for byte",
         ),
         check("s230.nothing_else_committed", "the commit touches nothing but the branch, and it is the only new one"),
+        check("s230.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -125,6 +128,7 @@ pub static S240_MIRROR_OPS_TO_TEST: StepSpec = StepSpec {
         check("s240.ops_flag_back", "port flag, installed copy and Listen line of OPS say 8001, svn status is clean"),
         check("s240.ops_unchanged", "OPS's tree is as at s140 but for declared generated files"),
         check("s240.public_cache_untouched", "the published cache did not change"),
+        check("s240.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -162,6 +166,7 @@ pub static S250_MIRROR_TEST_TO_DEV: StepSpec = StepSpec {
         check("s250.dev_cron_back", "the cron table of DEV is back byte for byte"),
         check("s250.public_cache_untouched", "the published cache, which DEV's links point into, did not change"),
         check("s250.no_mail", "no mail was sent"),
+        check("s250.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -185,6 +190,7 @@ pub static S260_BACKUP_OPS_TREE: StepSpec = StepSpec {
         check("s260.secrets_kept_out", "the database secrets are left out or encrypted, and the report says which"),
         check("s260.nothing_changed_while_copying", "nothing changed on OPS while it was copied"),
         check("s260.archive_safe", "the archive lies in the archive directory, mode 0600, with room to spare"),
+        check("s260.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 

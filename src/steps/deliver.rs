@@ -30,6 +30,7 @@ pub static S410_SUBMIT_NEW_TYPE: StepSpec = StepSpec {
         check("s410.edit_context", "the edit context is the new one, the operational one is untouched"),
         check("s410.nothing_left_behind", "no uploaded row, no lock, no file of the submission is left"),
         check("s410.log_clean", "the server's log of the submission shows nothing abnormal"),
+        check("s410.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -61,6 +62,7 @@ pub static S420_SUBMIT_REFERENCES: StepSpec = StepSpec {
         check("s420.edit_context", "the edit context is the new one, the operational one is untouched"),
         check("s420.nothing_left_behind", "no uploaded row, no lock, no file of the submission is left"),
         check("s420.log_clean", "the server's log of the submissions shows nothing abnormal"),
+        check("s420.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -87,6 +89,7 @@ pub static S430_DELETE_BAD_FILES: StepSpec = StepSpec {
         check("s430.edit_context", "the edit context is the new one, the operational one is untouched"),
         check("s430.nothing_left_behind", "no uploaded row, no lock is left"),
         check("s430.log_clean", "the server's log of the deletion shows nothing abnormal"),
+        check("s430.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -112,6 +115,7 @@ pub static S440_SET_CONTEXT: StepSpec = StepSpec {
         check("s440.closure_operational", "every file of the context is operational and distributable"),
         check("s440.closure_downloads", "every mapping of the context downloads with its checksum"),
         check("s440.dates_stable", "delivery and activation dates of other files did not change"),
+        check("s440.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -136,6 +140,7 @@ pub static S450_MARK_BAD: StepSpec = StepSpec {
         check("s450.exactly_these", "no other file's mark changed"),
         check("s450.context_free_of_bad", "the operational context holds no rejected file"),
         check("s450.audit", "exactly the expected audit rows"),
+        check("s450.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 

@@ -25,6 +25,7 @@ pub static S310_WIPE_INSTALLATION: StepSpec = StepSpec {
             "stacks, database secrets, backups, reprocessing history and server_files are unchanged",
         ),
         check("s310.nothing_else_gone", "nothing else vanished"),
+        check("s310.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -47,6 +48,7 @@ pub static S320_SWITCH_BRANCHES: StepSpec = StepSpec {
         check("s320.flag_false", "the port flag on the branch says False"),
         check("s320.matching_pair", "client and server are the approved pair"),
         check("s320.contents_equal_branch", "the files equal the repository's at that revision"),
+        check("s320.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -80,6 +82,7 @@ pub static S330_REINSTALL_HIDDEN: StepSpec = StepSpec {
         check("s330.contexts_untouched", "context in database, RPC, pages and cache configuration are as before"),
         check("s330.still_hidden", "the server is still hidden after the tests, cron still empty"),
         check("s330.environment", "env.csh was made by this install from a clean login and names one stack"),
+        check("s330.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -122,7 +125,9 @@ pub static S350_SWITCH_STACK: StepSpec = StepSpec {
     added: false,
     procedure: "Switch the server stack in dot_setenv.",
     looks_at: &["OPS: dot_setenv, the rc file, a clean login; the new stack's files"],
-    does: &["OPS: this host's case of dot_setenv is edited and committed, the rc file installed"],
+    does: &[
+        "OPS: this host's case of dot_setenv is edited and committed, the checkout updated to that commit, the rc file installed",
+    ],
     way_back: "revert the commit, put the saved rc file back",
     needs: &["s340_try_hidden"],
     checks: &[
@@ -135,6 +140,7 @@ pub static S350_SWITCH_STACK: StepSpec = StepSpec {
         check("s350.committed", "the change is one commit on the release branch, the checkout is clean at it"),
         check("s350.rc_equal", "the rc file of the home equals the checkout's"),
         check("s350.clean_login", "a clean login on this host sees exactly the new stack, the other hosts theirs"),
+        check("s350.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -165,6 +171,7 @@ pub static S360_REINSTALL_ON_NEW_STACK: StepSpec = StepSpec {
         check("s360.data_untouched", "cache, deliveries, catalogues and database are as before the tests"),
         check("s360.contexts_untouched", "context in database, RPC, pages and cache configuration are as before"),
         check("s360.still_hidden", "the server is still hidden after the tests, cron still empty"),
+        check("s360.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -198,5 +205,6 @@ pub static S370_GO_LIVE: StepSpec = StepSpec {
         check("s370.watchers_fresh", "each frequent cron job ran within its period and made its product"),
         check("s370.no_reprocessing_mail", "going live sent no mail to the reprocessing lists"),
         check("s370.states_untouched", "no file changed its state while OPS was hidden"),
+        check("s370.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };

@@ -8,6 +8,7 @@ mod deliver;
 mod finish;
 mod holds;
 mod install;
+mod leaves;
 mod prepare;
 
 pub use backup::*;
@@ -15,6 +16,7 @@ pub use deliver::*;
 pub use finish::*;
 pub use holds::holds_until;
 pub use install::*;
+pub use leaves::leaves;
 pub use prepare::*;
 
 /// How far the change of a step can be taken back (design, section 4).
@@ -95,6 +97,12 @@ impl StepSpec {
     #[must_use]
     pub fn short(&self) -> &'static str {
         self.id.split('_').next().unwrap_or(self.id)
+    }
+
+    /// The checks that the step judges itself: all but `known_good`, which is judged when its body has ended, by the
+    /// state in which it leaves the hosts.
+    pub fn own_checks(&self) -> impl Iterator<Item = &'static CheckSpec> + use<> {
+        self.checks.iter().filter(|check| !check.id.ends_with(".known_good"))
     }
 
     /// Its check with this id, whole (`s150.dump_whole`) or without the step (`dump_whole`).

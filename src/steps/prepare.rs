@@ -154,6 +154,7 @@ pub static S130_STOP_OPS_CRON: StepSpec = StepSpec {
         check("s130.no_job_running", "no cron job is still running"),
         check("s130.at_queue_empty", "nothing is queued with `at`"),
         check("s130.stays_empty", "the table is still empty after the next minute of cron has passed"),
+        check("s130.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 
@@ -181,6 +182,7 @@ pub static S140_STOP_OPS_SERVER: StepSpec = StepSpec {
         check("s140.no_process", "no httpd and no memcached of the account is left"),
         check("s140.ports_closed", "8001 and 8002 refuse connections"),
         check("s140.proxy_says_outage", "the public proxy shows its outage page"),
+        check("s140.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
 };
 

@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
+use crate::common::known_state;
 use crds_upgrade::crds::active_lines;
 use crds_upgrade::plan::{Change, Role};
-use crds_upgrade::run::{Found, Poll, StepResult, harness};
+use crds_upgrade::run::{Found, Poll, StepResult};
 use crds_upgrade::steps::S130_STOP_OPS_CRON;
 
 /// The longest job of cron that is waited for: affected datasets may take hours, everything else ends within this.
@@ -17,7 +18,7 @@ const LONGEST_JOB: Duration = Duration::from_secs(3600);
 
 #[test]
 fn s130_stop_ops_cron() -> StepResult {
-    harness::step(&S130_STOP_OPS_CRON, |s| {
+    known_state::step(&S130_STOP_OPS_CRON, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let before = match s.fact_of(s.spec().id, "table") {
             Some(have) => have.as_str().unwrap_or_default().to_owned(),

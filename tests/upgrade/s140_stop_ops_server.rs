@@ -10,18 +10,19 @@ use std::time::Duration;
 use crds_upgrade::crds::wire::Ask;
 use crds_upgrade::crds::{Door, PortState, Server};
 use crds_upgrade::plan::{Change, Role};
-use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult, harness};
+use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::steps::S140_STOP_OPS_SERVER;
 use serde_json::json;
 
 use crate::common::before::{first, texts};
+use crate::common::known_state;
 
 /// How long a submission may have been silent and still count as running.
 const SILENT_S: i64 = 1800;
 
 #[test]
 fn s140_stop_ops_server() -> StepResult {
-    harness::step(&S140_STOP_OPS_SERVER, |s| {
+    known_state::step(&S140_STOP_OPS_SERVER, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         if !s.again() {
             judge_quiet(s, &ops)?;

@@ -8,17 +8,18 @@
 use std::collections::BTreeMap;
 
 use crds_upgrade::plan::{Change, Role};
-use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
+use crds_upgrade::run::{Found, Step, StepError, StepResult};
 use crds_upgrade::steps::S230_COMMIT_RULES_TO_BRANCH;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use crate::common::known_state;
 use crate::common::tally::{Advice, Tally, shorten};
 use crate::s220_backup_ops_rules::{archive_path, read};
 
 #[test]
 fn s230_commit_rules_to_branch() -> StepResult {
-    harness::step(&S230_COMMIT_RULES_TO_BRANCH, |s| {
+    known_state::step(&S230_COMMIT_RULES_TO_BRANCH, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let Some(branch) = s.plan().rules_branch.clone() else { return nothing_declared(s) };
         let base = s.site().repositories.get(&branch.repository).cloned().ok_or_else(|| {
@@ -153,7 +154,7 @@ fn nothing_declared(s: &Step) -> Result<(), StepError> {
         }
     }
     let seen = if moved.is_empty() { "no new revision".to_owned() } else { shorten(&moved) };
-    for spec in s.spec().checks {
+    for spec in s.spec().own_checks() {
         s.check(spec.id)
             .on(Role::Ops)
             .expected("the plan commits no rules: no repository moves")

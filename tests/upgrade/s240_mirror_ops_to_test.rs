@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use crds_upgrade::crds::{Door, Flag, OPERATIONAL_PORT, PortState, Server};
 use crds_upgrade::plan::{Change, Role};
-use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult, harness};
+use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::state::{Scope, State};
 use crds_upgrade::steps::S240_MIRROR_OPS_TO_TEST;
 use serde_json::Value;
 
 use crate::common::before::{first, texts};
+use crate::common::known_state;
 use crate::common::mirror::{Mirror, mails, published};
 use crate::common::state::{changed, keep, lines};
 use crate::common::tally::{Advice, Tally};
@@ -39,7 +40,7 @@ const GENERATED: [&str; 14] = [
 
 #[test]
 fn s240_mirror_ops_to_test() -> StepResult {
-    harness::step(&S240_MIRROR_OPS_TO_TEST, |s| {
+    known_state::step(&S240_MIRROR_OPS_TO_TEST, |s| {
         let (ops, test) = (s.hosts().server(Role::Ops)?, s.hosts().server(Role::Test)?);
         let mut t = Tally::default();
         let planned = s.plan().mirrors.iter().any(|mirror| (mirror.from, mirror.to) == (Role::Ops, Role::Test));
@@ -71,7 +72,7 @@ fn s240_mirror_ops_to_test() -> StepResult {
         }
         let looked = mirrored(s, &mirror, &sent, &grp, (&scope, &before), &mut t);
         t.or_faults(s, "test", advice, looked)?;
-        for check in s.spec().checks {
+        for check in s.spec().own_checks() {
             let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
             let once = [
                 "inputs_whole",

@@ -10,17 +10,18 @@ use std::time::Duration;
 use crds_upgrade::backup::tag_time;
 use crds_upgrade::crds::Door;
 use crds_upgrade::plan::{Change, Role};
-use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
+use crds_upgrade::run::{Found, Step, StepError, StepResult};
 use crds_upgrade::steps::S250_MIRROR_TEST_TO_DEV;
 use serde_json::Value;
 
 use crate::common::before::{first, texts};
+use crate::common::known_state;
 use crate::common::mirror::{Mirror, mails, published, untouched};
 use crate::common::tally::{Advice, Tally};
 
 #[test]
 fn s250_mirror_test_to_dev() -> StepResult {
-    harness::step(&S250_MIRROR_TEST_TO_DEV, |s| {
+    known_state::step(&S250_MIRROR_TEST_TO_DEV, |s| {
         let planned = s.plan().mirrors.iter().find(|mirror| mirror.to == Role::Dev).cloned();
         let Some(planned) = planned else {
             return match s.site().host(Role::Dev) {
@@ -81,7 +82,7 @@ fn s250_mirror_test_to_dev() -> StepResult {
         }
         let looked = mirrored(s, &mirror, (&about, &sent, &grp), &mut t);
         t.or_faults(s, Role::Dev, advice, looked)?;
-        for check in s.spec().checks {
+        for check in s.spec().own_checks() {
             let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
             if s.again() && !matches!(id, "stagger_observed" | "script_ran_through" | "dev_cron_back") {
                 continue;
@@ -150,7 +151,7 @@ fn fresh_set(s: &Step, test: &crds_upgrade::crds::Server) -> Result<(), StepErro
 
 /// Neither a mirror to DEV nor a DEV.
 fn none(s: &Step) -> Result<(), StepError> {
-    for check in s.spec().checks {
+    for check in s.spec().own_checks() {
         let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
         s.check(id).observed("the plan declares no mirror to DEV, and the site has no DEV").judge(true)?;
     }
@@ -165,6 +166,10 @@ fn advice(check: &str) -> Advice {
         ),
         "inputs_whole" | "inputs_equal_source" => (
             "the shared set of TEST is damaged or older than TEST (A002, C106)",
+            "make a new set on TEST, then run again; nothing was overwritten",
+        ),
+        "inputs_equal_source" => (
+            "somebody worked on TEST after its set was made",
             "make a new set on TEST, then run again; nothing was overwritten",
         ),
         "script_ran_through" => {

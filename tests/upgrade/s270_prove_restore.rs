@@ -49,7 +49,7 @@ fn s270_prove_restore() -> StepResult {
             took < left,
             format!("the restores took {took:.1} s, {:.0} min of the window are left", left / 60.0),
         );
-        for spec in s.spec().checks {
+        for spec in s.spec().own_checks() {
             let check = spec.id.split_once('.').map_or(spec.id, |(_, id)| id);
             tally.judge(s, check, Role::Ops, advice(check))?;
         }
@@ -84,7 +84,7 @@ fn kept(s: &Step) -> Result<(), StepError> {
 }
 
 fn without_scratch(s: &Step) -> Result<(), StepError> {
-    for spec in s.spec().checks {
+    for spec in s.spec().own_checks() {
         s.check(spec.id)
             .on(Role::Ops)
             .cause("the site has no scratch host to restore into")

@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use crds_upgrade::crds::Server;
 use crds_upgrade::host::{Entry, EntryKind};
 use crds_upgrade::plan::{Change, Role};
-use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
+use crds_upgrade::run::{Found, Step, StepError, StepResult};
 use crds_upgrade::state::Scope;
 use crds_upgrade::steps::S310_WIPE_INSTALLATION;
 use serde_json::json;
 
+use crate::common::known_state;
 use crate::common::state;
 use crate::common::tally::{Advice, Tally, shorten};
 
@@ -23,7 +24,7 @@ const PROTECTED: [&str; 5] = ["crds_stacks", "monitor_reprocessing", "server", "
 
 #[test]
 fn s310_wipe_installation() -> StepResult {
-    harness::step(&S310_WIPE_INSTALLATION, |s| {
+    known_state::step(&S310_WIPE_INSTALLATION, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let plan = s.plan().clone();
         let mut tally = Tally::default();

@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 use crds_upgrade::crds::{Flag, Server};
 use crds_upgrade::host::Algorithm;
 use crds_upgrade::plan::{Change, PackageTarget, Role};
-use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
+use crds_upgrade::run::{Found, Step, StepError, StepResult};
 use crds_upgrade::steps::S320_SWITCH_BRANCHES;
 
 use crate::common::checkout;
+use crate::common::known_state;
 use crate::common::tally::{Advice, Tally, shorten};
 
 /// One checkout, and where it is to go.
@@ -27,7 +28,7 @@ struct Package<'a> {
 
 #[test]
 fn s320_switch_branches() -> StepResult {
-    harness::step(&S320_SWITCH_BRANCHES, |s| {
+    known_state::step(&S320_SWITCH_BRANCHES, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let plan = s.plan().clone();
         let approved: BTreeMap<String, u64> = serde_json::from_value(s.need_fact("s010_preflight", "approved")?)?;

@@ -8,15 +8,16 @@
 
 use crds_upgrade::crds::{Door, Server};
 use crds_upgrade::plan::Role;
-use crds_upgrade::run::{StepError, StepResult, harness};
+use crds_upgrade::run::{StepError, StepResult};
 use crds_upgrade::steps::S330_REINSTALL_HIDDEN;
 
 use crate::common::install;
+use crate::common::known_state;
 use crate::common::tally::Tally;
 
 #[test]
 fn s330_reinstall_hidden() -> StepResult {
-    harness::step(&S330_REINSTALL_HIDDEN, |s| {
+    known_state::step(&S330_REINSTALL_HIDDEN, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let mut tally = Tally::default();
         install::hide_and_test(s, &ops, &mut tally)?;

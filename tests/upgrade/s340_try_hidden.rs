@@ -57,7 +57,7 @@ fn s340_try_hidden() -> StepResult {
         let judged = review.judge_normal();
         tally.evidence("log_clean", &s.evidence("error_log while trying out", &window.bytes)?);
         tally.hold("log_clean", judged.outcome == Outcome::Passed, judged.observed);
-        for spec in s.spec().checks {
+        for spec in s.spec().own_checks() {
             let name = spec.id.split('.').nth(1).unwrap_or_default();
             tally.judge(s, name, Role::Ops, advice(name))?;
         }

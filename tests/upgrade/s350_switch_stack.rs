@@ -8,9 +8,10 @@
 
 use crds_upgrade::crds::{Server, rc_cases, with_stack};
 use crds_upgrade::plan::{Change, Role, StackSwitch};
-use crds_upgrade::run::{Found, Step, StepError, StepResult, harness};
+use crds_upgrade::run::{Found, Step, StepError, StepResult};
 use crds_upgrade::steps::S350_SWITCH_STACK;
 
+use crate::common::known_state;
 use crate::common::tally::{Advice, Tally, shorten};
 
 /// What a clean login must set (SO 4.1).
@@ -28,7 +29,7 @@ const VARIABLES: [&str; 9] = [
 
 #[test]
 fn s350_switch_stack() -> StepResult {
-    harness::step(&S350_SWITCH_STACK, |s| {
+    known_state::step(&S350_SWITCH_STACK, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let mut tally = Tally::default();
         let Some(stack) = s.plan().stack.clone() else { return nothing_declared(s, &ops) };
@@ -177,6 +178,13 @@ fn commit(s: &Step, ops: &Server, file: &str, stack: &StackSwitch) -> Result<(),
     s.act("commit", Role::Ops, Change::Stack, look, |permit| {
         Ok(ops.svn_commit(permit, Change::Stack, file, &message).map(drop)?)
     })?;
+    // A commit leaves the checkout mixed: only the committed file is at the new revision, and an install would stamp
+    // `1765:1771` where a bare number is wanted (SO 13).
+    let mixed = || Ok(if ops.svnversion(&directory)?.contains(':') { Found::NotDone } else { Found::Done });
+    s.act("update", Role::Ops, Change::Switch, mixed, |permit| {
+        let url = ops.svn_info(&directory)?.url;
+        Ok(ops.svn_switch(permit, &directory, &url).map(drop)?)
+    })?;
     if s.fact_of(s.spec().id, "revision").is_none() {
         let head = ops.svn_info(&ops.svn_info(&directory)?.url)?.last_changed;
         s.fact("revision", head)?;
@@ -263,7 +271,7 @@ fn read_back(
 fn nothing_declared(s: &Step, ops: &Server) -> Result<(), StepError> {
     let seen = ops.stack()?;
     let same = seen.env_csh == [seen.login.clone()] && seen.module == seen.login;
-    for spec in s.spec().checks {
+    for spec in s.spec().own_checks() {
         s.check(spec.id)
             .on(Role::Ops)
             .expected("the plan switches no stack: login, env.csh and mod_wsgi.so name the same one")

@@ -11,15 +11,16 @@ use crds_upgrade::crds::web::Session;
 use crds_upgrade::crds::{Door, Server};
 use crds_upgrade::plan::Role;
 use crds_upgrade::review;
-use crds_upgrade::run::{Step, StepError, StepResult, harness};
+use crds_upgrade::run::{Step, StepError, StepResult};
 use crds_upgrade::steps::S360_REINSTALL_ON_NEW_STACK;
 
 use crate::common::install;
+use crate::common::known_state;
 use crate::common::tally::{Tally, shorten};
 
 #[test]
 fn s360_reinstall_on_new_stack() -> StepResult {
-    harness::step(&S360_REINSTALL_ON_NEW_STACK, |s| {
+    known_state::step(&S360_REINSTALL_ON_NEW_STACK, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let mut tally = Tally::default();
         install::hide_and_test(s, &ops, &mut tally)?;

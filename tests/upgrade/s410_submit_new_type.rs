@@ -7,16 +7,17 @@
 //! Way back: none; a further delivery can take the type out of the rules again. Names are never used twice.
 
 use crds_upgrade::plan::{Role, SubmissionKind};
-use crds_upgrade::run::{StepResult, harness};
+use crds_upgrade::run::StepResult;
 use crds_upgrade::steps::S410_SUBMIT_NEW_TYPE;
 
 use crate::common::deliver::Hand;
 use crate::common::delivery::Delivery;
+use crate::common::known_state;
 use crate::common::outcome;
 
 #[test]
 fn s410_submit_new_type() -> StepResult {
-    harness::step(&S410_SUBMIT_NEW_TYPE, |s| {
+    known_state::step(&S410_SUBMIT_NEW_TYPE, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let plan = s.plan().clone();
         let deliveries: Vec<Delivery<'_>> =

@@ -6,16 +6,17 @@
 //! Way back: none; a further delivery can delete them from the rules again.
 
 use crds_upgrade::plan::{Role, SubmissionKind};
-use crds_upgrade::run::{StepResult, harness};
+use crds_upgrade::run::StepResult;
 use crds_upgrade::steps::S420_SUBMIT_REFERENCES;
 
 use crate::common::deliver::Hand;
 use crate::common::delivery::Delivery;
+use crate::common::known_state;
 use crate::common::outcome;
 
 #[test]
 fn s420_submit_references() -> StepResult {
-    harness::step(&S420_SUBMIT_REFERENCES, |s| {
+    known_state::step(&S420_SUBMIT_REFERENCES, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let plan = s.plan().clone();
         let deliveries: Vec<Delivery<'_>> =

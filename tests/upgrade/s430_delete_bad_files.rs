@@ -6,16 +6,17 @@
 //! Way back: none; a further delivery can add them to the rules again.
 
 use crds_upgrade::plan::Role;
-use crds_upgrade::run::{StepResult, harness};
+use crds_upgrade::run::StepResult;
 use crds_upgrade::steps::S430_DELETE_BAD_FILES;
 
 use crate::common::deliver::Hand;
 use crate::common::delivery::Delivery;
+use crate::common::known_state;
 use crate::common::outcome;
 
 #[test]
 fn s430_delete_bad_files() -> StepResult {
-    harness::step(&S430_DELETE_BAD_FILES, |s| {
+    known_state::step(&S430_DELETE_BAD_FILES, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let plan = s.plan().clone();
         let mut hand = Hand::new(s, &ops)?;

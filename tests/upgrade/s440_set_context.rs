@@ -12,18 +12,19 @@ use std::time::Duration;
 use crds_upgrade::crds::web::{Login, Session};
 use crds_upgrade::crds::{Door, Row, Server};
 use crds_upgrade::plan::{Change, Plan, Role, SetContext};
-use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult, harness};
+use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::steps::S440_SET_CONTEXT;
 use serde_json::json;
 
 use crate::common::delivery::catalog_stem;
+use crate::common::known_state;
 use crate::common::rules::{Rules, sha1};
 use crate::common::tally::{Advice, Tally, shorten};
 use crate::common::{affected, outcome};
 
 #[test]
 fn s440_set_context() -> StepResult {
-    harness::step(&S440_SET_CONTEXT, |s| {
+    known_state::step(&S440_SET_CONTEXT, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let plan = s.plan().clone();
         let Some(set) = &plan.set_context else { return outcome::no_context_set(s, &ops) };

@@ -11,17 +11,18 @@ use std::time::Duration;
 use crds_upgrade::crds::web::{Login, Session};
 use crds_upgrade::crds::{Door, Row, Server};
 use crds_upgrade::plan::{Change, MarkBad, Role};
-use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult, harness};
+use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::steps::S450_MARK_BAD;
 use serde_json::json;
 
+use crate::common::known_state;
 use crate::common::outcome;
 use crate::common::rules::Rules;
 use crate::common::tally::{Advice, Tally, shorten};
 
 #[test]
 fn s450_mark_bad() -> StepResult {
-    harness::step(&S450_MARK_BAD, |s| {
+    known_state::step(&S450_MARK_BAD, |s| {
         let ops = s.hosts().server(Role::Ops)?;
         let plan = s.plan().clone();
         let none = MarkBad { files: Vec::new(), why: String::new(), credential: String::new() };

@@ -23,6 +23,10 @@ use crate::common::{backup_set, mail, outcome};
 fn s910_morning_after() -> StepResult {
     harness::step(&S910_MORNING_AFTER, |s| {
         let ops = s.hosts().server(Role::Ops)?;
+        // A step that the plan puts off comes first: it may be due before, and acceptance waits for it.
+        if let Some((step, due)) = s.ledger().put_off() {
+            return s.defer(&due, &format!("`{step}` is put off by the plan and comes before the morning after"));
+        }
         let live = s.need_fact("s370_go_live", "live_at")?.as_f64().unwrap_or(0.0);
         let mut tally = Tally::default();
         let body = match nightly(s, &ops, live) {

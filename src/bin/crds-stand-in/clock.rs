@@ -70,6 +70,6 @@ fn carry_out(args: Args) -> Result<(), FleetError> {
             clock.set(time.to_zoned(mail::zone()).map_err(bad)?.timestamp())?;
         }
     }
-    println!("{}", clock.now()?.to_zoned(mail::zone()).strftime("%Y-%m-%d %H:%M:%S %Z"));
+    say!("{}", clock.now()?.to_zoned(mail::zone()).strftime("%Y-%m-%d %H:%M:%S %Z"));
     Ok(())
 }

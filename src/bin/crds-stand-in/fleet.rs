@@ -146,6 +146,6 @@ fn bring_up(args: Up) -> Result<(), FleetError> {
         night: !args.no_night,
     };
     let site = up::up(&options)?;
-    println!("site: {}", site.display());
+    say!("site: {}", site.display());
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! `crds-stand-in`: the rehearsal server, its fleet and the tools of its hosts. Argument parsing and printing only.
 
+#[macro_use]
+#[path = "../crds-upgrade/say.rs"]
+mod say;
+
 mod clock;
 mod derive;
 mod dump;

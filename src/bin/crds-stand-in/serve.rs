@@ -88,7 +88,7 @@ fn serve(args: Args) -> Result<(), String> {
             load: args.load.as_deref(),
         };
         let server = load::open(config, &data, &start).map_err(|e| tell(&e, &e.help()))?;
-        println!("listening on http://{address}");
+        say!("listening on http://{address}");
         let app = server.router().into_make_service_with_connect_info::<SocketAddr>();
         // Answers on their way are waited for, but not for long: a submission may pause, a fault may hang.
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

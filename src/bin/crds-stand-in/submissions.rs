@@ -20,7 +20,7 @@ pub struct Args {
 pub fn run(args: Args) -> ExitCode {
     match make(&args) {
         Ok(names) => {
-            names.iter().for_each(|name| println!("{name}"));
+            names.iter().for_each(|name| say!("{name}"));
             ExitCode::SUCCESS
         }
         Err(error) => {

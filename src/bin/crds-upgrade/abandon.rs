@@ -23,7 +23,7 @@ pub fn run(args: Args) -> ExitCode {
     });
     match done {
         Ok(folder) => {
-            println!("run {} is given up; its hosts are as its last step left them", folder.name());
+            say!("run {} is given up; its hosts are as its last step left them", folder.name());
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error),

@@ -221,7 +221,7 @@ fn explain(old: &Context, new: &Context, source: &Source, list: &std::path::Path
         Err(error) => complain(&error, &error.help()),
         Ok(explained) => {
             for one in explained {
-                println!("{}\t{}\t{}", one.product, one.class.word(), one.witness);
+                say!("{}\t{}\t{}", one.product, one.class.word(), one.witness);
             }
             ExitCode::SUCCESS
         }

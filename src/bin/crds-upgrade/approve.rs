@@ -84,7 +84,7 @@ fn unknown_name(name: &str) -> ExitCode {
 fn record(run: Option<PathBuf>, event: &Event) -> ExitCode {
     match try_record(run, event) {
         Ok(text) => {
-            println!("{text}");
+            say!("{text}");
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error),

@@ -34,16 +34,16 @@ pub fn run(args: Args) -> ExitCode {
         problems.extend(plan::misfits(plan, site));
     }
     if args.format == "json" {
-        println!("{}", serde_json::json!({ "problems": problems, "unread": unread }));
+        say!("{}", serde_json::json!({ "problems": problems, "unread": unread }));
     } else {
         for text in problems.iter().map(ToString::to_string).chain(unread.iter().cloned()) {
-            println!("{text}\n");
+            say!("{text}\n");
         }
         match (&plan, &site) {
             (Ok(plan), Ok(site)) if problems.is_empty() => {
-                println!("plan `{}` and site `{}` are valid and fit each other", plan.plan.id, site.name);
+                say!("plan `{}` and site `{}` are valid and fit each other", plan.plan.id, site.name);
             }
-            _ => println!("{} problem(s)", problems.len() + unread.len()),
+            _ => say!("{} problem(s)", problems.len() + unread.len()),
         }
     }
     match (problems.is_empty(), unread.is_empty()) {

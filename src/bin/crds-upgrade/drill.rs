@@ -99,15 +99,15 @@ fn tell(drill: &Drill, answer: &Result<Answer, DrillError>, format: Format) -> u
     };
     match format {
         Format::Json => match serde_json::to_string(&answer) {
-            Ok(line) => println!("{line}"),
+            Ok(line) => say!("{line}"),
             Err(error) => eprintln!("error: {error}"),
         },
         Format::Text => {
             let verdict = serde_json::to_value(answer.verdict).ok();
             let verdict = verdict.as_ref().and_then(|value| value.as_str()).unwrap_or("?");
-            println!("{verdict:<14} {} {}", answer.id, drill.title);
+            say!("{verdict:<14} {} {}", answer.id, drill.title);
             if code != 0 || answer.verdict == Judged::NotApplicable {
-                println!(
+                say!(
                     "  at {}: {}",
                     answer.caught_at.as_deref().unwrap_or("no step"),
                     answer.message.replace('\n', "\n  ")
@@ -130,7 +130,7 @@ pub fn inside(args: InsideArgs) -> ExitCode {
     let answer = Programs::find().and_then(|programs| stage::inside(&programs, &drill, &args.tree, reach(args.quick)));
     match answer.map(|answer| serde_json::to_string(&answer)) {
         Ok(Ok(line)) => {
-            println!("{line}");
+            say!("{line}");
             ExitCode::SUCCESS
         }
         Ok(Err(error)) => {

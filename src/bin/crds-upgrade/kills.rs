@@ -65,7 +65,7 @@ fn try_run(args: &Args) -> Result<bool, DrillError> {
         }
     });
     let (died, bad, failed) = tally.into_inner().unwrap_or((0, 0, points.len()));
-    println!(
+    say!(
         "{} points, {died} deaths, {bad} with an effect twice, lost or not resumed, {failed} could not take place",
         points.len()
     );
@@ -77,13 +77,13 @@ fn tell(point: &kills::Point, killed: &Result<kills::Killed, DrillError>) {
         Ok(killed) => {
             let verdict = if killed.good() { "good" } else { "BAD" };
             let died = if killed.died { "died" } else { "did not die" };
-            println!("{verdict:<5} {} in {}: {died}", point.at, point.step);
+            say!("{verdict:<5} {} in {}: {died}", point.at, point.step);
             if !killed.resumed {
-                println!("  not resumed: {}", killed.failure.replace('\n', "\n  "));
+                say!("  not resumed: {}", killed.failure.replace('\n', "\n  "));
             }
-            killed.differences.iter().for_each(|line| println!("  {line}"));
+            killed.differences.iter().for_each(|line| say!("  {line}"));
         }
-        Err(error) => println!("NONE  {} in {}: {error}", point.at, point.step),
+        Err(error) => say!("NONE  {} in {}: {error}", point.at, point.step),
     }
 }
 
@@ -93,7 +93,7 @@ pub fn inside(args: InsideArgs) -> ExitCode {
         Programs::find().and_then(|programs| kills::inside(&programs, &args.tree, &args.after, &args.step, &args.at));
     match killed.map(|killed| serde_json::to_string(&killed)) {
         Ok(Ok(line)) => {
-            println!("{line}");
+            say!("{line}");
             ExitCode::SUCCESS
         }
         Ok(Err(error)) => {

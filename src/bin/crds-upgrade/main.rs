@@ -2,6 +2,9 @@
 //!
 //! Exit codes: 0 pass, 1 fail, 2 unknown, 64 usage, 70 internal.
 
+#[macro_use]
+mod say;
+
 mod abandon;
 mod affected;
 mod approve;
@@ -142,7 +145,7 @@ pub fn fail(error: &RunError) -> ExitCode {
 pub fn print_json(value: &impl serde::Serialize) -> ExitCode {
     match serde_json::to_string_pretty(value) {
         Ok(text) => {
-            println!("{text}");
+            say!("{text}");
             ExitCode::SUCCESS
         }
         Err(error) => {

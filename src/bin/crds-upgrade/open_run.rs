@@ -44,7 +44,7 @@ fn try_run(args: Args) -> Result<(), RunError> {
     let read = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     if let Some(profile) = args.profile {
         let open = open(&profile, &read)?;
-        println!("run: {}", open.folder.path().display());
+        say!("run: {}", open.folder.path().display());
         return Ok(());
     }
     let profile = setup_profile(&read)?;

@@ -43,10 +43,10 @@ pub fn run(args: Args) -> ExitCode {
     let mut steps = plan::outline(&plan.plan, site.as_ref());
     steps.retain(|step| args.step.as_ref().is_none_or(|wanted| step.id.starts_with(wanted.as_str())));
     if args.format == "json" {
-        println!("{}", serde_json::json!({ "plan": plan.plan.id, "digest": plan.digest, "steps": steps }));
+        say!("{}", serde_json::json!({ "plan": plan.plan.id, "digest": plan.digest, "steps": steps }));
         return ExitCode::SUCCESS;
     }
-    println!("{} ({})\n", plan.plan.title, plan.plan.id);
+    say!("{} ({})\n", plan.plan.title, plan.plan.id);
     for step in &steps {
         print(step);
     }
@@ -54,20 +54,20 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 fn print(step: &Outline) {
-    println!("{}  [{}]  {}", step.id, step.class, step.title);
+    say!("{}  [{}]  {}", step.id, step.class, step.title);
     let part = |name: &str, lines: &[String]| {
         for (index, line) in lines.iter().enumerate() {
-            println!("    {:9}{line}", if index == 0 { name } else { "" });
+            say!("    {:9}{line}", if index == 0 { name } else { "" });
         }
     };
     part("looks at", &step.looks_at);
     part("runs", &step.runs);
     part("changes", &step.changes);
     if step.changes.is_empty() {
-        println!("    {:9}nothing", "changes");
+        say!("    {:9}nothing", "changes");
     } else {
-        println!("    {:9}{}", "way back", step.way_back);
+        say!("    {:9}{}", "way back", step.way_back);
     }
     part("checks", &step.checks);
-    println!();
+    say!("");
 }

@@ -32,8 +32,8 @@ pub fn run(args: Args) -> ExitCode {
             print_json(&acceptance);
         }
         Format::Text => {
-            println!("{}: {}", acceptance.verdict.as_str(), acceptance.because);
-            println!("report: {}", folder.join("report/index.html").display());
+            say!("{}: {}", acceptance.verdict.as_str(), acceptance.because);
+            say!("report: {}", folder.join("report/index.html").display());
         }
     }
     ExitCode::from(match acceptance.verdict {

@@ -61,7 +61,7 @@ pub fn run(args: Args) -> ExitCode {
                 Format::Json => {
                     print_json(&status);
                 }
-                Format::Text => print!("{}", text(&status)),
+                Format::Text => say!("{}", text(&status).trim_end()),
             }
             code(&status)
         }
@@ -85,7 +85,7 @@ pub fn watch(args: WatchArgs) -> ExitCode {
         };
         let line = one_line(&status);
         if line != before {
-            println!("{line}");
+            say!("{line}");
             before = line;
         }
         // Between two steps nothing runs for a moment; a run rests when that lasts.

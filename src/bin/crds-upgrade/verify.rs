@@ -29,15 +29,15 @@ pub fn run(args: Args) -> ExitCode {
         }
         Format::Text => {
             for line in &proof.wrong {
-                println!("wrong: {line}");
+                say!("wrong: {line}");
             }
             let report = match proof.report {
                 None => "no report yet",
                 Some(true) => "the report follows from them",
                 Some(false) => "the report does not follow from them",
             };
-            println!("{} journal entries, {} pieces of evidence, {report}", proof.entries, proof.evidence);
-            println!("{}", if proof.wrong.is_empty() { "verified" } else { "NOT verified" });
+            say!("{} journal entries, {} pieces of evidence, {report}", proof.entries, proof.evidence);
+            say!("{}", if proof.wrong.is_empty() { "verified" } else { "NOT verified" });
         }
     }
     ExitCode::from(u8::from(!proof.wrong.is_empty()))

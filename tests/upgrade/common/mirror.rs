@@ -468,7 +468,7 @@ pub fn untouched(s: &Step, server: &Server, kept: &str) -> Result<(), StepError>
         "no mirror is declared; {} mappings, context {now}, {history} rows of history as at preflight",
         mappings.len()
     );
-    for check in s.spec().checks {
+    for check in s.spec().own_checks() {
         let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
         t.hold(id, same, text.clone());
         t.judge(

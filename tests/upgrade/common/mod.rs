@@ -13,6 +13,7 @@ pub mod delivery;
 pub mod explained;
 pub mod install;
 pub mod known_good;
+pub mod known_state;
 pub mod lagging;
 pub mod mail;
 pub mod mirror;

@@ -367,7 +367,7 @@ fn relative(path: &str, directory: &str) -> String {
 
 /// Judges every check of a nightly step.
 pub fn judge(s: &Step, tally: &Tally, role: Role) -> Result<(), StepError> {
-    for spec in s.spec().checks {
+    for spec in s.spec().own_checks() {
         let name = spec.id.split('.').nth(1).unwrap_or_default();
         tally.judge(s, name, role, advice(name))?;
     }

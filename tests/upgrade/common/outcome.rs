@@ -267,7 +267,7 @@ pub fn carry_out(
 
 /// Judges every check of a delivery step.
 fn judge_all(hand: &Hand<'_>) -> Result<(), StepError> {
-    for spec in hand.s.spec().checks {
+    for spec in hand.s.spec().own_checks() {
         let name = spec.id.split('.').nth(1).unwrap_or_default();
         hand.tally.judge(hand.s, name, Role::Ops, advice(name))?;
     }
@@ -332,7 +332,7 @@ pub fn nothing_declared(hand: &mut Hand<'_>, action: &str) -> Result<(), StepErr
     let rows = hand.ops.ask(&sql)?.by_name();
     let names: Vec<String> = rows.iter().filter_map(|row| row.get("filename").cloned().flatten()).collect();
     let kept = s.evidence(&format!("audit rows `{action}` since going live"), serde_json::to_vec(&rows)?)?;
-    for spec in s.spec().checks {
+    for spec in s.spec().own_checks() {
         let says = format!("the plan declares none: no `{action}` since going live");
         let seen = if names.is_empty() { "none".to_owned() } else { shorten(&names) };
         s.check(spec.id)
@@ -351,7 +351,7 @@ pub fn nothing_declared(hand: &mut Hand<'_>, action: &str) -> Result<(), StepErr
 pub fn no_context_set(s: &Step, ops: &Server) -> Result<(), StepError> {
     let planned = &s.plan().contexts.operational;
     let now = ops.context_in_database("operational")?;
-    for spec in s.spec().checks {
+    for spec in s.spec().own_checks() {
         s.check(spec.id)
             .on(Role::Ops)
             .expected(format!("the plan sets none: {planned} stays"))
@@ -367,7 +367,7 @@ pub fn no_context_set(s: &Step, ops: &Server) -> Result<(), StepError> {
 pub fn no_computation(s: &Step, ops: &Server) -> Result<(), StepError> {
     let planned = &s.plan().contexts.operational;
     let known = ops.old_context()?.unwrap_or_default();
-    for spec in s.spec().checks {
+    for spec in s.spec().own_checks() {
         s.check(spec.id)
             .on(Role::Ops)
             .expected(format!("no context was set: the monitor still knows {planned}"))

@@ -1,0 +1,4 @@
+//! The commands that read plan and site and touch nothing, as an operator gives them.
+
+mod plans;
+mod printing;

@@ -558,7 +558,7 @@ fn file_systems(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
                 // What a link leads to counts: it may be another disk.
                 Some(entry) if entry.kind == EntryKind::Link => {
                     let led = server.remote().must_look(&["stat", "-L", "-c", "%d", place], Limit::QUICK)?.text();
-                    drop(devices.insert(led.trim().to_owned()));
+                    devices.insert(led.trim().to_owned());
                 }
                 Some(entry) => drop(devices.insert(entry.device.to_string())),
             }

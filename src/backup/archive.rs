@@ -308,8 +308,7 @@ fn manifest_of(stream: &mut dyn Read) -> Result<Manifest, (usize, io::Error)> {
     let mut archive = tar::Archive::new(stream);
     let mut manifest = Manifest::default();
     let mut buffer = vec![0; 1 << 16];
-    let mut count = 0;
-    for entry in archive.entries().map_err(|error| (0, error))? {
+    for (count, entry) in archive.entries().map_err(|error| (0, error))?.enumerate() {
         let mut entry = entry.map_err(|error| (count, error))?;
         let fail = |error| (count, error);
         let header = entry.header();
@@ -340,7 +339,6 @@ fn manifest_of(stream: &mut dyn Read) -> Result<Manifest, (usize, io::Error)> {
             }
             sha256 = hex(&hash.finalize());
         }
-        count += 1;
         if path.is_empty() {
             continue; // the top itself
         }

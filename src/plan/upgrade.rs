@@ -99,7 +99,7 @@ pub struct Plan {
 }
 
 /// A release of both packages and, before a switch, the stack it runs on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Release {
     /// The client package.
     pub crds: PackageTarget,
@@ -173,7 +173,7 @@ pub struct Mirror {
 }
 
 /// Contexts before and after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ContextPlan {
     /// Operational context of OPS when the upgrade begins.
     pub operational: String,

@@ -189,12 +189,6 @@ fn release(r: &Reader<'_>) -> Release {
     }
 }
 
-impl Default for Release {
-    fn default() -> Self {
-        Self { crds: PackageTarget::default(), crds_server: PackageTarget::default(), version: None }
-    }
-}
-
 impl Default for PackageTarget {
     fn default() -> Self {
         Self { branch: String::new(), revision: Approved::HeadAtApproval }
@@ -250,12 +244,6 @@ fn contexts(r: &Reader<'_>) -> ContextPlan {
     let operational = pmap(r, "operational");
     let edit = r.opt_shaped("edit", is_pmap, "a name such as \"hst_0279.pmap\"").unwrap_or_else(|| operational.clone());
     ContextPlan { operational, edit }
-}
-
-impl Default for ContextPlan {
-    fn default() -> Self {
-        Self { operational: String::new(), edit: String::new() }
-    }
 }
 
 fn pmap(r: &Reader<'_>, key: &'static str) -> String {

@@ -18,7 +18,7 @@ pub struct CaptureError {
     pub host: String,
     /// Why.
     #[source]
-    pub source: CrdsError,
+    pub source: Box<CrdsError>,
 }
 
 impl CaptureError {
@@ -166,7 +166,7 @@ impl Scope {
 pub fn capture(server: &Server, scope: &Scope) -> Result<State, CaptureError> {
     let fail = |surface: &str| {
         let (surface, host) = (surface.to_owned(), server.name().to_owned());
-        move |source| CaptureError { surface, host, source }
+        move |source| CaptureError { surface, host, source: Box::new(source) }
     };
     let mut state = State { host: server.role().to_string(), ..State::default() };
     state.taken = server.now().map_err(fail("clock"))?;

@@ -102,7 +102,7 @@ pub fn look(server: &Server, parts: &[Part], wipe: &[String], files: &[String]) 
         let surface = surface.map_err(|source| CaptureError {
             surface: name.to_owned(),
             host: server.name().to_owned(),
-            source,
+            source: Box::new(source),
         })?;
         state.surfaces.insert(name.to_owned(), surface);
     }

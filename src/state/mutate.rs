@@ -113,7 +113,7 @@ mod tests {
         let cron = Claim::on("s130", "cron", Keys::Is("table".into())).fields(&["text"]).becomes("");
         let files = Claim::on("s310", "files", Keys::All);
         assert!(settle(&deltas, &[cron.clone(), files.clone()]).is_closed());
-        assert_eq!(settle(&deltas, &[files.clone()]).unclaimed.len(), 1);
+        assert_eq!(settle(&deltas, std::slice::from_ref(&files)).unclaimed.len(), 1);
         assert_eq!(
             settle(&deltas, &[cron.clone(), files.clone(), Claim::on("s320", "files", Keys::All)]).contested.len(),
             1

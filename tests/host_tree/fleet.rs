@@ -12,12 +12,10 @@ pub struct Fleet {
     keep: Option<tempfile::TempDir>,
 }
 
-/// What a script on a host printed, both streams merged, and how it ended.
+/// What a script on a host printed, both streams merged.
 pub struct Said {
     /// Output.
     pub text: String,
-    /// Exit status.
-    pub status: Option<i32>,
 }
 
 impl Said {
@@ -75,7 +73,7 @@ impl Fleet {
         let output = child.wait_with_output().expect("the shell ends");
         let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.push_str(&String::from_utf8_lossy(&output.stderr));
-        Said { text, status: output.status.code() }
+        Said { text }
     }
 }
 

@@ -52,23 +52,21 @@ fn s240_mirror_ops_to_test() -> StepResult {
         let before = keep(s, &ops, &scope, "s240_before_ops")?;
         let sent = first(s, "mails", || mails(s, &test, &["plhst", "tlhst", ops.name(), test.name()]))?;
         let grp = first(s, "published", || published(&ops))?;
-        if !s.again() && s.fact_of(s.spec().id, "mirrored").is_none() {
-            if !mirror.past("inputs") {
-                // OPS was operational until s140: anything but False is somebody's doing (B040, B047).
-                let flag = ops.flag()?;
-                t.hold("port_flag_known", flag == Flag::False, format!("BACKUP_URL_SCHEME is {flag:?}"));
-                mirror.inputs(&mut t)?;
-                for check in ["inputs_whole", "inputs_equal_source", "port_flag_known"] {
-                    if t.has_fault(check) {
-                        t.judge(s, check, Role::Ops, advice(check))?;
-                        return Err(StepError::failed(
-                            format!("s240.{check} does not hold: nothing was overwritten"),
-                            advice(check).next,
-                        ));
-                    }
+        if !s.again() && s.fact_of(s.spec().id, "mirrored").is_none() && !mirror.past("inputs") {
+            // OPS was operational until s140: anything but False is somebody's doing (B040, B047).
+            let flag = ops.flag()?;
+            t.hold("port_flag_known", flag == Flag::False, format!("BACKUP_URL_SCHEME is {flag:?}"));
+            mirror.inputs(&mut t)?;
+            for check in ["inputs_whole", "inputs_equal_source", "port_flag_known"] {
+                if t.has_fault(check) {
+                    t.judge(s, check, Role::Ops, advice(check))?;
+                    return Err(StepError::failed(
+                        format!("s240.{check} does not hold: nothing was overwritten"),
+                        advice(check).next,
+                    ));
                 }
-                s.fact("inputs", true)?;
             }
+            s.fact("inputs", true)?;
         }
         let looked = mirrored(s, &mirror, &sent, &grp, (&scope, &before), &mut t);
         t.or_faults(s, "test", advice, looked)?;

@@ -164,7 +164,7 @@ fn advice(check: &str) -> Advice {
             "the mirrors are too close to each other, or the clock of TEST was set back",
             "look at the clocks of OPS and TEST; run again when it is due",
         ),
-        "inputs_whole" | "inputs_equal_source" => (
+        "inputs_whole" => (
             "the shared set of TEST is damaged or older than TEST (A002, C106)",
             "make a new set on TEST, then run again; nothing was overwritten",
         ),

@@ -30,11 +30,11 @@ fn s450_mark_bad() -> StepResult {
         let mut tally = Tally::default();
         let before = before(s, &ops)?;
         not_in_context(s, &ops, mark, &mut tally)?;
-        if plan.mark_bad.is_some() {
-            if let Err(error) = mark_them(s, &ops, mark) {
-                tally.fault("rejected_everywhere", error.text().to_owned());
-                return tally.or_faults(s, Role::Ops, |_| MARKED, Err(error));
-            }
+        if plan.mark_bad.is_some()
+            && let Err(error) = mark_them(s, &ops, mark)
+        {
+            tally.fault("rejected_everywhere", error.text().to_owned());
+            return tally.or_faults(s, Role::Ops, |_| MARKED, Err(error));
         }
         let looked = read_back(s, &ops, mark, &before, &mut tally);
         tally.or_faults(s, Role::Ops, |_| MARKED, looked)?;

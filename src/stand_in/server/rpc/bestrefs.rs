@@ -15,7 +15,8 @@ use crate::rules::syntax::Value as Rule;
 /// Largest number of ids of one call.
 const MAX_IDS: usize = 1000;
 
-type Header = Vec<(String, String)>;
+/// Keywords and values of one dataset, in the order of the call.
+pub(super) type Header = Vec<(String, String)>;
 
 impl Rpc<'_> {
     /// Best references of one header under a context of any kind; types in lower case, empty = all.

@@ -7,6 +7,7 @@ use super::{
         python::{self, repr},
     },
     Rpc, RpcError,
+    bestrefs::Header,
     json::Json,
     vocabulary,
 };
@@ -124,7 +125,7 @@ impl Rpc<'_> {
     }
 
     /// A header.
-    pub(super) fn header(&self, value: &Json) -> Checked<Vec<(String, String)>> {
+    pub(super) fn header(&self, value: &Json) -> Checked<Header> {
         let bad = |text: String| RpcError::check("InvalidHeaderError", text);
         let Json::Object(members) = value else {
             return Err(bad("Header parameter is not a dictionary.".to_owned()));
@@ -219,7 +220,7 @@ impl Rpc<'_> {
     }
 
     /// A map of headers by id; all are checked before any is used.
-    pub(super) fn header_map(&self, value: &Json) -> Checked<Vec<(String, Vec<(String, String)>)>> {
+    pub(super) fn header_map(&self, value: &Json) -> Checked<Vec<(String, Header)>> {
         let Json::Object(members) = value else { return Err(RpcError::other("' dataset_id '")) };
         members
             .iter()

@@ -84,9 +84,9 @@ pub fn translated(statement: &str) -> String {
     while let Some(plain) = memchr::memchr3(b'\'', b'"', b'`', rest.as_bytes()) {
         out.push_str(&rest[..plain]);
         let string = &rest[plain..];
-        if string.starts_with('`') {
+        if let Some(after) = string.strip_prefix('`') {
             out.push('"');
-            rest = &string[1..];
+            rest = after;
             continue;
         }
         let end = string_end(string);

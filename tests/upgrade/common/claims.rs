@@ -157,14 +157,17 @@ fn context(s: &Step, ops: &Server, plan: &Plan, catalogue: &BTreeMap<String, Row
         let members = |context: &str| -> Result<BTreeSet<String>, StepError> {
             rules.fetch_closure(ops, catalogue, context)?;
             let mut members = super::outcome::members(&rules, context)?;
-            // The data half of a GEIS pair (`.r6d`) is catalogued beside its header (`.r6h`), which alone the rules name.
-            let halves: Vec<String> = members.iter().filter_map(|name| data_half(name)).collect();
-            members.extend(halves);
             members.retain(|name| !new.contains(name));
             Ok(members)
         };
         let (was, is) = (members(&plan.contexts.operational)?, members(&set.context)?);
         let left: Vec<String> = was.difference(&is).cloned().collect();
+        // The data half of a GEIS pair (`.r6d`) is catalogued beside its header (`.r6h`), which alone the rules name: a
+        // context that is set takes no half for its own and leaves it `archived`, as its link says.
+        let halves = was.union(&is).filter_map(|name| data_half(name)).collect();
+        claims.push(
+            Claim::on(CONTEXT, "catalogue", Keys::Among(halves)).fields(&["state"]).becomes("archived").perhaps(),
+        );
         let all: Vec<String> = was.union(&is).cloned().collect();
         claims.push(
             Claim::on(CONTEXT, "catalogue", Keys::Among(left.clone())).fields(&["replaced_by_filename"]).perhaps(),

@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(scan(r#""X":{"META.INSTRUMENT.NAME":"MIRI","b":"lower"}"#).unwrap(), [None, Some("MIRI"), None]);
         assert_eq!(scan(r#""X": {}"#).unwrap(), [None, None, None]);
         let spread =
-            "\"X\" :\n{\n\t\"DETECTOR\" :\t\"a\"\r\n,\"A\" :1\n,\"C\":\"\\n\" ,\n\"META.INSTRUMENT.NAME\":\"x\"\n}";
+            "\"X\" :\n{\n\t\"DETECTOR\" : \"a\"\r\n,\"A\" :1\n,\"C\":\"\\n\" ,\n\"META.INSTRUMENT.NAME\":\"x\"\n}";
         assert_eq!(scan(spread).unwrap(), [Some("1"), Some("x"), Some("a")]);
     }
 
@@ -357,7 +357,7 @@ mod tests {
             r#""X": {"INSTRUMENT": "ACS"}"#,
             r#""X": {"A": tru}"#,
             r#""X": {"A": "1""#,
-            // A line end between a keyword and its value; `json.dumps` puts none there.
+            // A line end or tab between a keyword and its value; `json.dumps` puts none there.
             "\"X\": {\"A\":\n\"1\"}",
             r#""X": "message""#,
             r#""X\n": {}"#,

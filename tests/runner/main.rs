@@ -45,7 +45,10 @@ impl Bench {
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
             // What cargo tells a test about itself would make it build everything anew.
-            let told = name.starts_with("CARGO_") && !matches!(name.as_str(), "CARGO_HOME" | "CARGO_TARGET_DIR");
+            // How things are built stays as it is: else the inner run would build everything once more.
+            let build = name.starts_with("CARGO_PROFILE_")
+                || matches!(name.as_str(), "CARGO_HOME" | "CARGO_TARGET_DIR" | "CARGO_INCREMENTAL");
+            let told = name.starts_with("CARGO_") && !build;
             if told || ["NEXTEST", "INSTA", "CRDS_", "__NEXTEST"].iter().any(|prefix| name.starts_with(prefix)) {
                 command.env_remove(&name);
             }

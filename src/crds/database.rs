@@ -1,6 +1,7 @@
 //! Questions to a server's database, read-only, through `manage dbshell` (SO 19).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -31,8 +32,40 @@ pub const TABLES: [&str; 16] = [
 /// The column and value that end an answer among several.
 const MARK: &str = "crds_upgrade_next";
 
-/// A row: values by column. `None` = NULL.
-pub type Row = BTreeMap<String, Option<String>>;
+/// A row: values by column. `None` = NULL. The names of the columns are kept once for all rows of an answer, because a
+/// catalogue has tens of thousands of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    columns: Arc<[String]>,
+    values: Vec<Option<String>>,
+}
+
+impl Row {
+    /// The value of a column, if there is such a column.
+    pub fn get(&self, column: &str) -> Option<&Option<String>> {
+        self.values.get(self.columns.iter().position(|name| name == column)?)
+    }
+
+    /// Columns and values in the order of the answer.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.columns.iter().zip(&self.values).map(|(name, value)| (name.as_str(), value.as_deref()))
+    }
+}
+
+impl Serialize for Row {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+/// The contexts of a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contexts {
+    /// The one that pipelines use.
+    pub operational: String,
+    /// The newest, from which the next is derived.
+    pub edit: String,
+}
 
 /// The answer to one question.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -131,9 +164,9 @@ fn value(field: &str) -> Option<String> {
 
 impl Table {
     /// The rows by column name.
-    pub fn by_name(&self) -> Vec<Row> {
-        let row = |row: &Vec<Option<String>>| self.columns.iter().cloned().zip(row.iter().cloned()).collect();
-        self.rows.iter().map(row).collect()
+    pub fn by_name(self) -> Vec<Row> {
+        let columns: Arc<[String]> = self.columns.into();
+        self.rows.into_iter().map(|values| Row { columns: Arc::clone(&columns), values }).collect()
     }
 
     /// Where a column stands in each row.
@@ -260,11 +293,35 @@ impl Server {
     /// As [`Self::ask`]; [`CrdsError::Missing`] if there is none.
     pub fn context_in_database(&self, kind: &str) -> Result<String, CrdsError> {
         let table = self.ask(&format!("select kind, context from {}", self.table("*contexts")))?;
+        self.context_of(&table, kind)
+    }
+
+    /// Both contexts by one question, so that no act of others comes in between.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::context_in_database`].
+    pub fn contexts_in_database(&self) -> Result<Contexts, CrdsError> {
+        let table = self.ask(&format!("select kind, context from {}", self.table("*contexts")))?;
+        self.contexts_of(&table)
+    }
+
+    /// Both contexts of the rows of `crds_<obs>_contexts`.
+    ///
+    /// # Errors
+    ///
+    /// [`CrdsError::Missing`] if one is not there.
+    pub fn contexts_of(&self, table: &Table) -> Result<Contexts, CrdsError> {
+        Ok(Contexts { operational: self.context_of(table, "operational")?, edit: self.context_of(table, "edit")? })
+    }
+
+    fn context_of(&self, table: &Table, kind: &str) -> Result<String, CrdsError> {
         let wanted = format!("{}_{kind}_context", self.observatory);
-        let rows = table.by_name();
-        let row = rows.iter().find(|row| row.get("kind") == Some(&Some(wanted.clone())));
-        row.and_then(|row| row.get("context").cloned().flatten())
-            .ok_or_else(|| self.missing(format!("row `{wanted}` in its database")))
+        let at = |column: &str| table.position(column);
+        let found = at("kind").zip(at("context")).and_then(|(kind, context)| {
+            table.rows.iter().find(|row| row[kind].as_deref() == Some(&wanted))?[context].clone()
+        });
+        found.ok_or_else(|| self.missing(format!("row `{wanted}` in its database")))
     }
 
     /// The whole context history, oldest first, of both kinds.

@@ -24,7 +24,7 @@ pub mod wire;
 
 pub use backups::{BackupSet, PARTS, SetFile};
 pub use cron::{AtJob, CronLine, active_lines, job_processes};
-pub use database::{Counter, HistoryRow, LockRow, Row, TABLES, Table, TableSummary};
+pub use database::{Contexts, Counter, HistoryRow, LockRow, Row, TABLES, Table, TableSummary};
 pub use error::CrdsError;
 pub use files::{Delivery, LogWindow};
 pub use identity::Who;

@@ -278,6 +278,37 @@ pub struct ChangeRow {
 }
 
 impl Event {
+    /// Whether what comes next may rest on this entry, so that it must be on the disk first: everything but what a step
+    /// merely looked at, waited for or found.
+    pub fn binds(&self) -> bool {
+        match self {
+            Self::Call { changes, .. } => *changes,
+            Self::Answered { .. }
+            | Self::Evidence { .. }
+            | Self::Check(_)
+            | Self::Waiting { .. }
+            | Self::Waited { .. }
+            | Self::Watched { .. }
+            | Self::Change(_)
+            | Self::NotChecked { .. } => false,
+            Self::Opened(_)
+            | Self::Invoked { .. }
+            | Self::Began { .. }
+            | Self::Intent { .. }
+            | Self::Looked { .. }
+            | Self::Done { .. }
+            | Self::Fact { .. }
+            | Self::Outage { .. }
+            | Self::Interrupted { .. }
+            | Self::Ended { .. }
+            | Self::Approved { .. }
+            | Self::Withdrawn { .. }
+            | Self::Waived { .. }
+            | Self::Reported { .. }
+            | Self::Finished { .. } => true,
+        }
+    }
+
     /// The word of the variant, as in the journal's `kind` column.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -1,9 +1,10 @@
-//! Evidence: the bytes that checks looked at, addressed by BLAKE3 and on the disk before the journal names them.
+//! Evidence: the bytes that checks looked at, addressed by BLAKE3 and on the disk before anything rests on them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::RunError;
 
@@ -20,12 +21,17 @@ pub struct Evidence {
 #[derive(Debug, Clone)]
 pub struct Store {
     folder: PathBuf,
+    /// Kept, and perhaps not on the disk yet.
+    unsynced: Arc<Mutex<Vec<PathBuf>>>,
 }
+
+/// So many files are synced side by side: the disk then joins them into few writes.
+const SYNCS: usize = 16;
 
 impl Store {
     /// The store in an existing folder.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), unsynced: Arc::default() }
     }
 
     /// Where the bytes of an id lie.
@@ -33,7 +39,7 @@ impl Store {
         self.folder.join(id.trim_start_matches("blake3:"))
     }
 
-    /// Keeps bytes: file and folder are synced when it returns. The same bytes are kept once.
+    /// Keeps bytes; [`Self::sync`] puts them on the disk. The same bytes are kept once.
     ///
     /// # Errors
     ///
@@ -49,10 +55,34 @@ impl Store {
         let part = self.folder.join(format!(".{hex}.{}", std::process::id()));
         let mut file = File::create(&part).map_err(RunError::file("create", &part))?;
         file.write_all(bytes).map_err(RunError::file("write", &part))?;
-        file.sync_all().map_err(RunError::file("sync", &part))?;
         fs::rename(&part, &path).map_err(RunError::file("rename", &part))?;
-        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(RunError::file("sync", &self.folder))?;
+        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).push(path);
         Ok(evidence)
+    }
+
+    /// Puts on the disk what has been kept since the last time.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::File`]: then something kept may not be on the disk, and the step must not go on.
+    pub fn sync(&self) -> Result<(), RunError> {
+        let paths = std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let sync =
+            |path: &PathBuf| File::open(path).and_then(|file| file.sync_all()).map_err(RunError::file("sync", path));
+        std::thread::scope(|scope| {
+            let share = paths.len().div_ceil(SYNCS);
+            let threads: Vec<_> =
+                paths.chunks(share).map(|share| scope.spawn(move || share.iter().try_for_each(sync))).collect();
+            threads.into_iter().try_for_each(|thread| {
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err(RunError::file("sync", &self.folder)(std::io::Error::other("panic"))))
+            })
+        })?;
+        sync(&self.folder)
     }
 
     /// The bytes of an id, proven to be those that were kept.
@@ -111,6 +141,8 @@ mod tests {
         let store = Store::new(folder.path());
         let kept = store.put(b"crontab -l\n").expect("keeps");
         assert_eq!(store.put(b"crontab -l\n").expect("keeps once"), kept);
+        store.sync().expect("syncs");
+        store.sync().expect("has nothing left to sync");
         assert_eq!(store.get(&kept.id).expect("reads"), b"crontab -l\n");
         let named = BTreeSet::from([kept.id.clone()]);
         assert_eq!(store.audit(&named).expect("lists"), Vec::<String>::new());

@@ -1,7 +1,9 @@
 //! The journal of a run: what happened, in order, each entry chained to the one before by hash.
 //!
-//! SQLite in WAL mode with full sync: an entry that [`Journal::append`] returned for is on the disk. Several processes may
-//! read and, one at a time, write. Nothing is ever updated or deleted.
+//! SQLite in WAL mode. An entry that [`Journal::append`] returned for is on the disk, with every entry before it. One that
+//! [`Journal::note`] returned for can be read by others and outlives the death of this process, and is on the disk with
+//! the next appended one: what a step only looked at need not wait for the disk each time, what it is about to do must.
+//! Several processes may read and, one at a time, write. Nothing is ever updated or deleted.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -103,6 +105,20 @@ impl Journal {
     ///
     /// [`RunError::Journal`]: then the entry is not there, and what it announces must not be done.
     pub fn append(&self, step: Option<&str>, attempt: u32, event: &Event) -> Result<u64, RunError> {
+        self.write(step, attempt, event, "PRAGMA synchronous=FULL")
+    }
+
+    /// Appends an entry that nothing irreversible rests on: it is on the disk with the next appended one at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::append`].
+    pub fn note(&self, step: Option<&str>, attempt: u32, event: &Event) -> Result<u64, RunError> {
+        // In WAL mode: a commit without a sync, while checkpoints still sync.
+        self.write(step, attempt, event, "PRAGMA synchronous=NORMAL")
+    }
+
+    fn write(&self, step: Option<&str>, attempt: u32, event: &Event, sync: &str) -> Result<u64, RunError> {
         let fail = |source| RunError::Journal { verb: "write", path: self.path.clone(), source };
         let body = serde_json::to_string(event).map_err(|error| RunError::Entry {
             path: self.path.clone(),
@@ -110,6 +126,7 @@ impl Journal {
             why: error.to_string(),
         })?;
         let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        connection.execute_batch(sync).map_err(fail)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
         let (last, prev): (i64, String) = transaction
             .query_row("SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1", [], |row| {

@@ -40,12 +40,17 @@ impl Keeper {
         Self { journal, store, secrets, step, attempt, calls: AtomicU64::new(calls), kill, began: Instant::now() }
     }
 
-    /// Writes a journal row of the step.
+    /// Writes a journal row of the step. A row that [binds](Event::binds) is on the disk when this returns, with all rows
+    /// before it and the evidence that they name.
     ///
     /// # Errors
     ///
-    /// As [`Journal::append`].
+    /// As [`Journal::append`] and [`Store::sync`].
     pub fn write(&self, event: &Event) -> Result<u64, RunError> {
+        if !event.binds() {
+            return self.journal.note(Some(self.step), self.attempt, event);
+        }
+        self.store.sync()?;
         self.journal.append(Some(self.step), self.attempt, event)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Fields, State, Surface};
-use crate::crds::{CrdsError, Door, Server, TABLES};
+use crate::crds::{Contexts, CrdsError, Door, Server, TABLES, Table};
 use crate::host::{Algorithm, Entry, EntryKind};
 
 /// Why a state could not be taken whole. A state is whole or there is none.
@@ -170,40 +170,67 @@ pub fn capture(server: &Server, scope: &Scope) -> Result<State, CaptureError> {
     };
     let mut state = State { host: server.role().to_string(), ..State::default() };
     state.taken = server.now().map_err(fail("clock"))?;
-    let mut put = |name: &str, surface: Result<Surface, CrdsError>| -> Result<(), CaptureError> {
-        state.surfaces.insert(name.to_owned(), surface.map_err(fail(name))?);
-        Ok(())
-    };
-    for area in AREAS.iter().filter(|area| scope.areas.contains(&area.name)) {
-        put(&format!("files:{}", area.name), files(server, area))?;
-    }
-    if scope.database {
-        for (name, surface) in database(server).map_err(fail("database"))? {
-            put(name, Ok(surface))?;
+    // Trees and database are most of the time and do not wait for each other.
+    let parts = std::thread::scope(|threads| {
+        let trees = threads.spawn(|| trees(server, scope));
+        let machine = threads.spawn(|| machine(server, scope));
+        let stored = stored(server, scope);
+        let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        [joined(trees), stored, joined(machine)]
+    });
+    for part in parts {
+        for (name, surface) in part.map_err(|(name, source)| fail(&name)(source))? {
+            state.surfaces.insert(name, surface);
         }
     }
+    Ok(state)
+}
+
+/// Surfaces by name, or the first that cannot be had.
+type Part = Result<Vec<(String, Surface)>, (String, CrdsError)>;
+
+fn named(name: &str, surface: Result<Surface, CrdsError>) -> Result<(String, Surface), (String, CrdsError)> {
+    surface.map(|surface| (name.to_owned(), surface)).map_err(|error| (name.to_owned(), error))
+}
+
+fn trees(server: &Server, scope: &Scope) -> Part {
+    let areas = AREAS.iter().filter(|area| scope.areas.contains(&area.name));
+    areas.map(|area| named(&format!("files:{}", area.name), files(server, area))).collect()
+}
+
+fn stored(server: &Server, scope: &Scope) -> Part {
+    let (mut surfaces, mut in_database) = (Vec::new(), None);
+    if scope.database {
+        let tables = server.contents(&TABLES).map_err(|error| ("database".to_owned(), error))?;
+        surfaces.extend(database(server, &tables).into_iter().map(|(name, surface)| (name.to_owned(), surface)));
+        in_database = tables.get(&server.table("*contexts")).map(|table| server.contexts_of(table));
+    }
     if scope.contexts {
-        put("contexts", contexts(server, scope.door))?;
+        let known = in_database.unwrap_or_else(|| server.contexts_in_database());
+        surfaces.push(named("contexts", known.and_then(|known| contexts(server, known, scope.door)))?);
     }
-    if scope.cron {
-        put("cron", cron(server))?;
-    }
-    if scope.ports {
-        put("ports", ports(server))?;
-    }
-    if scope.svn {
-        put("svn", svn(server))?;
-    }
-    if scope.stack {
-        put("stack", stack(server))?;
-    }
-    if scope.processes {
-        put("processes", processes(server))?;
+    Ok(surfaces)
+}
+
+fn machine(server: &Server, scope: &Scope) -> Part {
+    type Take = fn(&Server) -> Result<Surface, CrdsError>;
+    let takes: [(bool, &str, Take); 5] = [
+        (scope.cron, "cron", cron),
+        (scope.ports, "ports", ports),
+        (scope.svn, "svn", svn),
+        (scope.stack, "stack", stack),
+        (scope.processes, "processes", processes),
+    ];
+    let mut surfaces: Vec<(String, Surface)> = Vec::new();
+    for (_, name, take) in takes.into_iter().filter(|(wanted, ..)| *wanted) {
+        surfaces.push(named(name, take(server))?);
     }
     if let Some(door) = scope.door {
-        put("rpc", rpc(server, door))?;
+        surfaces.push(named("rpc", rpc(server, door))?);
     }
-    Ok(state)
+    Ok(surfaces)
 }
 
 fn fields(pairs: &[(&str, Value)]) -> Fields {
@@ -275,9 +302,8 @@ const CATALOGUE: [&str; 12] = [
 ];
 
 /// Every surface that the database gives, from one reading of it.
-fn database(server: &Server) -> Result<Vec<(&'static str, Surface)>, CrdsError> {
-    let tables = server.contents(&TABLES)?;
-    let summary = |table: &crate::crds::Table| {
+fn database(server: &Server, tables: &BTreeMap<String, Table>) -> Vec<(&'static str, Surface)> {
+    let summary = |table: &Table| {
         let summary = table.summary();
         fields(&[("rows", json!(summary.rows)), ("max_id", json!(summary.max_id)), ("digest", json!(summary.digest))])
     };
@@ -307,12 +333,12 @@ fn database(server: &Server) -> Result<Vec<(&'static str, Surface)>, CrdsError> 
         }
     }
     let padded = |surface: Surface| surface.into_iter().map(|(id, fields)| (format!("{id:0>6}"), fields)).collect();
-    Ok(vec![
+    vec![
         ("database", summaries),
         ("catalogue", catalogue),
         ("counters", rows("*counters", "name", &["counter"])),
         ("history", padded(rows("*context_history", "id", &["start_date", "context", "state", "description"]))),
-    ])
+    ]
 }
 
 /// A digest of the values of a catalogue row that are not looked at one by one.
@@ -327,9 +353,10 @@ fn rest(row: &[Option<String>], others: &[usize]) -> String {
     blake3::hash(&bytes).to_hex()[..16].to_owned()
 }
 
-pub(super) fn contexts(server: &Server, door: Option<Door>) -> Result<Surface, CrdsError> {
+/// Contexts by every place that knows them; `known` is what the database says.
+pub(super) fn contexts(server: &Server, known: Contexts, door: Option<Door>) -> Result<Surface, CrdsError> {
     let mut operational = fields(&[
-        ("database", json!(server.context_in_database("operational")?)),
+        ("database", json!(known.operational)),
         ("cache", json!(server.cached_context()?)),
         ("monitor", json!(server.old_context()?)),
     ]);
@@ -337,7 +364,7 @@ pub(super) fn contexts(server: &Server, door: Option<Door>) -> Result<Surface, C
         let context = server.rpc(door)?.default_context(server.observatory().word())?;
         operational.insert("rpc".into(), json!(context));
     }
-    let edit = fields(&[("database", json!(server.context_in_database("edit")?))]);
+    let edit = fields(&[("database", json!(known.edit))]);
     Ok(Surface::from([("operational".to_owned(), operational), ("edit".to_owned(), edit)]))
 }
 

@@ -94,7 +94,9 @@ pub fn look(server: &Server, parts: &[Part], wipe: &[String], files: &[String]) 
             Part::Stack => ("stack", capture::stack(server)),
             Part::Installed => ("installed", installed(server, wipe)),
             Part::Served => ("served", served(server)),
-            Part::Contexts => ("contexts", capture::contexts(server, None)),
+            Part::Contexts => {
+                ("contexts", server.contexts_in_database().and_then(|known| capture::contexts(server, known, None)))
+            }
             Part::Rows => ("rows", rows(server)),
             Part::History => ("history", history(server)),
             Part::Files => ("files", of_plan(server, files)),
@@ -207,9 +209,10 @@ fn of_plan(server: &Server, files: &[String]) -> Result<Surface, CrdsError> {
         server.table("*catalog"),
         quoted.join(", ")
     );
-    for mut row in server.ask(&sql)?.by_name() {
-        if let Some(name) = row.remove("name").flatten() {
-            surface.insert(name, row.into_iter().map(|(column, value)| (column, json!(value))).collect());
+    for row in server.ask(&sql)?.by_name() {
+        if let Some(Some(name)) = row.get("name") {
+            let others = row.iter().filter(|(column, _)| *column != "name");
+            surface.insert(name.clone(), others.map(|(column, value)| (column.to_owned(), json!(value))).collect());
         }
     }
     let (paths, observatory) = (server.paths(), server.observatory());

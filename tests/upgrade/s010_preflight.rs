@@ -14,7 +14,7 @@ use crds_upgrade::crds::{Door, Flag, Server};
 use crds_upgrade::host::{EntryKind, Limit, Script, Shell};
 use crds_upgrade::plan::{Approved, PackageTarget, PlanFile, Role, Waiting, misfits};
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
-use crds_upgrade::state::{Scope, normalise};
+use crds_upgrade::state::{Fields, Scope, normalise};
 use crds_upgrade::steps::S010_PREFLIGHT;
 use serde_json::json;
 
@@ -417,9 +417,11 @@ fn start_state(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
         let there = ops.remote().stat(&format!("{}/{}/lib/apache/mod_wsgi.so", paths.stacks, stack.to))?.is_some();
         t.hold("start_state", there, format!("stack `{}` is {}", stack.to, if there { "built" } else { "not built" }));
     }
-    for (kind, wanted) in [("operational", &plan.contexts.operational), ("edit", &plan.contexts.edit)] {
-        let seen = ops.context_in_database(kind)?;
-        t.hold("start_state", seen == *wanted, format!("{kind} context {seen}, the plan starts from {wanted}"));
+    let have = ops.contexts_in_database()?;
+    for (kind, seen, wanted) in
+        [("operational", &have.operational, &plan.contexts.operational), ("edit", &have.edit, &plan.contexts.edit)]
+    {
+        t.hold("start_state", seen == wanted, format!("{kind} context {seen}, the plan starts from {wanted}"));
     }
     let answered = ops.rpc(Door::Direct)?.default_context(ops.observatory().word())?;
     t.hold("start_state", answered == plan.contexts.operational, format!("OPS answers {answered}"));
@@ -617,9 +619,20 @@ fn baseline(s: &Step, servers: &Servers, t: &mut Tally) -> Result<(), StepError>
             Ok(state) => t.proof("baseline_recorded", format!("{role}: {} surfaces", state.surfaces.len())),
             Err(wrong) => wrong.iter().for_each(|wrong| t.fault("baseline_recorded", format!("{role}: {wrong}"))),
         }
+        if *role == Role::Ops && s.fact_of(s.spec().id, "rejected").is_none() {
+            let rejected = state.surfaces.get("catalogue").into_iter().flatten().filter(|(_, row)| is_rejected(row));
+            s.fact("rejected", json!(rejected.count()))?;
+        }
         let rows: BTreeMap<&String, usize> = state.surfaces.iter().map(|(name, rows)| (name, rows.len())).collect();
         let account = json!({ "rows": rows, "blake3": blake3::hash(state.to_text().as_bytes()).to_hex().to_string() });
         t.evidence("baseline_recorded", &s.evidence(&format!("state of {role}"), account.to_string())?);
     }
     Ok(())
+}
+
+/// Whether the catalogue says that a file is bad, in either of its two columns.
+fn is_rejected(row: &Fields) -> bool {
+    ["rejected", "blacklisted"]
+        .iter()
+        .any(|column| row.get(*column).is_some_and(|value| matches!(value.as_str(), Some("true" | "1"))))
 }

@@ -197,7 +197,7 @@ fn backup_of_the_night(s: &Step, ops: &Server, live: f64, tally: &mut Tally) -> 
     tally.hold(check, faults.is_empty(), backup_set::said(&faults, format!("set {} whole, shared alike", newest.tag)));
     let context = ops.context_in_database("operational")?;
     let named = night.dump.as_ref().is_ok_and(|dump| {
-        let rows = dump.tables.get(&ops.table("*contexts")).map(crds_upgrade::crds::Table::by_name).unwrap_or_default();
+        let rows = dump.tables.get(&ops.table("*contexts")).cloned().unwrap_or_default().by_name();
         rows.iter().any(|row| {
             let is = |key: &str, value: &str| row.get(key).and_then(|seen| seen.as_deref()) == Some(value);
             is("kind", &format!("{}_operational_context", ops.observatory())) && is("context", &context)

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::crds::web::{Login, Ready, Request, Session};
-use crds_upgrade::crds::{Door, Row, Server};
+use crds_upgrade::crds::{Contexts, Door, Row, Server};
 use crds_upgrade::plan::{Change, Era, Role};
 use crds_upgrade::run::{Found, Step, StepError};
 use serde_json::{Value, json};
@@ -68,8 +68,7 @@ impl<'s> Hand<'s> {
             self.tally.proof("start_context", format!("{} started from {}", delivery.id, delivery.base));
             return Ok(before);
         }
-        let edit = self.ops.context_in_database("edit")?;
-        let operational = self.ops.context_in_database("operational")?;
+        let Contexts { operational, edit } = self.ops.contexts_in_database()?;
         let catalogue = self.ops.catalogue()?;
         let uploaded = in_state(&catalogue, "uploaded");
         let mut faults = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds_upgrade::crds::Row;
+use crds_upgrade::crds::{Contexts, Row};
 use crds_upgrade::plan::Era;
 use crds_upgrade::review::logs::{LogFile, Review};
 use crds_upgrade::run::StepError;
@@ -180,8 +180,7 @@ impl Hand<'_> {
     }
 
     fn read_contexts(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<(), StepError> {
-        let edit = self.ops.context_in_database("edit")?;
-        let operational = self.ops.context_in_database("operational")?;
+        let Contexts { operational, edit } = self.ops.contexts_in_database()?;
         let wanted = delivery.expect.unwrap_or(delivery.base);
         // A later delivery of the plan may have moved it on when this one is looked at again.
         let chain = self.s.plan().context_chain();

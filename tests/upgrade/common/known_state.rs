@@ -63,8 +63,9 @@ fn frame(s: &Step, role: Role) -> Result<Frame, StepError> {
             "run s010_preflight again in this run",
         )
     };
-    let first = state::kept(s, "s010_ops")?.ok_or_else(missing)?;
-    let own = state::kept(s, &format!("s010_{role}"))?.ok_or_else(missing)?;
+    let first = state::kept_of(s, "s010_ops", &["database", "history"])?.ok_or_else(missing)?;
+    let own = state::kept_of(s, &format!("s010_{role}"), &["svn"])?.ok_or_else(missing)?;
+    let rejected = s.fact_of("s010_preflight", "rejected").and_then(|fact| fact.as_u64()).ok_or_else(missing)?;
     let entry = s.hosts().entry(role)?;
     let identity = &entry.identity;
     let mut words: Vec<(String, String)> = Vec::new();
@@ -94,17 +95,8 @@ fn frame(s: &Step, role: Role) -> Result<Frame, StepError> {
             .and_then(|rows| rows.keys().next_back())
             .and_then(|id| id.parse().ok())
             .unwrap_or(0),
-        rejected: first
-            .surfaces
-            .get("catalogue")
-            .map_or(0, |rows| rows.values().filter(|row| is_rejected(row)).count() as u64),
+        rejected,
     })
-}
-
-fn is_rejected(row: &crds_upgrade::state::Fields) -> bool {
-    ["rejected", "blacklisted"]
-        .iter()
-        .any(|column| row.get(*column).is_some_and(|value| matches!(value.as_str(), Some("true" | "1"))))
 }
 
 fn numbers(state: &State, surface: &str, field: &str) -> std::collections::BTreeMap<String, u64> {

@@ -197,8 +197,8 @@ impl Mirror<'_> {
         for difference in compare_tables(&tables(self.source)?, &tables(self.dest)?, &VOLATILE) {
             t.fault("database_equal", difference.to_string());
         }
-        for kind in ["operational", "edit"] {
-            let (a, b) = (self.source.context_in_database(kind)?, self.dest.context_in_database(kind)?);
+        let (from, to) = (self.source.contexts_in_database()?, self.dest.contexts_in_database()?);
+        for (kind, a, b) in [("operational", from.operational, to.operational), ("edit", from.edit, to.edit)] {
             t.hold("database_equal", a == b, format!("{kind} context {b}, the source's {a}"));
         }
         self.files(t)?;

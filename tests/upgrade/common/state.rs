@@ -36,8 +36,21 @@ pub fn keep(s: &Step, server: &Server, scope: &Scope, name: &str) -> Result<Stat
 
 /// A state kept before, if there is one.
 pub fn kept(s: &Step, name: &str) -> Result<Option<State>, StepError> {
+    read(s, name, State::parse)
+}
+
+/// Some surfaces of a state kept before, if there is one.
+pub fn kept_of(s: &Step, name: &str, surfaces: &[&str]) -> Result<Option<State>, StepError> {
+    read(s, name, |text| State::parse_only(text, surfaces))
+}
+
+fn read(
+    s: &Step,
+    name: &str,
+    parse: impl FnOnce(&str) -> Result<State, serde_json::Error>,
+) -> Result<Option<State>, StepError> {
     match std::fs::read_to_string(path(s, name)) {
-        Ok(text) => Ok(Some(State::parse(&text)?)),
+        Ok(text) => Ok(Some(parse(&text)?)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }

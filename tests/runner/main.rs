@@ -4,6 +4,7 @@
 //! journal.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -49,6 +50,8 @@ impl Bench {
             let build = name.starts_with("CARGO_PROFILE_")
                 || matches!(name.as_str(), "CARGO_HOME" | "CARGO_TARGET_DIR" | "CARGO_INCREMENTAL");
             let told = name.starts_with("CARGO_") && !build;
+            // `OUT_DIR` is this package's own; the build script of a dependency would run again because it is set.
+            let told = told || name == "OUT_DIR";
             if told || ["NEXTEST", "INSTA", "CRDS_", "__NEXTEST"].iter().any(|prefix| name.starts_with(prefix)) {
                 command.env_remove(&name);
             }
@@ -57,6 +60,7 @@ impl Bench {
             .env("CRDS_UPGRADE_SITE", &self.site)
             .env("CRDS_UPGRADE_PLAN", project().join("fixtures/plans/hst-opus-2014.3.toml"))
             .env("CRDS_UPGRADE_RUNS", self.runs())
+            .env("XDG_STATE_HOME", self.folder.path().join("state"))
             .envs(variables.iter().copied())
             .current_dir(project())
             .stdin(Stdio::null());
@@ -81,6 +85,17 @@ fn project() -> PathBuf {
 
 fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Puts a host into the bench's site that answers every question alike, and notes each in `asked`.
+fn answering(bench: &Bench, answer: &str) -> PathBuf {
+    let (asked, enter) = (bench.folder.path().join("asked"), bench.folder.path().join("enter"));
+    let script = format!("#!/bin/sh\necho \"$*\" >> '{}'\nprintf '{answer}'\n", asked.display());
+    fs::write(&enter, script).expect("writes");
+    fs::set_permissions(&enter, fs::Permissions::from_mode(0o755)).expect("may be executed");
+    let site = fs::read_to_string(&bench.site).expect("reads").replace("/bin/false", &enter.to_string_lossy());
+    fs::write(&bench.site, site).expect("writes");
+    asked
 }
 
 /// The run is refused with these words, and no step wrote a line.
@@ -146,6 +161,46 @@ fn ops_is_for_real_sites() {
         &[("CRDS_UPGRADE_SITE", "/nowhere/site.toml")],
         "failed to read `/nowhere/site.toml`",
     );
+}
+
+#[test]
+fn a_host_that_is_another_is_asked_who_it_is_and_nothing_else() {
+    let bench = Bench::new();
+    let test_server =
+        r"uname=tlhstcrdsv1\naccount=crds\nobservatory=hst\nuse_case=test\nboot=1\ndatabase=crds_hst_test\n";
+    let asked = answering(&bench, test_server);
+    let output = bench.nextest(&STEPS, &[]);
+    let text = said(&output);
+    assert!(!output.status.success(), "{text}");
+    for words in [
+        "check s010.identities failed on",
+        "host name of ops: expected `plhstcrdsv1`, seen `tlhstcrdsv1`",
+        "use case of ops: expected `ops`, seen `test`",
+        "database of ops: expected `crds_hst`, seen `crds_hst_test`",
+    ] {
+        assert!(text.contains(words), "should say `{words}`:\n{text}");
+    }
+    let asked = fs::read_to_string(asked).expect("the host was asked");
+    assert_eq!(asked.lines().count(), 1, "only who it is was asked:\n{asked}");
+    assert!(!bench.journaled().contains(&"intent"));
+}
+
+#[test]
+fn ops_reads_nothing_from_a_host_that_it_cannot_recognise() {
+    let bench = Bench::new();
+    let site = fs::read_to_string(&bench.site).expect("reads");
+    let root = format!("root = \"{}\"\n", bench.folder.path().display());
+    let site = site.replace("kind = \"embedded\"", "kind = \"real\"").replace(&root, "");
+    let site =
+        site.replace("transport = \"local\"\nenter = [\"/bin/false\"]", "transport = \"ssh\"\naddress = \"127.0.0.1\"");
+    fs::write(&bench.site, site).expect("writes");
+    let output = bench.nextest(&["--profile", "ops"], &[]);
+    let text = said(&output);
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("check s010.identities failed on"), "{text}");
+    assert!(text.contains("host `plhstcrdsv1` is reached by `ssh`"), "{text}");
+    let journaled = bench.journaled();
+    assert!(!journaled.contains(&"call") && !journaled.contains(&"intent"), "{journaled:?}");
 }
 
 #[test]

@@ -9,11 +9,13 @@ use super::error::RulesError;
 use super::input::json::Entry;
 use super::load::{Context, TypeEntry};
 use super::lookup::DatasetError;
+use super::since::{Since, exposure_start};
 
 /// Why a product stands in one list only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// The dataset is older than the cut of `--datasets-since auto`.
+    /// The dataset is older than the cut of `--datasets-since auto`: by its own date and time, which the client cuts by, or
+    /// by the archive's start of the exposure, which the server cuts by when it hands out ids.
     DateCut,
     /// A type fails under the new context and hides the dataset.
     HiddenByFailingType,
@@ -66,6 +68,8 @@ pub struct Explained {
 /// What both views say about one dataset.
 struct Views {
     id: String,
+    /// Start of the exposure by the archive, if the header has it.
+    start: Option<String>,
     complete: Result<Option<Change>, DatasetError>,
     server: Result<Verdict, DatasetError>,
 }
@@ -89,7 +93,8 @@ pub fn explain(
     let mut mode = Mode::server();
     // Failures must be seen where nothing changes as well: there they are what hides a change.
     mode.comparison.every_type = true;
-    let mut server = Judge::new(old, new, &Plan::new(&mode, old, new, Some(&difference))?);
+    let plan = Plan::new(&mode, old, new, Some(&difference))?;
+    let mut server = Judge::new(old, new, &plan);
     let mut complete = Judge::new(old, new, &Plan::new(&Mode::complete(), old, new, Some(&difference))?);
     let mut products: BTreeMap<String, Vec<Views>> = BTreeMap::new();
     let theirs_lower: BTreeSet<String> = theirs.iter().map(|name| name.to_lowercase()).collect();
@@ -102,13 +107,17 @@ pub fn explain(
         let product = product(&id);
         // Whatever is in neither list needs no explanation and no memory.
         if changed || theirs_lower.contains(&product) {
-            let views = Views { id: id.clone(), complete: whole, server: server.judge(&entry) };
+            let start = match &entry {
+                Entry::Header(header) => exposure_start(header).map(str::to_owned),
+                Entry::Message(_) => None,
+            };
+            let views = Views { id: id.clone(), start, complete: whole, server: server.judge(&entry) };
             let known = products.entry(product).or_default();
             known.retain(|views| views.id != id);
             known.push(views);
         }
     }
-    let witness = Witness { old, new, difference: &difference };
+    let witness = Witness { old, new, difference: &difference, since: &plan.since };
     let mut explained = Vec::new();
     for (product, views) in &products {
         let ours = views.iter().any(|views| matches!(&views.complete, Ok(Some(change)) if !change.updates.is_empty()));
@@ -130,6 +139,7 @@ struct Witness<'a> {
     old: &'a Context,
     new: &'a Context,
     difference: &'a ContextDiff,
+    since: &'a Since,
 }
 
 impl Witness<'_> {
@@ -141,7 +151,14 @@ impl Witness<'_> {
             let Some(update) = change.updates.first() else { continue };
             let instrument = change.instrument.to_lowercase();
             let rule = self.rule(&instrument, update);
+            let unseen = views.start.as_deref().zip(self.since.of(&instrument)).filter(|(start, since)| start < since);
             let (class, text) = match &views.server {
+                Ok(Verdict::Change(_) | Verdict::Nothing) if let Some((start, since)) = unseen => (
+                    Class::DateCut,
+                    format!(
+                        "the exposure began `{start}`, before `{since}`, from when on the archive gives ids of {instrument}; {rule}"
+                    ),
+                ),
                 Ok(Verdict::Cut(time, since)) => (
                     Class::DateCut,
                     format!("dataset time `{time}` is before `{since}`, the cut for {instrument}; {rule}"),

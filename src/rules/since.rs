@@ -60,6 +60,12 @@ pub fn dataset_time(header: &Header) -> Result<String, String> {
     Ok(MIN_DATE.to_owned())
 }
 
+/// When the exposure began by the archive's own column, which `get_dataset_ids` cuts by (WP 1.10): a second cut beside
+/// that by [`dataset_time`], and one that may fall differently.
+pub fn exposure_start(header: &Header) -> Option<&str> {
+    ["EXPSTART", "TEXPSTRT"].iter().find_map(|key| header.get(key)?.text())
+}
+
 /// The dates of `--datasets-since auto` between two contexts.
 ///
 /// # Errors

@@ -73,7 +73,8 @@ impl Begun {
         may_begin(spec, &ledger)?;
         let kill = kill_point(&site)?;
         let state = ledger.step(spec.id);
-        let again = matches!(state.verdict, Some(Verdict::Passed | Verdict::Waived));
+        // Also where a human accepted what could not be known: it is not done a second time.
+        let again = ledger.decided(spec.id);
         let journal = folder.journal()?.with_kill_point(kill);
         let keeper = Arc::new(Keeper::new(journal, folder.evidence(), spec.id, state.attempts + 1, ledger.calls, kill));
         let approved = ledger.approvals.iter().map(|decision| decision.about.clone()).collect();

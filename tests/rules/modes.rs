@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crds_upgrade::rules::affected::{self, Affected, Class, Mode};
 use crds_upgrade::rules::input::json::Entry;
-use crds_upgrade::rules::{Header, context_diff};
+use crds_upgrade::rules::{Header, HeaderValue, context_diff};
 
 use crate::small::{Small, header};
 
@@ -104,6 +104,26 @@ fn every_class_is_explained_with_a_witness() {
     assert_eq!((explained[0].0.as_str(), explained[0].1), ("nobody", Class::NoAnswer));
     assert!(explained[0].2.contains("Unknown instrument 'nosuch'"), "{}", explained[0].2);
     assert_eq!(explained.len(), 1);
+}
+
+#[test]
+fn what_the_archive_gives_no_id_of_is_cut_by_its_own_date() {
+    let small = Small::story();
+    // By the date of its header it is late enough; by the archive's, which `get_dataset_ids` goes by, it is not.
+    let with_start = |start: &str| {
+        let mut header = header("WFC", "A", "2012-01-01");
+        header.set("EXPSTART", HeaderValue::Text(start.to_owned()));
+        vec![("LATE:LATE".to_owned(), Entry::Header(header))]
+    };
+    let explain = |start: &str| {
+        affected::explain(&small.load(1), &small.load(2), with_start(start), &BTreeSet::new()).expect("loads")
+    };
+    let cut = explain("2009-12-31 23:59:59");
+    assert_eq!((cut[0].product.as_str(), cut[0].class), ("late", Class::DateCut));
+    for part in ["the exposure began `2009-12-31 23:59:59`", "`2010-01-01 00:00:00`", "gives ids of acs"] {
+        assert!(cut[0].witness.contains(part), "no `{part}` in {}", cut[0].witness);
+    }
+    assert_eq!(explain("2010-01-01 00:00:00")[0].class, Class::MissingAtServer);
 }
 
 #[test]

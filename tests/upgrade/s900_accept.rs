@@ -114,7 +114,10 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     };
     let rpc = |surface: &str| surface != "rpc";
     let deltas = differences(&normal(&before)?, &normal(&after.only(rpc))?);
-    let settled = settle(&deltas, &claims::of_plan(s, &ops, &before)?);
+    let nights = claims::nights(&before, &after);
+    let mut declared = claims::of_plan(s, &ops, &before)?;
+    declared.extend(claims::backup_sets(&nights));
+    let settled = settle(&deltas, &declared);
     for claimed in &settled.claimed {
         let delta = &claimed.delta;
         let text = |value: &Option<serde_json::Value>| value.as_ref().map_or_else(String::new, ToString::to_string);
@@ -133,7 +136,8 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
         Some(live) => {
             let same = |surface: &str| live.surfaces.contains_key(surface);
             let deltas = differences(&normal(live)?, &normal(&after.only(same))?);
-            deltas.iter().map(|delta| format!("since going live: {delta}")).collect()
+            let settled = settle(&deltas, &claims::reinstalled(&claims::nights(&before, &after)));
+            settled.unclaimed.iter().map(|delta| format!("since going live: {delta}")).collect()
         }
     };
     let open: Vec<String> = settled

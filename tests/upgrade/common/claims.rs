@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crds_upgrade::backup::tag_time;
 use crds_upgrade::crds::{Row, Server};
 use crds_upgrade::plan::Plan;
 use crds_upgrade::run::{Step, StepError};
@@ -19,6 +20,7 @@ const CONTEXT: &str = "set the operational context";
 const BAD: &str = "mark files bad";
 const DELIVERY: &str = "deliveries of the plan";
 const RUNNING: &str = "the server ran: cron jobs, logins, restarts";
+const NIGHT: &str = "the nightly job ran: a backup set, the same release installed anew";
 
 /// All claims of the plan of this run, given the state before it.
 pub fn of_plan(s: &Step, ops: &Server, before: &State) -> Result<Vec<Claim>, StepError> {
@@ -199,6 +201,38 @@ fn running() -> Vec<Claim> {
         Claim::on(RUNNING, "files:home", Keys::Below("Maildir".into())).perhaps(),
         Claim::on(RUNNING, "files:home", Keys::Below(".subversion".into())).perhaps(),
     ]
+}
+
+/// The nights between two states: tags of the backup sets that are new. There are none unless the plan puts a step off.
+pub fn nights(before: &State, after: &State) -> Vec<String> {
+    let sets = |state: &State| -> BTreeSet<String> {
+        let rows = state.surfaces.get("files:db_backups").into_iter().flatten();
+        rows.map(|(path, _)| path).filter(|path| tag_time(path).is_some()).cloned().collect()
+    };
+    sets(after).difference(&sets(before)).cloned().collect()
+}
+
+/// The backup sets of such nights; whether the newest is whole is what s910 judges.
+pub fn backup_sets(nights: &[String]) -> Vec<Claim> {
+    nights.iter().map(|tag| Claim::on(NIGHT, "files:db_backups", Keys::Below(tag.clone())).perhaps()).collect()
+}
+
+/// What the reinstallation of such nights (SO 10) leaves different in an unchanged release: when each file was written,
+/// and the files that `install` writes about itself. Contents stay what they were when OPS went live.
+pub fn reinstalled(nights: &[String]) -> Vec<Claim> {
+    if nights.is_empty() {
+        return Vec::new();
+    }
+    let areas = ["installed", "static", "conf", "wsgi", "client_sources", "server_sources"];
+    let written = |area: &str, keys: Keys, fields: &[&str]| {
+        Claim::on(NIGHT, &format!("files:{area}"), keys).fields(fields).perhaps()
+    };
+    let mut claims: Vec<Claim> = areas.iter().map(|area| written(area, Keys::All, &["mtime"])).collect();
+    let own = Keys::Among(vec!["env.csh".to_owned(), "env.sh".to_owned()]);
+    for keys in [own, Keys::Between("install.".to_owned(), ".err".to_owned())] {
+        claims.push(written("server_sources", keys, &["sha256", "size"]));
+    }
+    claims
 }
 
 /// The data half of a GEIS header's name.

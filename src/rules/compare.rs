@@ -426,8 +426,13 @@ impl Comparer {
 }
 
 /// Whether a file name stays itself (but for its case) on the long way.
-fn plain(name: &str) -> bool {
-    name.contains('.') && !name.contains('$') && !name.starts_with("crds://") && !name.contains(' ') && name.len() > 4
+pub(super) fn plain(name: &str) -> bool {
+    let (mut point, mut odd) = (false, false);
+    for b in name.bytes() {
+        point |= b == b'.';
+        odd |= b == b'$' || b == b' ';
+    }
+    point && !odd && !name.starts_with("crds://") && name.len() > 4
 }
 
 /// A reference in the form in which references are compared; `Err` for what hides a dataset.

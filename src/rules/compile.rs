@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry as Slot;
 
 use super::condition::{condition_element, condition_value, esoteric, or_split};
 use super::element::Element;
+use super::engine::ShortMap;
 use super::python::{float_repr, repr, repr_tuple};
 use super::syntax::{Call, Selector, Value};
 use super::tree::{
@@ -146,7 +147,7 @@ impl<'a> Compiler<'a> {
         }
         let mut match_params = Vec::with_capacity(params.len());
         for (i, param) in params.into_iter().enumerate() {
-            let (mut elements, mut numbers) = (Vec::new(), HashMap::<&str, u32>::new());
+            let (mut elements, mut numbers) = (Vec::new(), ShortMap::<&str, u32>::default());
             let mut of_case = Vec::with_capacity(cases.len());
             let mut unchecked = false;
             let mut valid = Vec::new();

@@ -96,6 +96,19 @@ impl Hook {
         }
     }
 
+    /// The keywords that it may change.
+    pub fn changes(self) -> &'static [HookKey] {
+        match self {
+            Self::AcsBias(1) => &[K::Aperture, K::CcdAmp, K::NumCols, K::NumRows],
+            Self::AcsBias(_) => &[K::Aperture, K::CcdAmp, K::Naxis1, K::Naxis2],
+            Self::AcsBiasFallback(_) => {
+                &[K::Aperture, K::CcdAmp, K::Naxis1, K::Naxis2, K::Ltv1, K::Ltv2, K::RawLtv1, K::RawLtv2]
+            }
+            Self::Wfc3Bias => &[K::Aperture],
+            Self::Wfpc2FlatFallback => &[K::Filter1, K::Filter2],
+        }
+    }
+
     /// Changes the header.
     ///
     /// # Errors

@@ -267,8 +267,10 @@ impl Library {
 }
 
 fn verify(mapping: &Mapping<Cow<'_, str>>, text: &str, base: &str, file: &str) -> Result<(), RulesError> {
-    let line = text.find("sha1sum").map_or(1, |at| SyntaxError::at(text, file, at, "").line);
-    let fail = |why: String| Err(RulesError::Checksum { file: file.to_owned(), line, why });
+    let fail = |why: String| {
+        let line = text.find("sha1sum").map_or(1, |at| SyntaxError::at(text, file, at, "").line);
+        Err(RulesError::Checksum { file: file.to_owned(), line, why })
+    };
     match mapping.header_value("sha1sum") {
         None => fail(format!("sha1sum is missing in '{base}'")),
         Some(Value::Str(own)) if lowered(own) == syntax::checksum(text) => Ok(()),

@@ -7,7 +7,11 @@ pub fn is_space(c: char) -> bool {
 
 /// `str.strip()`.
 pub fn strip(text: &str) -> &str {
-    text.trim_matches(is_space)
+    // Most texts begin and end with a visible character, which is quickly seen.
+    match text.as_bytes() {
+        [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim_matches(is_space),
+    }
 }
 
 /// `repr` of a float: shortest digits that round-trip, fixed notation for `-4 <= exponent < 16`.

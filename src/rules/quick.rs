@@ -4,11 +4,10 @@
 //! remembered by the classes of the values that either looks at; where it depends on the date too, it is kept as the
 //! dates at which it changes, so that types whose tables say the same are never looked up twice.
 
-use std::collections::HashMap;
-
-use super::compare::{Asked, Change, Comparer, Pair, PairType};
-use super::engine::{Dated, KeyMap, Kid, Outcome, Resolved, Session, SideId, Slots, TableRef, Why};
-use super::tree::NodeId;
+use super::compare::{Asked, Change, Comparer, Pair, PairType, plain};
+use super::engine::{Dated, KeyMap, Kid, Outcome, Resolved, Session, ShortMap, SideId, Slots, TableRef, Why};
+use super::rmap::Rmap;
+use super::tree::{Node, NodeId, Terminal};
 
 /// What one type does to its dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +58,9 @@ struct Kind {
     known: KeyMap<u32>,
     verdicts: Vec<Verdict>,
     /// By what is behind a verdict, so that different classes share it.
-    shared: HashMap<Box<[usize]>, u32>,
+    shared: ShortMap<Box<[usize]>, u32>,
+    /// No entry of its tables puts a dataset out: all are names of files, or "not applicable".
+    tame: Option<bool>,
 }
 
 /// The types that count for a dataset.
@@ -101,8 +102,8 @@ pub(super) struct Quick {
     same: Vec<usize>,
     generation: u32,
     remembered: usize,
-    /// Types whose word depends on nothing but whether the date can be used.
-    undated: Vec<usize>,
+    /// Types that cannot change for the dataset at hand, but may still put it out: looked at when another has changed.
+    waiting: Vec<usize>,
     /// Datasets until the types are put into a better order.
     until_sorted: u32,
 }
@@ -121,12 +122,19 @@ impl Quick {
             let old = kind.old.filter(|_| !kind.same).map(|plan| (pair.old, plan));
             let plans: Vec<_> = old.into_iter().chain(kind.new.map(|plan| (pair.new, plan))).collect();
             let slots = session.slots(&plans);
-            Kind { outs: 0, slots, known: KeyMap::default(), verdicts: Vec::new(), shared: HashMap::new() }
+            Kind {
+                outs: 0,
+                slots,
+                known: KeyMap::default(),
+                verdicts: Vec::new(),
+                shared: ShortMap::default(),
+                tame: None,
+            }
         });
         let kinds: Vec<Kind> = kinds.collect();
         let (mut same, mut differing): (Vec<usize>, Vec<usize>) = (0..kinds.len()).partition(|at| pair.types[*at].same);
         for order in [&mut same, &mut differing] {
-            order.sort_by_key(|at| kinds[*at].slots.is_none());
+            order.sort_by_key(|at| !kinds[*at].is_exact());
         }
         Self {
             kinds,
@@ -134,7 +142,7 @@ impl Quick {
             same,
             generation: session.generation(),
             remembered: 0,
-            undated: Vec::new(),
+            waiting: Vec::new(),
             until_sorted: 64,
         }
     }
@@ -157,14 +165,14 @@ impl Quick {
             self.sort();
         }
         self.until_sorted -= 1;
-        self.undated.clear();
+        self.waiting.clear();
         let mut update = false;
         for at in self.differing.iter().copied() {
             if !wanted.has(at) {
                 continue;
             }
             match self.kinds[at].word(comparer, pair, at, wanted.listed, update, &mut self.remembered) {
-                None => self.undated.push(at),
+                None => self.waiting.push(at),
                 Some(Word::Same) => {}
                 Some(Word::Update) => update = true,
                 Some(Word::Out) => {
@@ -176,7 +184,7 @@ impl Quick {
         if !update {
             return false;
         }
-        for at in self.undated.iter().copied() {
+        for at in self.waiting.iter().copied() {
             if self.kinds[at].word(comparer, pair, at, wanted.listed, true, &mut self.remembered) == Some(Word::Out) {
                 return false;
             }
@@ -194,7 +202,7 @@ impl Quick {
         self.until_sorted = SORTED_EVERY;
         let kinds = &self.kinds;
         self.differing.sort_by_key(|at| {
-            let cost = if kinds[*at].slots.is_some() { 1 } else { LOOKED_UP_COST };
+            let cost = if kinds[*at].is_exact() { 1 } else { LOOKED_UP_COST };
             std::cmp::Reverse((1 + kinds[*at].outs) * 1024 / cost)
         });
     }
@@ -229,6 +237,13 @@ fn word_of(comparer: &Comparer, pair: &Pair, at: usize, old: &Asked, new: &Asked
     if comparer.clearly_equal(old, new) {
         return Word::Same;
     }
+    // Two ordinary names of files need no second look.
+    if let (Asked::Answer(old), Asked::Answer(new)) = (old, new)
+        && let (Some(old), Some(new)) = (comparer.session.file(old), comparer.session.file(new))
+        && [old, new].iter().all(|name| plain(name) && name.is_ascii())
+    {
+        return if old.eq_ignore_ascii_case(new) { Word::Same } else { Word::Update };
+    }
     let name = &pair.types[at].name;
     let (old, new) = (comparer.best(&pair.types[at], old), comparer.best(&pair.types[at], new));
     match comparer.one(&mut change, pair, name, old, new) {
@@ -250,6 +265,15 @@ struct Flat<'s> {
     prefix: [u64; 3],
     key: &'s str,
     choice: NodeId,
+}
+
+/// Whether every terminal is an ordinary file name or says "not applicable".
+fn is_tame(rmap: &Rmap) -> bool {
+    rmap.tree.nodes.iter().all(|node| match node {
+        Node::Terminal(Terminal::File(name)) => plain(name),
+        Node::Terminal(Terminal::Many(_) | Terminal::Other(_)) => false,
+        _ => true,
+    })
 }
 
 fn failed(why: &str) -> Outcome {
@@ -327,8 +351,12 @@ impl Part {
 }
 
 impl Kind {
-    /// The word on a type; nothing (only where `dated` is not asked for) where it cannot change and only a date that
-    /// cannot be used would matter.
+    fn is_exact(&self) -> bool {
+        self.slots.as_ref().is_some_and(Slots::is_exact)
+    }
+
+    /// The word on a type; nothing (only where `whole` is not asked for) where it cannot change, whether or not it puts
+    /// the dataset out.
     #[inline]
     fn word(
         &mut self,
@@ -336,18 +364,22 @@ impl Kind {
         pair: &Pair,
         at: usize,
         listed: bool,
-        dated: bool,
+        whole: bool,
         remembered: &mut usize,
     ) -> Option<Word> {
-        let key = self.slots.as_mut().and_then(|slots| comparer.session.key(slots));
-        let Some(key) = key.map(|key| key | (u128::from(listed) << 127)) else {
+        let seen = self.slots.as_mut().map(|slots| comparer.session.look(slots));
+        if !whole && seen.is_some_and(|seen| !seen.may_differ) {
+            return None;
+        }
+        let Some(key) = seen.and_then(|seen| seen.key).map(|key| key | (u128::from(listed) << 127)) else {
             return Some(looked_up(comparer, pair, at, listed));
         };
         let number = match self.known.get(&key) {
             Some(number) => *number,
             None => {
                 *remembered += 1;
-                let number = self.learn(comparer, pair, at, listed);
+                let same = pair.types[at].same || seen.is_some_and(|seen| !seen.may_differ);
+                let number = self.learn(comparer, pair, at, listed, same);
                 self.known.insert(key, number);
                 number
             }
@@ -355,7 +387,7 @@ impl Kind {
         match &self.verdicts[number as usize] {
             Verdict::Always(word) => Some(*word),
             Verdict::Unknown => Some(looked_up(comparer, pair, at, listed)),
-            Verdict::ByDate(by) if by.steps.is_empty() && by.first == Word::Same && !dated => None,
+            Verdict::ByDate(by) if by.steps.is_empty() && by.first == Word::Same && !whole => None,
             Verdict::ByDate(by) => Some(match comparer.session.date(&by.kids) {
                 Err(_) => by.bad,
                 Ok(date) => {
@@ -367,27 +399,53 @@ impl Kind {
         }
     }
 
-    /// Works the verdict out for the classes of the header at hand; its number.
+    /// Works the verdict out for the classes of the header at hand; its number. `same` where both answers are the same.
     #[cold]
-    fn learn(&mut self, comparer: &mut Comparer, pair: &Pair, at: usize, listed: bool) -> u32 {
+    fn learn(&mut self, comparer: &mut Comparer, pair: &Pair, at: usize, listed: bool, same: bool) -> u32 {
         let kind = &pair.types[at];
         let new = Part::new(comparer, pair.new, kind, kind.new, listed);
-        let old = (!kind.same).then(|| Part::new(comparer, pair.old, kind, kind.old, listed));
-        let old = old.as_ref().unwrap_or(&new);
-        let mut identity = Vec::new();
-        old.identify(&mut identity);
+        let old = (!same).then(|| Part::new(comparer, pair.old, kind, kind.old, listed));
+        let mut identity = vec![usize::from(same)];
         new.identify(&mut identity);
+        old.iter().for_each(|old| old.identify(&mut identity));
         if let Some(number) = self.shared.get(identity.as_slice()) {
             return *number;
         }
         let number = self.verdicts.len() as u32;
-        self.verdicts.push(verdict(comparer, pair, at, old, &new));
+        let tame = *self.tame.get_or_insert_with(|| {
+            let sides = [(pair.old, kind.old), (pair.new, kind.new)];
+            let rules = sides.iter().filter_map(|(side, plan)| Some(comparer.session.rmap(*side, (*plan)?)));
+            rules.into_iter().all(|rules| is_tame(rules))
+        });
+        self.verdicts.push(match &old {
+            None if tame => same_verdict(comparer, pair, at, &new),
+            old => verdict(comparer, pair, at, old.as_ref().unwrap_or(&new), &new, tame),
+        });
         self.shared.insert(identity.into_boxed_slice(), number);
         number
     }
 }
 
-fn verdict(comparer: &Comparer, pair: &Pair, at: usize, old: &Part, new: &Part) -> Verdict {
+/// The verdict where both answers are the same and no entry puts a dataset out: only having none can.
+fn same_verdict(comparer: &Comparer, pair: &Pair, at: usize, part: &Part) -> Verdict {
+    let first = word_of(comparer, pair, at, &part.end, &part.end);
+    let Some(dated) = &part.dated else { return Verdict::Always(first) };
+    let bad = word_of(comparer, pair, at, &part.bad(), &part.bad());
+    let tree = &comparer.session.rules(dated.runtime).tree;
+    let entries = dated.tables.iter().filter_map(|table| table.parts(tree).1.first());
+    let mut steps = Vec::new();
+    if first != Word::Same
+        && let Some(entry) = entries.min_by(|one, other| tree.key_order(one, other))
+    {
+        steps.push(Step { prefix: entry.prefix, key: tree.key(entry).into(), word: Word::Same });
+    }
+    if steps.is_empty() && bad == first {
+        return Verdict::Always(first);
+    }
+    Verdict::ByDate(ByDate { kids: dated.kids.clone(), bad, first, steps })
+}
+
+fn verdict(comparer: &Comparer, pair: &Pair, at: usize, old: &Part, new: &Part, tame: bool) -> Verdict {
     let first = word_of(comparer, pair, at, &old.end, &new.end);
     let kids = match (&old.dated, &new.dated) {
         (None, None) => return Verdict::Always(first),
@@ -395,9 +453,25 @@ fn verdict(comparer: &Comparer, pair: &Pair, at: usize, old: &Part, new: &Part) 
         (Some(dated), _) | (None, Some(dated)) => dated.kids.clone(),
     };
     let session = &comparer.session;
+    let word = |choices: [Option<NodeId>; 2]| {
+        // Nearly every entry is a file on both sides.
+        if let ([Some(one), Some(other)], [Some(old), Some(new)], true) = (choices, [&old.dated, &new.dated], tame)
+            && let Node::Terminal(Terminal::File(one)) = session.rules(old.runtime).tree.node(one)
+            && let Node::Terminal(Terminal::File(other)) = session.rules(new.runtime).tree.node(other)
+            && one.is_ascii()
+            && other.is_ascii()
+        {
+            return if one.eq_ignore_ascii_case(other) { Word::Same } else { Word::Update };
+        }
+        let answer = |part: &Part, choice: Option<NodeId>| match choice {
+            Some(choice) => part.answer(session, choice),
+            None => part.end.clone(),
+        };
+        word_of(comparer, pair, at, &answer(old, choices[0]), &answer(new, choices[1]))
+    };
     let (olds, news) = (old.flat(session), new.flat(session));
     let (mut olds, mut news) = (olds.iter().peekable(), news.iter().peekable());
-    let (mut old_now, mut new_now) = (old.end.clone(), new.end.clone());
+    let mut now = [None; 2];
     let (mut steps, mut last): (Vec<Step>, Word) = (Vec::new(), first);
     loop {
         let (prefix, key) = match (olds.peek(), news.peek()) {
@@ -407,12 +481,12 @@ fn verdict(comparer: &Comparer, pair: &Pair, at: usize, old: &Part, new: &Part) 
         };
         let here = |flat: &&Flat<'_>| flat.prefix == prefix && flat.key == key;
         if let Some(flat) = olds.next_if(here) {
-            old_now = old.answer(session, flat.choice);
+            now[0] = Some(flat.choice);
         }
         if let Some(flat) = news.next_if(here) {
-            new_now = new.answer(session, flat.choice);
+            now[1] = Some(flat.choice);
         }
-        let word = word_of(comparer, pair, at, &old_now, &new_now);
+        let word = word(now);
         if word != last {
             steps.push(Step { prefix, key: key.into(), word });
             last = word;

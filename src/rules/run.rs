@@ -1,6 +1,6 @@
 //! Affected datasets of a whole source: read in pieces, judged by as many threads as are worth it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -85,6 +85,7 @@ pub fn compute_source(
                 while let Some(chunk) = splitter.next_chunk()? {
                     worker.chunk(path, &chunk)?;
                     options.told(&chunk);
+                    splitter.give_back(chunk);
                 }
                 parts.push(worker.part);
             } else {
@@ -191,18 +192,11 @@ impl Part {
 
     /// Puts the parts together; of datasets with the same id only the last counts.
     fn merge(parts: Vec<Self>) -> Affected {
-        let mut seen: Vec<(u64, u64)> = parts.iter().flat_map(|part| part.seen.iter().copied()).collect();
-        seen.sort_unstable();
-        // All but the last of equal ids; that two of two million ids share 64 bits by chance is one in ten million.
-        let mut replaced: HashMap<u64, u64> = HashMap::new();
-        for two in seen.windows(2) {
-            if two[0].0 == two[1].0 {
-                replaced.insert(two[0].1, two[1].1);
-            }
-        }
-        let mut whole = Affected { datasets: seen.len() - replaced.len(), ..Affected::default() };
+        let seen: usize = parts.iter().map(|part| part.seen.len()).sum();
+        let replaced = replaced(parts.iter().flat_map(|part| part.seen.iter().copied()), seen);
+        let mut whole = Affected { datasets: seen - replaced.len(), ..Affected::default() };
         for part in parts {
-            let keep = |at: &u64| !replaced.contains_key(at);
+            let keep = |at: &u64| !replaced.contains(at);
             let changed = part.affected.changed.into_iter().zip(part.changed_at);
             whole.changed.extend(changed.filter(|(_, at)| keep(at)).map(|(dataset, _)| dataset));
             let listed = part.affected.listed.into_iter().zip(part.listed_at);
@@ -213,5 +207,42 @@ impl Part {
         }
         whole.sort();
         whole
+    }
+}
+
+/// The places of all but the last of equal ids, given (hash of an id, place) of `count` datasets.
+///
+/// That two of two million ids share 64 bits by chance is one in ten million.
+fn replaced(seen: impl Iterator<Item = (u64, u64)>, count: usize) -> HashSet<u64> {
+    let bits = (count * 2).next_power_of_two().trailing_zeros().max(4);
+    // The hash 0 marks an empty place.
+    let mut known: Vec<(u64, u64)> = vec![(0, 0); 1 << bits];
+    let mut replaced = HashSet::new();
+    for (hash, place) in seen {
+        let hash = hash.max(1);
+        let mut at = (hash >> (64 - bits)) as usize;
+        while known[at].0 != 0 && known[at].0 != hash {
+            at = (at + 1) & (known.len() - 1);
+        }
+        if known[at].0 == hash {
+            replaced.insert(known[at].1.min(place));
+        }
+        known[at] = (hash, known[at].1.max(place));
+    }
+    replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_ids_only_the_last_place_stays() {
+        let mut seen: Vec<(u64, u64)> = (1..=1000).map(|n: u64| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15), n)).collect();
+        assert!(replaced(seen.iter().copied(), seen.len()).is_empty());
+        // Threads hand their parts over in any order, and hashes may begin alike.
+        seen.extend([(seen[4].0, 2000), (seen[4].0, 1500), (seen[9].0, 1600), (0, 7000), (0, 7001), (u64::MAX, 8000)]);
+        assert_eq!(replaced(seen.iter().copied(), seen.len()), HashSet::from([5, 1500, 10, 7000]));
+        assert!(replaced(std::iter::empty(), 0).is_empty());
     }
 }

@@ -75,6 +75,10 @@ fn golden_headers_are_listed_alike() {
             listed += same_products(&context(old), &context(new), text, &Mode::default());
         }
     }
+    // Neighbours differ in a few cases only, and most headers meet none of these.
+    for (old, new) in [("0280", "0281"), ("0300", "0302"), ("0341", "0340")] {
+        listed += same_products(&context(old), &context(new), &odd, &Mode::default());
+    }
     for mode in [&typed, &some, &skipping, &matter] {
         listed += same_products(&context("0254"), &context("0280"), &odd, mode);
     }

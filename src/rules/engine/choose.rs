@@ -322,9 +322,19 @@ impl Chooser<'_> {
             &many
         };
         let total = node.choices.len();
-        for word in 0..words {
-            let full = if (word + 1) * 64 <= total { u64::MAX } else { (1 << (total % 64)) - 1 };
-            let mut left = verdicts.iter().fold(full, |left, verdict| left & cache.survivors(*verdict, words)[word]);
+        let mut lefts = std::mem::take(&mut state.words);
+        lefts.clear();
+        lefts.resize(words, u64::MAX);
+        if let Some(last) = lefts.last_mut().filter(|_| !total.is_multiple_of(64)) {
+            *last = (1 << (total % 64)) - 1;
+        }
+        for verdict in verdicts {
+            for (left, own) in lefts.iter_mut().zip(cache.survivors(*verdict, words)) {
+                *left &= own;
+            }
+        }
+        for (word, left) in lefts.iter().enumerate() {
+            let mut left = *left;
             while left != 0 {
                 let case = word * 64 + left.trailing_zeros() as usize;
                 left &= left - 1;
@@ -332,6 +342,7 @@ impl Chooser<'_> {
                 out.push((weight, case as u32));
             }
         }
+        state.words = lefts;
         Ok(())
     }
 

@@ -12,8 +12,10 @@ use super::super::hooks::HookKey;
 use super::super::python::parse_float;
 use super::super::tree::Node;
 use super::choose::Runtime;
+use super::delta::{Delta, delta};
 use super::plan::{Condition, Kid, Name, Side, TypePlan};
-use super::state::State;
+use super::state::{ShortMap, State};
+use super::verdict::MatchCache;
 use crate::rules::syntax::Selector;
 
 /// More keywords than this do not fit into a key.
@@ -26,6 +28,19 @@ const UNCLASSED: u8 = 255;
 #[derive(Debug)]
 pub struct Slots {
     slots: Vec<Slot>,
+    /// Whether the classes tell answers apart; else they only tell what may differ between two rmaps.
+    exact: bool,
+    /// The cases that differ between the two rmaps, where these can be compared case by case.
+    delta: Option<Delta>,
+}
+
+/// What the classes of a header say.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// The key under which its answers are remembered; nothing where a value is beyond what is told apart.
+    pub key: Option<u128>,
+    /// Whether the two answers may differ in any way. Where not, they are the same file or the same failure.
+    pub may_differ: bool,
 }
 
 #[derive(Debug)]
@@ -34,14 +49,26 @@ struct Slot {
     uses: Vec<Use>,
     /// Per number of a value: its class from 1, 0 where it is not known yet.
     classes: Vec<u8>,
-    signatures: HashMap<Box<[u64]>, u8>,
+    signatures: ShortMap<Box<[u64]>, u8>,
+    /// Per class, from 1.
+    hints: Vec<Hint>,
 }
+
+/// What a class of values leaves of the cases that differ, old and new; several cases share a bit.
+#[derive(Debug, Clone, Copy)]
+struct Hint {
+    sides: [u64; 2],
+    /// Only one of the two refuses the value.
+    odd: bool,
+}
+
+const ANYTHING: Hint = Hint { sides: [u64::MAX; 2], odd: false };
 
 /// How a lookup looks at a keyword.
 #[derive(Debug)]
 enum Use {
-    /// As parkey `at` of the root of a runtime.
-    Match { runtime: usize, at: usize },
+    /// As parkey `at` of the root of a runtime, the old (0) or the new one (1).
+    Match { runtime: usize, at: usize, side: usize },
     /// By comparing it with constants.
     Constants(Vec<String>),
     /// In some other way, so that every value is a class of its own.
@@ -101,20 +128,28 @@ fn is_plain(plan: &TypePlan, runtime: &Runtime) -> bool {
 }
 
 impl Slots {
-    /// The keywords of some plans; nothing where their answers cannot be told that way.
-    pub(super) fn new<'p>(plans: impl Iterator<Item = (&'p Side, &'p TypePlan)>, runtimes: &[Runtime]) -> Option<Self> {
+    /// The keywords of the plans of one type, old and new or one of them; nothing where they tell nothing.
+    pub(super) fn new(plans: &[(&Side, &TypePlan)], runtimes: &[Runtime]) -> Option<Self> {
+        let compared = match plans {
+            [old, new] => delta(*old, *new, runtimes),
+            _ => None,
+        };
         let mut uses: Vec<(Kid, Use)> = Vec::new();
-        for (side, plan) in plans {
+        let plain = plans.iter().all(|(_, plan)| is_plain(plan, &runtimes[plan.runtime]));
+        for (at_side, (side, plan)) in plans.iter().enumerate() {
             let runtime = &runtimes[plan.runtime];
             let rmap = &runtime.rmap;
-            if !is_plain(plan, runtime) {
-                return None;
-            }
             if let Node::Match(node) = rmap.tree.node(rmap.root) {
-                let param = |(at, param): (usize, &super::super::tree::MatchParam)| {
-                    (runtime.params[param.param], Use::Match { runtime: plan.runtime, at })
-                };
-                uses.extend(node.params.iter().enumerate().map(param));
+                for (at, param) in node.params.iter().enumerate() {
+                    let kid = runtime.params[param.param];
+                    let kept = compared.as_ref().is_some_and(|(_, changed)| !changed.contains(&kid));
+                    if plain || kept {
+                        uses.push((kid, Use::Match { runtime: plan.runtime, at, side: at_side }));
+                    }
+                }
+            }
+            if !plain {
+                continue;
             }
             let conditions = [(&plan.omit, &rmap.omit), (&plan.relevance, &rmap.relevance)];
             for (condition, expr) in conditions {
@@ -136,12 +171,26 @@ impl Slots {
         for (kid, one) in uses {
             match slots.iter_mut().find(|slot| slot.kid == kid) {
                 Some(slot) => slot.uses.push(one),
-                None => {
-                    slots.push(Slot { kid, uses: vec![one], classes: Vec::new(), signatures: HashMap::new() });
+                None => slots.push(Slot {
+                    kid,
+                    uses: vec![one],
+                    classes: Vec::new(),
+                    signatures: ShortMap::default(),
+                    hints: Vec::new(),
+                }),
+            }
+        }
+        let exact = plain && slots.len() <= MOST_SLOTS;
+        // A keyword that is changed before it is looked at says nothing about the cases left.
+        let (delta, changed) = compared.map_or((None, Vec::new()), |(delta, changed)| (Some(delta), changed));
+        for slot in slots.iter_mut().filter(|slot| changed.contains(&slot.kid)) {
+            for one in &mut slot.uses {
+                if let Use::Match { side, .. } = one {
+                    *side = usize::MAX;
                 }
             }
         }
-        (slots.len() <= MOST_SLOTS).then_some(Self { slots })
+        (exact || delta.is_some()).then_some(Self { slots, exact, delta })
     }
 
     /// The keywords.
@@ -149,22 +198,30 @@ impl Slots {
         self.slots.iter().map(|slot| slot.kid)
     }
 
-    /// The key of the header at hand; nothing where a value is beyond what is told apart.
+    /// Whether classes tell answers apart, so that there is a key as a rule.
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// What the header at hand is like.
     #[inline]
-    pub fn key(&mut self, state: &State, runtimes: &mut [Runtime]) -> Option<u128> {
+    pub fn look(&mut self, state: &State, runtimes: &mut [Runtime]) -> Seen {
         let mut key = 0;
+        let mut left = ANYTHING;
         for slot in &mut self.slots {
             let number = state.number(slot.kid) as usize;
             let class = match slot.classes.get(number) {
                 Some(class) if *class != 0 => *class,
-                _ => slot.learn(number, state, runtimes),
+                _ => slot.learn(number, state, runtimes, self.exact, self.delta.as_ref()),
             };
-            if class == UNCLASSED {
-                return None;
-            }
+            let Some(hint) = slot.hints.get(usize::from(class) - 1) else {
+                return Seen { key: None, may_differ: true };
+            };
             key = (key << 8) | u128::from(class);
+            left = left.and(*hint);
         }
-        Some(key)
+        let may_differ = self.delta.is_none() || left.sides != [0; 2] || left.odd;
+        Seen { key: self.exact.then_some(key), may_differ }
     }
 
     /// Forgets the classes; the numbers of values mean something else from now on.
@@ -172,6 +229,7 @@ impl Slots {
         for slot in &mut self.slots {
             slot.classes.clear();
             slot.signatures.clear();
+            slot.hints.clear();
         }
     }
 }
@@ -185,22 +243,44 @@ fn named(uses: &mut Vec<(Kid, Use)>, names: &[Name], expr: &Expr) {
     }
 }
 
+impl Hint {
+    fn and(self, other: Self) -> Self {
+        let sides = [self.sides[0] & other.sides[0], self.sides[1] & other.sides[1]];
+        Self { sides, odd: self.odd | other.odd }
+    }
+}
+
 impl Slot {
     #[cold]
-    fn learn(&mut self, number: usize, state: &State, runtimes: &mut [Runtime]) -> u8 {
+    fn learn(
+        &mut self,
+        number: usize,
+        state: &State,
+        runtimes: &mut [Runtime],
+        exact: bool,
+        delta: Option<&Delta>,
+    ) -> u8 {
         let text = state.text(self.kid);
         let mut signature: Vec<u64> = Vec::new();
+        let mut hint = ANYTHING;
+        let mut refused = [false; 2];
         for one in &self.uses {
             match one {
-                Use::Match { runtime, at } => {
+                Use::Match { runtime, at, side } => {
                     let Runtime { rmap, caches, .. } = &mut runtimes[*runtime];
                     let Node::Match(node) = rmap.tree.node(rmap.root) else { continue };
                     let name = &rmap.tree.params[node.params[*at].param];
                     let cache = &mut caches[node.cache];
                     let verdict = cache.verdict(node, name, *at, number as u32, text);
-                    signature.push(u64::from(cache.invalid(verdict).is_some()));
-                    if cache.invalid(verdict).is_none() {
+                    let invalid = cache.invalid(verdict).is_some();
+                    signature.push(u64::from(invalid));
+                    if !invalid {
                         signature.extend(cache.words_of(verdict, node));
+                    }
+                    if let (Some(delta), Some(left)) = (delta, hint.sides.get_mut(*side)) {
+                        let survivors = cache.survivors(verdict, MatchCache::words(node));
+                        *left &= if invalid { 0 } else { delta.left(*side, survivors) };
+                        refused[*side] |= invalid;
                     }
                 }
                 Use::Constants(texts) => {
@@ -214,12 +294,17 @@ impl Slot {
                 }
             }
         }
+        hint.odd = refused[0] != refused[1];
+        if !exact {
+            signature = vec![hint.sides[0], hint.sides[1], u64::from(hint.odd)];
+        }
         let next = self.signatures.len() + 1;
         let class = match self.signatures.get(signature.as_slice()) {
             Some(class) => *class,
             None if next > MOST_CLASSES => UNCLASSED,
             None => {
                 self.signatures.insert(signature.into_boxed_slice(), next as u8);
+                self.hints.push(hint);
                 next as u8
             }
         };

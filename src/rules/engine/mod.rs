@@ -5,6 +5,7 @@
 //! is an AND over a few words, a look at the survivors, and a search in a date table.
 
 mod choose;
+mod delta;
 mod memo;
 mod plan;
 mod session;
@@ -12,7 +13,7 @@ mod state;
 mod verdict;
 
 pub use choose::{TableRef, Why};
-pub use memo::{KeyMap, Slots};
+pub use memo::{KeyMap, Seen, Slots};
 pub use plan::{Kid, TypeRef};
 pub use session::{Dated, Outcome, Resolved, Session, SideId};
-pub use state::{Date, State};
+pub use state::{Date, ShortMap, State};

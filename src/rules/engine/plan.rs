@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::expr::Expr;
-use super::super::hooks::HOOK_KEYS;
+use super::super::hooks::{HOOK_KEYS, HookKey};
 use super::super::load::{Imap, TypeEntry};
 use super::super::rmap::Rmap;
 
@@ -23,7 +23,7 @@ pub(super) enum Name {
 }
 
 /// A condition on the header.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Condition {
     /// Always that.
     Constant(bool),
@@ -129,4 +129,16 @@ impl Side {
         }
         side
     }
+}
+
+/// Whether every name that two plans look at beyond their own parkeys stands for the same in both; their rmaps must say
+/// the same about hooks.
+pub(super) fn sees_the_same(a: (&Side, &TypePlan), b: (&Side, &TypePlan), rmap: &Rmap) -> bool {
+    let hooked = rmap.precondition.is_some() || rmap.fallback.is_some();
+    let reprocess = [HookKey::Detector, HookKey::CcdGain].map(|key| key as usize);
+    a.1.omit == b.1.omit
+        && a.1.relevance == b.1.relevance
+        && a.1.parkeys == b.1.parkeys
+        && reprocess.iter().all(|key| a.0.hooks[*key] == b.0.hooks[*key])
+        && (!hooked || a.0.hooks == b.0.hooks)
 }

@@ -12,8 +12,8 @@ use super::super::rmap::Rmap;
 use super::super::syntax::Selector;
 use super::super::tree::{Node, NodeId, Terminal};
 use super::choose::{ChainEnd, Fail, Found, Runtime, TableRef, Why};
-use super::memo::Slots;
-use super::plan::{Condition, Kid, Name, Side, TypePlan, TypeRef};
+use super::memo::{Seen, Slots};
+use super::plan::{Condition, Kid, Name, Side, TypePlan, TypeRef, sees_the_same};
 use super::state::{Date, State};
 use super::verdict::MatchCache;
 use crate::rules::answer::Best;
@@ -162,18 +162,19 @@ impl Session {
         &self.runtimes[self.sides[side.0].plans[plan].runtime].rmap
     }
 
-    /// The keywords that decide the answer of a plan: its own, those its conditions name, the two of the "do not
-    /// reprocess" rule; and whether every name it asks for is there.
+    /// The keywords that decide the answer of a plan: those its selectors look at, those its conditions name, the two of
+    /// the "do not reprocess" rule, those of its hooks.
     pub fn keys_of(&self, side: SideId, plan: usize) -> Vec<Kid> {
         let side = &self.sides[side.0];
         let plan = &side.plans[plan];
-        let rmap = &self.runtimes[plan.runtime].rmap;
-        let mut kids: Vec<Kid> = rmap.required.iter().map(|name| self.kids[name.as_str()]).collect();
+        let Runtime { rmap, params, .. } = &self.runtimes[plan.runtime];
+        let mut kids: Vec<Kid> = params.clone();
         let conditions = [&plan.omit, &plan.relevance].into_iter().filter_map(|condition| match condition {
             Condition::Expr(names) => Some(names),
             Condition::Constant(_) => None,
         });
-        for name in conditions.chain(plan.parkeys.iter().map(|(_, names, _)| names)).flatten() {
+        let parkeys = plan.parkeys.iter().flat_map(|(_, whole, own)| [whole, own]);
+        for name in conditions.chain(parkeys).flatten() {
             if let Name::Key(kid) = name {
                 kids.push(*kid);
             }
@@ -190,22 +191,9 @@ impl Session {
     /// Whether two plans give the same answer for every header: the same rules, and every name that they look at
     /// beyond their own parkeys stands for the same in both (RS 20).
     pub fn same(&self, side: SideId, plan: usize, other_side: SideId, other_plan: usize) -> bool {
-        let (a_side, b_side) = (&self.sides[side.0], &self.sides[other_side.0]);
-        let (a, b) = (&a_side.plans[plan], &b_side.plans[other_plan]);
-        let same_names = |a: &Condition, b: &Condition| match (a, b) {
-            (Condition::Constant(a), Condition::Constant(b)) => a == b,
-            (Condition::Expr(a), Condition::Expr(b)) => a == b,
-            _ => false,
-        };
-        let hooked =
-            self.runtimes[a.runtime].rmap.precondition.is_some() || self.runtimes[a.runtime].rmap.fallback.is_some();
-        let reprocess = [HookKey::Detector, HookKey::CcdGain].map(|key| key as usize);
-        a.runtime == b.runtime
-            && same_names(&a.omit, &b.omit)
-            && same_names(&a.relevance, &b.relevance)
-            && a.parkeys == b.parkeys
-            && reprocess.iter().all(|key| a_side.hooks[*key] == b_side.hooks[*key])
-            && (!hooked || a_side.hooks == b_side.hooks)
+        let (a, b) = (&self.sides[side.0], &self.sides[other_side.0]);
+        let (a, b) = ((a, &a.plans[plan]), (b, &b.plans[other_plan]));
+        a.1.runtime == b.1.runtime && sees_the_same(a, b, &self.runtimes[a.1.runtime].rmap)
     }
 
     /// Forgets what it has worked out when that has grown too much; call it between datasets.
@@ -244,20 +232,21 @@ impl Session {
         outcome
     }
 
-    /// What can tell the answers of some plans apart; nothing where only looking them up can. Call it between datasets.
+    /// What can tell the answers of one type apart, old and new or one of them; nothing where only looking them up can.
+    /// Call it between datasets.
     pub fn slots(&mut self, plans: &[(SideId, usize)]) -> Option<Slots> {
         let sides = &self.sides;
-        let plans = plans.iter().map(|(side, plan)| (&sides[side.0], &sides[side.0].plans[*plan]));
-        let slots = Slots::new(plans, &self.runtimes)?;
+        let plans: Vec<_> = plans.iter().map(|(side, plan)| (&sides[side.0], &sides[side.0].plans[*plan])).collect();
+        let slots = Slots::new(&plans, &self.runtimes)?;
         // The numbers of their values must last.
         slots.kids().for_each(|kid| self.state.pin(kid));
         Some(slots)
     }
 
-    /// The key of the header at hand.
+    /// What the header at hand is like.
     #[inline]
-    pub fn key(&mut self, slots: &mut Slots) -> Option<u128> {
-        slots.key(&self.state, &mut self.runtimes)
+    pub fn look(&mut self, slots: &mut Slots) -> Seen {
+        slots.look(&self.state, &mut self.runtimes)
     }
 
     /// How often the session has forgotten the numbers of values, and with them everything that rests on these.

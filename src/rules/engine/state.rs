@@ -168,6 +168,7 @@ pub struct State {
     kept: usize,
     buffer: String,
     pub(super) scratch: Vec<(u32, u32)>,
+    pub(super) words: Vec<u64>,
 }
 
 /// Date parkeys of one table; HST and JWST have two, Roman one.
@@ -297,8 +298,12 @@ impl State {
         let column = &mut self.columns[kid.0 as usize];
         if column.volatile {
             // Plain dates and times are what conditioning makes of them.
-            let plain = matches!(raw, [_, _, b':', _, _, b':', _, _] | [_, _, _, _, b'-', _, _, b'-', _, _])
-                && raw.iter().all(|b| matches!(b, b'0'..=b':' | b'-'));
+            let plain = matches!(
+                raw,
+                [_, _, b':', _, _, b':', _, _]
+                    | [_, _, b':', _, _, b':', _, _, b'.', ..]
+                    | [_, _, _, _, b'-', _, _, b'-', _, _]
+            ) && raw.iter().fold(true, |plain, b| plain & matches!(b, b'0'..=b':' | b'-' | b'.'));
             if !bare
                 && plain
                 && let Ok(text) = std::str::from_utf8(raw)

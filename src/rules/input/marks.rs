@@ -15,18 +15,34 @@ const END: u32 = u32::MAX;
 impl Marks {
     /// Looks through a text, and forgets the one before. The text must be shorter than 4 GiB.
     pub fn find(&mut self, bytes: &[u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("popcnt") {
+            // SAFETY: the processor has just been asked.
+            unsafe { self.find_with_avx2(bytes) };
+            return;
+        }
+        self.find_with(bytes, masks);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,popcnt")]
+    fn find_with_avx2(&mut self, bytes: &[u8]) {
+        self.find_with(bytes, |block| avx2_masks(block));
+    }
+
+    #[inline(always)]
+    fn find_with(&mut self, bytes: &[u8], masks: impl Fn(&[u8; 64]) -> (u64, u64)) {
         self.next = 0;
         let mut high = 0_u64;
         let mut count = 0;
         let mut base = 0_u32;
-        let mut blocks = bytes.chunks_exact(64);
-        for block in &mut blocks {
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        for block in blocks {
             let (mask, block_high) = masks(block);
             high |= block_high;
             self.note(&mut count, base, mask);
             base += 64;
         }
-        let rest = blocks.remainder();
         let mut last = [b' '; 64];
         last[..rest.len()].copy_from_slice(rest);
         let (mask, block_high) = masks(&last);
@@ -38,7 +54,7 @@ impl Marks {
         self.ascii = high | block_high == 0;
     }
 
-    #[inline]
+    #[inline(always)]
     fn note(&mut self, count: &mut usize, base: u32, mut mask: u64) {
         if self.places.len() < *count + 64 {
             self.places.resize(*count * 2 + 128, 0);
@@ -85,7 +101,7 @@ impl Marks {
 /// is not ASCII.
 #[cfg(target_arch = "x86_64")]
 #[inline]
-fn masks(block: &[u8]) -> (u64, u64) {
+fn masks(block: &[u8; 64]) -> (u64, u64) {
     // SAFETY: every x86-64 processor has SSE2.
     unsafe { sse2_masks(block) }
 }
@@ -93,14 +109,14 @@ fn masks(block: &[u8]) -> (u64, u64) {
 #[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "sse2")]
-fn sse2_masks(block: &[u8]) -> (u64, u64) {
+fn sse2_masks(block: &[u8; 64]) -> (u64, u64) {
     use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
+        _mm_cmpeq_epi8, _mm_loadu_si128, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
     };
     let (mut marks, mut high) = (0, 0);
-    for (n, part) in block.chunks_exact(16).take(4).enumerate() {
-        let word = |at: usize| i64::from_le_bytes(std::array::from_fn(|n| part[at + n]));
-        let text = _mm_set_epi64x(word(8), word(0));
+    for (n, part) in block.as_chunks::<16>().0.iter().enumerate() {
+        // SAFETY: a part has sixteen bytes, and they need not be aligned.
+        let text = unsafe { _mm_loadu_si128(part.as_ptr().cast()) };
         let quote = _mm_cmpeq_epi8(text, _mm_set1_epi8(b'"' as i8));
         let slash = _mm_cmpeq_epi8(text, _mm_set1_epi8(b'\\' as i8));
         let control = _mm_cmpeq_epi8(_mm_min_epu8(text, _mm_set1_epi8(0x1f)), text);
@@ -111,12 +127,34 @@ fn sse2_masks(block: &[u8]) -> (u64, u64) {
     (marks, u64::from(high))
 }
 
+/// The same with wider registers.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx2")]
+fn avx2_masks(block: &[u8; 64]) -> (u64, u64) {
+    use std::arch::x86_64::{
+        _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+    };
+    let (mut marks, mut high) = (0, 0);
+    for (n, part) in block.as_chunks::<32>().0.iter().enumerate() {
+        // SAFETY: a part has thirty-two bytes, and they need not be aligned.
+        let text = unsafe { _mm256_loadu_si256(part.as_ptr().cast()) };
+        let quote = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(b'"' as i8));
+        let slash = _mm256_cmpeq_epi8(text, _mm256_set1_epi8(b'\\' as i8));
+        let control = _mm256_cmpeq_epi8(_mm256_min_epu8(text, _mm256_set1_epi8(0x1f)), text);
+        let any = _mm256_or_si256(_mm256_or_si256(quote, slash), control);
+        marks |= u64::from(_mm256_movemask_epi8(any) as u32) << (32 * n);
+        high |= _mm256_movemask_epi8(text) as u32;
+    }
+    (marks, u64::from(high))
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 use plain_masks as masks;
 
 /// The same eight bytes at a time, for machines without vectors.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-fn plain_masks(block: &[u8]) -> (u64, u64) {
+fn plain_masks(block: &[u8; 64]) -> (u64, u64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     // The highest bit of each byte that is zero; exact, as no carry leaves a byte.
@@ -160,10 +198,16 @@ mod tests {
             }
             assert_eq!(got, want);
             assert_eq!(marks.is_ascii(), text.is_ascii());
-            for block in text.chunks_exact(64) {
-                let (marks, high) = masks(block);
+            for block in text.as_chunks::<64>().0 {
                 let (plain, plain_high) = plain_masks(block);
+                let (marks, high) = masks(block);
                 assert_eq!((marks, high == 0), (plain, plain_high == 0));
+                #[cfg(target_arch = "x86_64")]
+                if is_x86_feature_detected!("avx2") {
+                    // SAFETY: the processor has just been asked.
+                    let (marks, high) = unsafe { avx2_masks(block) };
+                    assert_eq!((marks, high == 0), (plain, plain_high == 0));
+                }
             }
         }
     }

@@ -21,7 +21,6 @@ pub struct Span {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     first: u64,
-    last: u64,
     len: u32,
     field: u16,
 }
@@ -37,39 +36,37 @@ pub struct Keys {
     names: Vec<Box<[u8]>>,
     shift: u32,
     any_case: bool,
-    /// Per length up to 63: which first bytes (the low six bits of them) a keyword of that length has.
-    begins: Vec<u64>,
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// Per length: the bytes of a word that belong to a key of that length.
+const OWN: [u64; 9] =
+    [0, 0xff, 0xffff, 0xff_ffff, u32::MAX as u64, u64::MAX >> 24, u64::MAX >> 16, u64::MAX >> 8, u64::MAX];
 
-/// The first eight bytes of a key and its last eight (of a shorter key: the same, padded with zeros).
+/// The first eight bytes of a key (of a shorter key: padded with zeros).
 #[inline(always)]
-fn ends(bytes: &[u8], start: usize, len: usize) -> (u64, u64) {
-    let word = |at: usize| {
-        let mut eight = [0; 8];
-        match bytes.get(at..at + 8) {
-            Some(own) => eight.copy_from_slice(own),
-            None => {
-                let rest = &bytes[at.min(bytes.len())..];
-                eight[..rest.len()].copy_from_slice(rest);
-            }
-        }
-        u64::from_le_bytes(eight)
+fn head(bytes: &[u8], start: usize, len: usize) -> u64 {
+    let word = match bytes.get(start..start + 8) {
+        Some(&[a, b, c, d, e, f, g, h]) => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        _ => last_word(bytes, start),
     };
-    let first = word(start);
-    if len >= 8 {
-        (first, word(start + len - 8))
-    } else {
-        let first = first & ((1 << (8 * len)) - 1);
-        (first, first)
-    }
+    word & OWN[len.min(8)]
+}
+
+/// Eight bytes, those beyond the end as zeros.
+#[cold]
+fn last_word(bytes: &[u8], at: usize) -> u64 {
+    let mut eight = [0; 8];
+    let rest = &bytes[at.min(bytes.len())..];
+    let len = rest.len().min(8);
+    eight[..len].copy_from_slice(&rest[..len]);
+    u64::from_le_bytes(eight)
 }
 
 #[inline(always)]
-fn hash(first: u64, last: u64, len: u32) -> u64 {
-    (first ^ last.rotate_left(23) ^ u64::from(len)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+fn hash(first: u64, len: u32) -> u64 {
+    (first ^ (u64::from(len) << 59)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Keys {
@@ -77,26 +74,21 @@ impl Keys {
     pub fn new<'k>(keys: impl IntoIterator<Item = (&'k str, u16)>) -> Self {
         let keys: Vec<(&str, u16)> = keys.into_iter().collect();
         let bits = (keys.len().max(8) * 4).next_power_of_two().trailing_zeros();
-        let empty = Slot { first: 0, last: 0, len: 0, field: EMPTY };
+        let empty = Slot { first: 0, len: u32::MAX, field: EMPTY };
         let mut table = Self {
             slots: vec![empty; 1 << bits],
             names: vec![Box::default(); 1 << bits],
             shift: 64 - bits,
             any_case: false,
-            begins: vec![0; 64],
         };
         for (key, field) in keys {
-            // A keyword may be written in either case.
-            for first in key.bytes().next().into_iter().flat_map(|b| [b, b.to_ascii_lowercase()]) {
-                table.begins[key.len().min(63)] |= 1 << (first & 63);
-            }
-            let (first, last) = ends(key.as_bytes(), 0, key.len());
+            let first = head(key.as_bytes(), 0, key.len());
             let len = key.len() as u32;
-            let mut at = (hash(first, last, len) >> table.shift) as usize;
+            let mut at = (hash(first, len) >> table.shift) as usize;
             while table.slots[at].field != EMPTY && *table.names[at] != *key.as_bytes() {
                 at = (at + 1) & (table.slots.len() - 1);
             }
-            table.slots[at] = Slot { first, last, len, field };
+            table.slots[at] = Slot { first, len, field };
             table.names[at] = key.as_bytes().into();
         }
         table
@@ -104,36 +96,31 @@ impl Keys {
 
     /// The field of the key `bytes[start..end]`.
     #[inline(always)]
-    fn field(&self, bytes: &[u8], start: usize, end: usize, ascii: bool) -> Option<u16> {
+    fn field(&self, bytes: &[u8], start: usize, end: usize) -> Option<u16> {
         let len = end - start;
-        // Most keywords of a header are not looked for. Beyond ASCII, case may change a length.
-        if ascii && (self.begins[len.min(63)] >> (bytes[start] & 63)) & 1 == 0 {
-            return None;
-        }
-        let ends = ends(bytes, start, len);
-        match self.find(bytes, start, len, ends) {
-            None if otherwise(bytes, start, len, ends) => self.find_otherwise(&bytes[start..end]),
+        let first = head(bytes, start, len);
+        match self.find(bytes, start, len, first) {
+            None if otherwise(bytes, start, len, first) => self.find_otherwise(&bytes[start..end]),
             field => field,
         }
     }
 
-    /// The field of a key whose ends are known.
+    /// The field of a key whose first bytes are known.
     #[inline(always)]
-    fn find(&self, bytes: &[u8], start: usize, len: usize, (first, last): (u64, u64)) -> Option<u16> {
-        let mut at = (hash(first, last, len as u32) >> self.shift) as usize;
+    fn find(&self, bytes: &[u8], start: usize, len: usize, first: u64) -> Option<u16> {
+        let mut at = (hash(first, len as u32) >> self.shift) as usize;
         // A power of two of slots, so that the mask keeps every place inside.
         let slots = &self.slots[..];
         loop {
             let slot = slots.get(at)?;
-            if slot.field == EMPTY {
-                return None;
-            }
             if slot.first == first
-                && slot.last == last
                 && slot.len == len as u32
-                && (len <= 16 || *self.names[at] == bytes[start..start + len])
+                && (len <= 8 || self.names[at][8..] == bytes[start + 8..start + len])
             {
                 return Some(slot.field);
+            }
+            if slot.field == EMPTY {
+                return None;
             }
             at = (at + 1) & (slots.len() - 1);
         }
@@ -149,7 +136,7 @@ impl Keys {
     #[cold]
     fn find_otherwise(&self, key: &[u8]) -> Option<u16> {
         let upper = String::from_utf8_lossy(key).to_uppercase();
-        let field = self.find(upper.as_bytes(), 0, upper.len(), ends(upper.as_bytes(), 0, upper.len()))?;
+        let field = self.find(upper.as_bytes(), 0, upper.len(), head(upper.as_bytes(), 0, upper.len()))?;
         // The client itself looks for the instrument in upper and lower case only, and in that order.
         let instrument = matches!(upper.as_str(), "INSTRUME" | "META.INSTRUMENT.NAME");
         Some(if self.any_case && !instrument { field } else { ODD })
@@ -218,7 +205,6 @@ pub struct Member {
 pub fn member(bytes: &[u8], at: usize, marks: &mut Marks, keys: &Keys, found: &mut Found) -> Option<Member> {
     found.begin();
     marks.seek(at);
-    let ascii = marks.is_ascii();
     let is = |at: usize, byte: u8| bytes.get(at) == Some(&byte);
     let four = |at: usize, text: &[u8; 4]| bytes.get(at..at + 4).is_some_and(|own| own == text);
     let (id_start, [_, id_end, ..]) = (at + 1, marks.four());
@@ -244,7 +230,7 @@ pub fn member(bytes: &[u8], at: usize, marks: &mut Marks, keys: &Keys, found: &m
             return None;
         }
         let start = at + 1;
-        let field = keys.field(bytes, start, end, ascii);
+        let field = keys.field(bytes, start, end);
         if usual && four(close, b"\", \"") {
             marks.skip(4);
             if let Some(field) = field {
@@ -301,15 +287,12 @@ pub fn member(bytes: &[u8], at: usize, marks: &mut Marks, keys: &Keys, found: &m
 
 /// Whether a key has lower-case letters or anything beyond ASCII.
 #[inline(always)]
-fn otherwise(bytes: &[u8], start: usize, len: usize, (first, last): (u64, u64)) -> bool {
-    let lower = |word: u64| {
-        let letters = word & (word << 1) & (ONES * 0x40);
-        letters | (word & HIGHS)
-    };
-    if lower(first) | lower(last) != 0 {
+fn otherwise(bytes: &[u8], start: usize, len: usize, first: u64) -> bool {
+    let letters = first & (first << 1) & (ONES * 0x40);
+    if letters | (first & HIGHS) != 0 {
         return true;
     }
-    len > 16 && bytes[start..start + len].iter().any(|b| b.is_ascii_lowercase() || *b >= 0x80)
+    len > 8 && bytes[start + 8..start + len].iter().any(|b| b.is_ascii_lowercase() || *b >= 0x80)
 }
 
 #[inline]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::InputError;
 
 /// Bytes asked for at a time: few enough to stay in a processor's cache until they are judged.
-const PIECE: usize = 512 << 10;
+const PIECE: usize = 256 << 10;
 /// A single dataset (or line) larger than this is refused.
 const LARGEST: usize = 256 << 20;
 
@@ -37,7 +37,7 @@ pub struct Splitter {
     form: Option<Form>,
     line: usize,
     pending: Vec<u8>,
-    /// Room for the next pieces, filled with whatever was there before.
+    /// Room that is not needed any more.
     spare: Vec<u8>,
     ended: bool,
     /// Within the one object: what the walk knows at the end of `pending[..walked]`.
@@ -65,7 +65,7 @@ impl Splitter {
             form: None,
             line: 1,
             pending: Vec::new(),
-            spare: vec![0; PIECE],
+            spare: Vec::new(),
             ended: false,
             walk: Walk::default(),
         }
@@ -76,20 +76,27 @@ impl Splitter {
         if start > LARGEST {
             return Err(self.error(start, "a single dataset is larger than 256 MiB"));
         }
-        let mut filled = 0;
-        while filled < PIECE {
-            match self.input.read(&mut self.spare[filled..]) {
-                Ok(0) => {
-                    self.ended = true;
-                    break;
-                }
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(InputError::Read { path: self.path.clone(), source }),
-            }
+        self.pending.reserve(2 * PIECE);
+        match self.input.by_ref().take(PIECE as u64).read_to_end(&mut self.pending) {
+            Ok(filled) => self.ended = filled < PIECE,
+            Err(source) => return Err(InputError::Read { path: self.path.clone(), source }),
         }
-        self.pending.extend_from_slice(&self.spare[..filled]);
         Ok(())
+    }
+
+    /// Takes a chunk back that has been read, so that the next one need not ask for memory.
+    pub fn give_back(&mut self, chunk: Chunk) {
+        self.spare = chunk.bytes;
+    }
+
+    /// Takes the first `at` bytes of what is pending.
+    fn take(&mut self, at: usize) -> Vec<u8> {
+        let mut rest = std::mem::take(&mut self.spare);
+        rest.clear();
+        rest.extend_from_slice(&self.pending[at..]);
+        let mut bytes = std::mem::replace(&mut self.pending, rest);
+        bytes.truncate(at);
+        bytes
     }
 
     fn error(&self, at: usize, what: &str) -> InputError {
@@ -148,8 +155,7 @@ impl Splitter {
                 self.fill()?;
             }
             if let Some(last) = memchr::memrchr(b'\n', &self.pending) {
-                let rest = self.pending.split_off(last + 1);
-                let bytes = std::mem::replace(&mut self.pending, rest);
+                let bytes = self.take(last + 1);
                 return Ok(Some(Chunk { line: self.line, form: Form::Lines, bytes }));
             }
             self.fill()?;
@@ -202,8 +208,8 @@ impl Splitter {
             return Ok(Some(Chunk { line: self.line, form: Form::Members, bytes: unopened(bytes) }));
         }
         let cut = walk.cut;
-        let rest = self.pending.split_off(cut);
-        let mut bytes = std::mem::replace(&mut self.pending, rest);
+        let mut bytes = self.take(cut);
+        let walk = &mut self.walk;
         walk.at -= cut;
         walk.cut = 0;
         if self.ended && walk.depth > 0 && walk.at == self.pending.len() && bytes.is_empty() {

@@ -48,7 +48,8 @@ pub fn checksum(text: &str) -> String {
     let mut hash = Sha1::new();
     let mut kept_from = 0;
     let mut at = 0;
-    if !text.is_ascii() || text.bytes().any(|b| matches!(b, 0x0b..=0x0d | 0x1c..=0x1e)) {
+    let any = |[a, b, c]: [u8; 3]| memchr::memchr3(a, b, c, text.as_bytes()).is_some();
+    if !text.is_ascii() || any([0x0b, 0x0c, 0x0d]) || any([0x1c, 0x1d, 0x1e]) {
         return checksum_of_lines(line_chunks(text));
     }
     let finder = memchr::memmem::Finder::new("sha1sum");

@@ -263,7 +263,8 @@ impl<'a> Parser<'a> {
 
     /// The members up to the closing bracket, and whether there was a comma.
     fn members(&mut self, close: u8) -> Result<(Vec<Tree<'a>>, bool), SyntaxError> {
-        let (mut items, mut comma) = (Vec::new(), false);
+        // Keys of real rules have up to eleven members; growing step by step costs more than a few empty places.
+        let (mut items, mut comma) = (Vec::with_capacity(8), false);
         loop {
             self.lex.skip_inside();
             if self.lex.peek() == Some(close) {

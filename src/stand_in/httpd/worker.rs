@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::application::{Application, Surroundings};
 use super::pages;
 use crate::stand_in::fleet::knobs::{self, Knob};
+use crate::stand_in::server::downloads::{Damage, damaged};
 use crate::stand_in::server::http::{self, Body, Request, Response};
 use crate::stand_in::server::{Access, Level, LogSink};
 
@@ -338,6 +339,13 @@ impl Worker {
             logs.request_error(&request.peer, &format!("File does not exist: {}", file.display()));
             pages::apache(404, &path)
         };
+        // `/unchecked_get/<area>/...`: what the knobs damage is damaged for whoever serves it.
+        let area = path.trim_start_matches('/').split('/').nth(1).unwrap_or_default();
+        match damaged(&self.surroundings.host.run().join("server_faults"), area, &file) {
+            Damage::None => {}
+            Damage::Gone => return Some(pages::apache(404, &path)),
+            Damage::Answer(response) => return Some(response),
+        }
         Some(match std::fs::File::open(&file).and_then(|open| open.metadata()) {
             Err(error) => missing(&error),
             Ok(found) if found.is_dir() => pages::apache(403, &path),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{
     Server,
+    faults::on_for,
     http::{Body, Request, Response},
 };
 
@@ -25,13 +26,10 @@ pub fn unchecked(server: &Server, request: &Request) -> Response {
     if obs != server.config.observatory || !plain_name(name) {
         return not_found(&path);
     }
-    if server.config.dirs.faults.exists() {
-        if server.faulty_for("static_404", area) || server.faulty_for("missing_file", name) {
-            return not_found(&path);
-        }
-        if let Some(response) = damaged(server, &dir.join(name), name) {
-            return response;
-        }
+    match damaged(&server.config.dirs.faults, area, &dir.join(name)) {
+        Damage::None => {}
+        Damage::Gone => return not_found(&path),
+        Damage::Answer(response) => return response,
     }
     if !matches!(request.method.as_str(), "GET" | "HEAD" | "POST") {
         return Response::html(405, apache_page("405 Method Not Allowed", "Method Not Allowed", ""));
@@ -39,20 +37,38 @@ pub fn unchecked(server: &Server, request: &Request) -> Response {
     serve_file(&dir.join(name)).unwrap_or_else(|| not_found(&path))
 }
 
-/// What the knobs `wrong_bytes` and `wrong_length` make of a file.
-fn damaged(server: &Server, path: &Path, name: &str) -> Option<Response> {
-    let (bytes, length) = (server.faulty_for("wrong_bytes", name), server.faulty_for("wrong_length", name));
-    if !bytes && !length {
-        return None;
+/// What the knobs make of a file that is served from the cache.
+pub enum Damage {
+    /// Nothing: it is served as it lies there.
+    None,
+    /// It is not found.
+    Gone,
+    /// It has other bytes or another length.
+    Answer(Response),
+}
+
+/// What the knobs `static_404`, `missing_file`, `wrong_bytes` and `wrong_length` in the directory `knobs` make of the file
+/// at `path` in an `area` of the cache.
+pub fn damaged(knobs: &Path, area: &str, path: &Path) -> Damage {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if !knobs.exists() {
+        return Damage::None;
     }
-    let mut content = std::fs::read(path).ok()?;
+    if on_for(knobs, "static_404", area) || on_for(knobs, "missing_file", &name) {
+        return Damage::Gone;
+    }
+    let (bytes, length) = (on_for(knobs, "wrong_bytes", &name), on_for(knobs, "wrong_length", &name));
+    if !bytes && !length {
+        return Damage::None;
+    }
+    let Ok(mut content) = std::fs::read(path) else { return Damage::None };
     if length {
         content.pop();
     }
     if bytes && let Some(first) = content.first_mut() {
         *first ^= 1;
     }
-    Some(Response::new(200).with_header("content-type", content_type(path)).with_body(content))
+    Damage::Answer(Response::new(200).with_header("content-type", content_type(path)).with_body(content))
 }
 
 /// A file as an answer; `None` if it is no readable plain file.

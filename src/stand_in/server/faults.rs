@@ -2,6 +2,7 @@
 //! restart. Off by default. Where a fault comes from is cited: WP 5.4 point 8, or a row of the fault catalogue.
 
 use std::fs;
+use std::path::Path;
 
 use super::{Level, Refusal, Server, rpc::shell_match};
 
@@ -103,10 +104,7 @@ impl Server {
 
     /// Whether a knob is on for `subject`: one of its globs matches, or it has none.
     pub fn faulty_for(&self, name: &str, subject: &str) -> bool {
-        self.fault(name).is_some_and(|text| {
-            let mut globs = text.split_whitespace().peekable();
-            globs.peek().is_none() || globs.any(|glob| shell_match(glob, subject))
-        })
+        on_for(&self.config.dirs.faults, name, subject)
     }
 
     /// Passes a crash point, or dies there if `crash_at` says so.
@@ -140,4 +138,11 @@ impl Server {
         }
         Ok(())
     }
+}
+/// Whether the knob `name` in the directory `knobs` is on for `subject`: one of its globs matches, or it has none.
+pub fn on_for(knobs: &Path, name: &str, subject: &str) -> bool {
+    fs::read_to_string(knobs.join(name)).is_ok_and(|text| {
+        let mut globs = text.split_whitespace().peekable();
+        globs.peek().is_none() || globs.any(|glob| shell_match(glob, subject))
+    })
 }

@@ -56,15 +56,16 @@ pub fn text<'a>(info: &'a Map<String, Value>, key: &str) -> &'a str {
     info.get(key).and_then(Value::as_str).unwrap_or("")
 }
 
-/// The rules that the server lists, sorted.
-pub fn listed(info: &Map<String, Value>) -> Vec<String> {
-    let mut names: Vec<String> = info
-        .get("mappings")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect();
+/// The rules that the server lists, sorted: in its info, or for a server of 2014, whose info has no such list, by
+/// `list_mappings` (WP 1.8). Without an answer there are none.
+pub fn listed(info: &Map<String, Value>, server: Option<&Server>, observatory: &str) -> Vec<String> {
+    let names = match (info.get("mappings"), server) {
+        (Some(names), _) => names.clone(),
+        (None, Some(server)) => server.call("list_mappings", json!([observatory, "*.*map"])).unwrap_or_default(),
+        (None, None) => Value::Null,
+    };
+    let names = names.as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
+    let mut names: Vec<String> = names.collect();
     names.sort();
     names
 }
@@ -86,7 +87,8 @@ pub fn wanted(
     observatory: &str,
     log: &mut Log<'_>,
 ) -> Result<Vec<String>, ServiceError> {
-    let pmaps: Vec<String> = listed(&info.info).into_iter().filter(|name| serial(name).is_some()).collect();
+    let pmaps = listed(&info.info, server.as_ref().ok(), observatory);
+    let pmaps: Vec<String> = pmaps.into_iter().filter(|name| serial(name).is_some()).collect();
     if let Some(values) = options.values("contexts") {
         let mut found = Vec::new();
         for value in values {

@@ -132,7 +132,7 @@ impl Sync<'_, '_> {
     /// The rules below the contexts: from the cache if it has them whole, else as the server lists them.
     fn mappings_of(&mut self, wanted: &[String]) -> BTreeSet<String> {
         if self.options.has("all") {
-            return contexts::listed(&self.info.info).into_iter().collect();
+            return contexts::listed(&self.info.info, Some(self.server), &self.cache.observatory).into_iter().collect();
         }
         let mut rules = Rules::new(&self.cache.mappings());
         let mut found = BTreeSet::new();

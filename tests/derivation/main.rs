@@ -2,6 +2,7 @@
 
 mod cases;
 mod fixture_story;
+mod formats;
 mod hostile;
 mod inputs;
 mod small;

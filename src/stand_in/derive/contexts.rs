@@ -37,13 +37,31 @@ pub(crate) fn missing(store: &dyn Store, name: &str) -> DeriveError {
     DeriveError::new("FileNotFoundError", why)
 }
 
+/// As [`missing`]: whatever a mapping's name says, it is looked for among those of one observatory.
+fn missing_under(store: &dyn Store, observatory: &str, name: &str) -> DeriveError {
+    let pmap = format!("{observatory}.pmap");
+    let path = match store.mapping_path(&pmap).strip_suffix(&pmap) {
+        Some(directory) if names::is_mapping(name) => format!("{directory}{}", base_name(name)),
+        _ => store.mapping_path(name),
+    };
+    DeriveError::new("FileNotFoundError", format!("[Errno 2] No such file or directory: '{path}'"))
+}
+
 /// `<instrument>_<type>_n/a` sets a type to N/A; the special names of RD 5.1.
-fn special(name: &str) -> Option<(&str, &str, &str)> {
+///
+/// # Errors
+///
+/// A name with less or more than three parts.
+fn special(name: &str) -> Result<Option<(&str, &str, &str)>, DeriveError> {
     if !(name.ends_with("_n/a") || name.ends_with("_N/A")) {
-        return None;
+        return Ok(None);
     }
-    let mut parts = name.split('_');
-    Some((parts.next()?, parts.next()?, parts.next()?))
+    let unpacking = |why: &str| Err(DeriveError::new("ValueError", why));
+    match name.split('_').collect::<Vec<&str>>().as_slice() {
+        [instrument, filekind, na] => Ok(Some((instrument, filekind, na))),
+        [_, _, _, ..] => unpacking("too many values to unpack (expected 3)"),
+        few => unpacking(&format!("not enough values to unpack (expected 3, got {})", few.len())),
+    }
 }
 
 /// Instrument and type of a mapping: by name, else from inside.
@@ -56,7 +74,7 @@ pub(crate) fn mapping_properties(
         return Ok((instrument, filekind));
     }
     let inside = || -> Result<(String, String), DeriveError> {
-        let text = store.mapping(name).ok_or_else(|| missing(store, name))?;
+        let text = store.mapping(name).ok_or_else(|| missing_under(store, observatory, name))?;
         let rules = Rules::load(&text, name, Generation::Now, KeyOrder::Text)?;
         Ok(match rules.name_of("mapping").as_str() {
             "pipeline" => (String::new(), String::new()),
@@ -79,7 +97,7 @@ fn updates(store: &dyn Store, pmap: &Rules, rmaps: &[&str]) -> Result<Updates, D
     sorted.sort_unstable();
     let mut updates = Updates::new();
     for rmap in sorted {
-        let instrument = match special(rmap) {
+        let instrument = match special(rmap)? {
             Some((instrument, _, _)) => instrument.to_owned(),
             None => mapping_properties(store, &observatory, rmap)?.0,
         };
@@ -179,7 +197,7 @@ fn install(
     let mut rules = Rules::load(&text, old, generation, generation.key_order())?;
     let pipeline = rules.name_of("mapping") == "pipeline";
     for map in maps {
-        let (key, shown) = match special(map) {
+        let (key, shown) = match special(map)? {
             Some((_, filekind, value)) => (filekind.to_owned(), value.to_uppercase()),
             None => {
                 let (instrument, filekind) = mapping_properties(store, observatory, map)?;

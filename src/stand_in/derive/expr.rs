@@ -80,10 +80,9 @@ fn tokens(source: &str) -> Result<Vec<Token>, DeriveError> {
     while let Some(first) = rest.chars().next() {
         if first == '\'' || first == '"' {
             let inner = &rest[1..];
-            let end = inner.find(first).ok_or_else(|| {
-                let column = source.len() - rest.len() + 1;
-                syntax(format!("unterminated string literal (detected at line 1) (<unknown>, line 1, column {column})"))
-            })?;
+            let end = inner
+                .find(first)
+                .ok_or_else(|| syntax("unterminated string literal (detected at line 1) (<unknown>, line 1)"))?;
             out.push(Token::Text(inner[..end].to_owned()));
             rest = &inner[end + 1..];
         } else if first.is_ascii_digit() {
@@ -97,6 +96,8 @@ fn tokens(source: &str) -> Result<Vec<Token>, DeriveError> {
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
             out.push(Token::Sign(sign));
             rest = &rest[sign.len()..];
+        } else if first == '=' && matches!(out.last(), Some(Token::Name(_))) {
+            return Err(syntax("invalid syntax. Maybe you meant '==' or ':=' instead of '='? (<unknown>, line 1)"));
         } else {
             return Err(syntax("invalid syntax (<unknown>, line 1)"));
         }

@@ -37,6 +37,12 @@ pub enum FitsError {
     /// Nothing, or less than one block.
     #[error("Empty or corrupt FITS file")]
     Empty,
+    /// The first header ends within a block.
+    #[error("Empty or corrupt FITS file")]
+    Ragged {
+        /// Bytes of it that are there.
+        size: usize,
+    },
     /// The first card is not SIMPLE.
     #[error(
         "No SIMPLE card found, this file does not appear to be a valid FITS file. If this is really a FITS file, try with ignore_missing_simple=True"

@@ -94,6 +94,11 @@ impl Hdu {
         Ok(())
     }
 
+    /// Where the HDU ends, its data padded to whole blocks: bytes from the start of the file.
+    pub fn end(&self) -> u64 {
+        self.data_start.saturating_add(self.data_len.div_ceil(BLOCK as u64).saturating_mul(BLOCK as u64))
+    }
+
     /// Fails if the file ends before the data that this header promises.
     ///
     /// # Errors
@@ -179,6 +184,9 @@ fn read_header<R: Read>(input: &mut R, hdu: usize, path: &str) -> Result<Option<
     loop {
         let mut block = [0u8; BLOCK];
         let got = fill(input, &mut block).map_err(|source| FitsError::Io { path: path.to_owned(), source })?;
+        if got == 0 && length > 0 {
+            return Err(FitsError::NoEnd);
+        }
         if length == 0 {
             let first = &block[..got.min(8)];
             match (hdu, first) {
@@ -190,7 +198,8 @@ fn read_header<R: Read>(input: &mut R, hdu: usize, path: &str) -> Result<Option<
             }
         }
         if got < BLOCK {
-            return Err(if hdu == 0 && length == 0 && got < CARD { FitsError::Empty } else { FitsError::NoEnd });
+            // The last block is no whole one: the library finds nothing that it could call a file.
+            return Err(if hdu == 0 { FitsError::Ragged { size: length + got } } else { FitsError::NoEnd });
         }
         length += BLOCK;
         if length > HEADER_LIMIT {

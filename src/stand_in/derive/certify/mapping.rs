@@ -77,6 +77,7 @@ impl Run<'_> {
         if rules.tree().is_none() {
             return Ok(());
         }
+        self.check_texts(rules)?;
         let (observatory, instrument) = (rules.name_of("observatory"), rules.name_of("instrument"));
         for key in ["rmap_relevance", "rmap_omit"] {
             if let Some(source) = rules.lower(key) {
@@ -86,17 +87,42 @@ impl Run<'_> {
         for (_, source) in rules.get("parkey_relevance").and_then(Py::pairs).unwrap_or_default() {
             self.check_expression(rules, &source.text())?;
         }
+        let module = |from: &str, name: &str| {
+            let path = from.replace('.', "/");
+            Err(DeriveError::new(
+                "ImportError",
+                if name.is_empty() {
+                    format!("Invalid dotted name for get_object() : '{from}.'")
+                } else {
+                    format!(
+                        "Error importing 'from {from} import {name}' : cannot import name '{name}' from '{from}' ($SITE_PACKAGES/{path}/__init__.py)"
+                    )
+                },
+            ))
+        };
         if !matches!(observatory.as_str(), "hst" | "jwst" | "roman" | "tobs") {
-            let why = format!(
-                "Error importing 'from crds import {observatory}' : cannot import name '{observatory}' from 'crds' ($SITE_PACKAGES/crds/__init__.py)"
-            );
-            return Err(DeriveError::new("ImportError", why));
+            return module("crds", &observatory);
         }
-        if observatory == "hst" && !facts::is_instrument("hst", &instrument) {
-            let why = format!(
-                "Error importing 'from crds.hst import {instrument}' : cannot import name '{instrument}' from 'crds.hst' ($SITE_PACKAGES/crds/hst/__init__.py)"
-            );
-            return Err(DeriveError::new("ImportError", why));
+        if observatory != "tobs" && !facts::is_instrument(&observatory, &instrument) {
+            return module(&format!("crds.{observatory}"), &instrument);
+        }
+        Ok(())
+    }
+
+    /// Header values that the client takes for texts without looking.
+    fn check_texts(&self, rules: &Rules) -> Result<(), DeriveError> {
+        let odd = |key: &str| rules.get(key).filter(|value| !matches!(value, Py::Str(_)));
+        for (key, method) in [("mapping", "upper"), ("observatory", "lower"), ("reffile_format", "upper")] {
+            if let Some(value) = odd(key) {
+                let why = format!("'{}' object has no attribute '{method}'", value.class_name());
+                return Err(DeriveError::new("AttributeError", why));
+            }
+        }
+        for (n, key) in ["instrument", "filekind"].into_iter().enumerate() {
+            if let Some(value) = odd(key) {
+                let why = format!("sequence item {}: expected str instance, {} found", n + 1, value.class_name());
+                return Err(DeriveError::new("TypeError", why));
+            }
         }
         Ok(())
     }
@@ -131,6 +157,10 @@ impl Run<'_> {
     fn validate(&self, rules: &Rules, lines: &mut Vec<LogLine>) -> Result<(), DeriveError> {
         let fail = |why: String| Err(DeriveError::new("AssertionError", why));
         let shown = repr(self.path);
+        if let (Some(tree), true) = (rules.tree(), self.name.ends_with(".imap") || self.name.ends_with(".pmap")) {
+            let why = format!("'{}Selector' object is not subscriptable", tree.class.as_str());
+            return Err(DeriveError::new("TypeError", why));
+        }
         let (kind, expected) = (rules.name_of("mapping"), expected_kind(self.name, rules));
         if kind != expected {
             return fail(format!(
@@ -223,6 +253,10 @@ impl Run<'_> {
         lines.push(LogLine::info(format!("Checking {what} from {old_name} to {new_name}")));
         let old_text = self.store.mapping(&old.file).ok_or_else(|| missing(self.store, &old.file))?;
         let options = diff::Options::default();
+        if let Some(key) = rules.tree().and_then(odd_date_key) {
+            let why = format!("'{}' object has no attribute 'split'", key.class_name());
+            return Err(DeriveError::new("AttributeError", why));
+        }
         let statements =
             diff::text_diffs(self.store, (&old.file, &old_text), (self.path, self.text), &options, self.generation)?;
         lines.extend(diff::check_diffs(&statements));
@@ -401,6 +435,9 @@ impl<'a> TreeCheck<'a> {
                 Ok(())
             }
             Selector::UseAfter | Selector::ClosestTime => {
+                if !matches!(key, Py::Str(_)) {
+                    return Err(no_date(node, key, self.generation));
+                }
                 let text = key.text();
                 let parsed = dates::parse(&text, self.generation);
                 parsed.map(|_| ()).map_err(|error| date_error(node, &text, error, self.generation))
@@ -411,4 +448,23 @@ impl<'a> TreeCheck<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// A date that is no text at all.
+fn no_date(node: &Node, key: &Py, generation: Generation) -> DeriveError {
+    let why = match key {
+        Py::Tuple(_) => "'tuple' object has no attribute 'endswith'".to_owned(),
+        other => format!("argument of type '{}' is not iterable", other.class_name()),
+    };
+    let text = date_error(node, "", DeriveError::new("TypeError", why), generation).to_string();
+    DeriveError::new("ValidationError", text.replacen("''", &key.repr(), 1))
+}
+
+/// The first key of a table of dates that is no text.
+fn odd_date_key(node: &Node) -> Option<&Py> {
+    node.entries.iter().find_map(|(key, choice)| match choice {
+        Choice::Node(nested) => odd_date_key(nested),
+        Choice::Value(_) if node.class == Selector::UseAfter && !matches!(key, Py::Str(_)) => Some(key),
+        Choice::Value(_) => None,
+    })
 }

@@ -1,10 +1,15 @@
 //! Certification of references and rules (RD 7).
 //!
 //! The lines are those of the client: `In '<file>' : Checking '<K>' : ...` now, `In '<path>' : checking ...` in 2014.
-//! Not played: JWST data models, GEIS, ASDF, JSON and YAML.
+//! Not played: JWST data models, ASDF, nested YAML.
 
 mod checks;
+mod constraints;
+mod format;
+mod json;
 mod mapping;
+mod modes;
+mod provenance;
 mod reference;
 mod rows;
 mod synphot;

@@ -192,3 +192,25 @@ fn contexts_look_for_odd_names_among_the_mappings_of_their_observatory() {
     );
     assert_eq!(refused("acs_n/a"), "not enough values to unpack (expected 3, got 2)");
 }
+
+/// The client's grammar is stricter than its loading, and words its complaints as its parser generator does.
+#[test]
+fn misfits_read_as_the_grammar_of_the_client_tells_them() {
+    let base = "hst_wfc3_idctab_0250.rmap";
+    let name = "hst_wfc3_idctab_9250.rmap";
+    let value = "expected one of ' ', '\"', '#', '(', '-', 'Bracket', 'ClosestTime', 'False', 'GeometricallyNearest', 'Match', 'None', 'SelectVersion', 'True', 'UseAfter', 'VersionAfter', '\\n', '\\r', '\\t', '{', or token \"'\". trail: [none value pair]";
+    let list = mapping(name, base, ("'observatory' : 'HST'", "'observatory' : []"));
+    assert_eq!(
+        list.iter().map(|line| line.trim_end()).collect::<Vec<_>>(),
+        [format!(
+            "{name} Validation error : Parsing error in '{name}' : \n    'observatory' : [],\n                    ^\nParse error at line 7, column 20: {value}"
+        )]
+    );
+    let two = mapping(name, base, ("\nselector", "\nheader = {\n}\n\nselector"));
+    assert!(
+        two[0].contains(
+            "expected one of ' ', '#', '\\n', '\\r', '\\t', 'comment', or 'selector'. trail: [selector_section mapping]"
+        ),
+        "{two:?}"
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Certification, opening, trapped};
+use super::{Certification, grammar, opening, trapped};
 use crate::rules::syntax::{self, Selector, Value};
 use crate::stand_in::derive::allowed::{Allowed, allowed_values, check_value, header_substitutions};
 use crate::stand_in::derive::contexts::{instrument_map, mapping_properties, missing};
@@ -11,6 +11,11 @@ use crate::stand_in::derive::insert::{date_error, is_version};
 use crate::stand_in::derive::rules::{Choice, Node, Rules};
 use crate::stand_in::derive::value::{Py, repr, repr_texts};
 use crate::stand_in::derive::{DeriveError, Generation, LogLine, Store, base_name, condition, dates, diff, facts};
+
+/// Files up to this size are held against the grammar although they can be loaded.
+const GRAMMAR_LIMIT_BYTES: usize = 8 << 10;
+/// Characters of a file that the grammar is shown at most: no real rules file is longer.
+const GRAMMAR_MOST_CHARS: usize = 1 << 20;
 
 /// Certifies a rules file and compares it with its counterpart in a context.
 ///
@@ -57,10 +62,16 @@ impl Run<'_> {
 
     /// Entries written twice: loading keeps the last one in silence, so they are looked for in the text.
     fn check_duplicates(&self, lines: &mut Vec<LogLine>) -> Result<(), DeriveError> {
-        let mapping = syntax::parse(self.text.as_bytes(), self.path).map_err(|error| {
-            let why = format!("Parsing error in '{}' : {error}", self.path);
-            DeriveError::new("MappingFormatError", why)
-        })?;
+        let misfit =
+            |why: String| DeriveError::new("MappingFormatError", format!("Parsing error in '{}' : {why}", self.path));
+        let parsed = syntax::parse(self.text.as_bytes(), self.path);
+        // What is small, in doubt or wrong is held against the stricter grammar; its words are the client's.
+        let doubtful = self.text.len() <= GRAMMAR_LIMIT_BYTES || self.text.contains('[');
+        if self.generation == Generation::Now && (doubtful || parsed.is_err()) {
+            let start: String = self.text.chars().take(GRAMMAR_MOST_CHARS).collect();
+            grammar::check(&start).map_err(misfit)?;
+        }
+        let mapping = parsed.map_err(|error| misfit(error.to_string()))?;
         report_duplicates(mapping.header.as_dict().unwrap_or_default(), "header", lines);
         match &mapping.selector {
             Value::Call(call) => walk_duplicates(&call.dict, call.name, "selector", lines),

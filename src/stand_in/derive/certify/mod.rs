@@ -6,6 +6,7 @@
 mod checks;
 mod constraints;
 mod format;
+mod grammar;
 mod json;
 mod mapping;
 mod modes;

@@ -9,7 +9,7 @@ use super::web_score::Score;
 use super::web_submissions::{BATCH, MAPPING, resealed};
 
 /// The scenes, each on a server of its own.
-pub const SCENES: &[fn(&mut Score, &Site)] = &[references, mappings];
+pub const SCENES: &[fn(&mut Score, &Site)] = &[references, mappings, a_hundred_megabytes];
 
 /// What must not appear as markup on any page.
 const CANARY: &str = "<svg onload=alert(9)>";
@@ -153,4 +153,28 @@ fn mappings(score: &mut Score, site: &Site) {
         attempt(score, site, what, name, &bytes, "/submit/mapping/", MAPPING);
         attempt(score, site, what, name, &bytes, "/certify/", &[("pmap_mode", "pmap_edit")]);
     }
+}
+
+/// Real front ends took 16 GB (WP 1.1); here a clear refusal comes before anything is written.
+fn a_hundred_megabytes(score: &mut Score, site: &Site) {
+    let name = "y7b1516ii_npl.fits";
+    let mut ann = site.submitter("ann", "wfc3");
+    score.step("WP 3.5", "a small file first", ann.upload(name, b"small").error().is_none());
+    let before = state(site);
+    let listed = ann.get("/upload/list/").json();
+    let began = Instant::now();
+    let page = ann.upload(name, &vec![b'x'; 100 << 20]);
+    score.same(
+        "issue 4",
+        "100 MB: a clear refusal",
+        page.error(),
+        Some("Uploads are limited to 67108864 bytes.".into()),
+    );
+    score.step("issue 4", "100 MB: in bounded time", began.elapsed() < Duration::from_secs(60));
+    score.same("issue 4", "100 MB: the small file is still there", ann.get("/upload/list/").json(), listed);
+    let held = std::fs::read(site.data.join("ingest/ann").join(name)).expect("the upload lies there");
+    score.same("issue 4", "100 MB: as it was", held.as_slice(), b"small".as_slice());
+    let left = std::fs::read_dir(&site.server.config.dirs.uploads).into_iter().flatten().flatten().count();
+    score.same("issue 4", "100 MB: no temporary file is left", left, 0);
+    score.same("issue 4", "100 MB changes nothing", state(site), before);
 }

@@ -1,124 +1,15 @@
 //! The real Python client against the stand-in server (WP 5.2): exit status, output, files and requests of its commands.
 //!
 //! `ci/clients` makes the virtual environments. Without PyPI the test says loudly that it did not look; every other
-//! trouble is a failure. `CRDS_CLIENT_VERSIONS` names other versions than 13.2.9, separated by blanks. Requests, outcomes
+//! trouble is a failure. `CRDS_CLIENT_VERSIONS` names other versions than the usual six, separated by blanks. Requests, outcomes
 //! and the files left behind are the same for every version from 11.17 to 14.0 but for one call, and compared for each.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{BufRead, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-};
+mod serve;
+mod submit;
 
-use serde_json::json;
+use std::{collections::BTreeMap, fs, path::Path};
 
-fn root() -> PathBuf {
-    PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").expect("run under cargo or nextest"))
-}
-
-/// `crds-stand-in serve` on the rules of `fixtures/rules`, ended when dropped.
-struct Serve {
-    child: Child,
-    url: String,
-    dir: tempfile::TempDir,
-}
-
-impl Drop for Serve {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Names of references that the fixture rules mention.
-fn references(rules: &Path) -> Vec<String> {
-    let mut names = std::collections::BTreeSet::new();
-    for entry in fs::read_dir(rules).expect("fixture rules").flatten() {
-        let text = fs::read_to_string(entry.path()).unwrap_or_default();
-        names.extend(text.split('\'').filter(|part| part.ends_with(".fits")).map(str::to_owned));
-    }
-    names.into_iter().collect()
-}
-
-impl Serve {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let load = dir.path().join("load");
-        let bytes = load.join("file_cache/references/hst");
-        fs::create_dir_all(&bytes).expect("load directory");
-        for name in references(&root().join("fixtures/rules/mappings/hst")) {
-            fs::write(bytes.join(&name), format!("bytes of {name}")).expect("reference");
-        }
-        let settings = json!({
-            "contexts": [
-                {"kind": "hst_operational_context", "context": "hst_0278.pmap"},
-                {"kind": "hst_edit_context", "context": "hst_0279.pmap"},
-            ],
-            "history": [
-                {"start_date": "2013-06-01 00:00:00", "context": "hst_0278.pmap", "state": "operational", "description": "0"},
-                {"start_date": "2014-01-01 00:00:00", "context": "hst_0279.pmap", "state": "operational", "description": "a"},
-                {"start_date": "2014-06-01 00:00:00", "context": "hst_0278.pmap", "state": "operational", "description": "b"},
-            ],
-            "remote_contexts": [{"name": "pipe", "observatory": "hst", "kind": "operational", "key": "KEY", "context": ""}],
-        });
-        fs::write(load.join("server.json"), settings.to_string()).expect("settings");
-        let header = json!({
-            "INSTRUME": "WFC3", "DETECTOR": "UVIS", "DATE-OBS": "2014-09-06", "TIME-OBS": "09:33:13",
-            "EXPSTART": "2014-09-06 09:33:13", "FILTER": "F225W", "CCDAMP": "ABCD", "BINAXIS1": "1", "BINAXIS2": "1",
-        });
-        let datasets = ["IAAAA0010:IAAAA01AQ", "IAAAA0010:IAAAA01BQ"]
-            .map(|id| json!({"id": id, "header": header}).to_string())
-            .join("\n");
-        fs::write(load.join("datasets.jsonl"), datasets).expect("datasets");
-        let run = load.join("monitor_reprocessing/2014-10-15-09:20:03_0278_0279");
-        fs::create_dir_all(&run).expect("run");
-        for (name, text) in
-            [("affected_ids.txt", "iaaaa0010\n"), ("bestrefs.status", "0\n"), ("bestrefs_err.txt", "log\n")]
-        {
-            fs::write(run.join(name), text).expect("run");
-        }
-        let mut child = Command::new(env!("CARGO_BIN_EXE_crds-stand-in"))
-            .args(["serve", "--observatory", "hst", "--era", "2019", "--listen", "127.0.0.1:0", "--pause", "0"])
-            .arg("--cache")
-            .arg(root().join("fixtures/rules"))
-            .arg("--load")
-            .arg(&load)
-            .arg("--data")
-            .arg(dir.path().join("data"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the stand-in starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("first line");
-        let port = line.trim().rsplit(':').next().expect("a port").to_owned();
-        assert!(line.starts_with("listening on http://127.0.0.1:"), "first line of output: {line:?}");
-        Self { child, url: format!("http://localhost:{port}"), dir }
-    }
-
-    fn log(&self) -> PathBuf {
-        self.dir.path().join("data/logs/ssl_access_log")
-    }
-
-    /// RPC methods and kinds of downloads asked since `from` bytes of the log, counted.
-    fn requests(&self, from: usize) -> BTreeMap<String, usize> {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let mut out = BTreeMap::new();
-        for line in log[from.min(log.len())..].lines() {
-            let Some(request) = line.split('"').nth(1) else { continue };
-            let path = request.split(' ').nth(1).unwrap_or_default();
-            let mut parts = path.trim_start_matches('/').split('/');
-            let name = match (parts.next(), parts.next()) {
-                (Some("json"), Some(method)) => method.to_owned(),
-                (Some("unchecked_get"), Some(area)) => format!("GET {area}"),
-                _ => path.to_owned(),
-            };
-            *out.entry(name).or_default() += 1;
-        }
-        out
-    }
-}
+use serve::{Serve, clients, root};
 
 /// What one command does (WP 5.2).
 struct Case {
@@ -309,25 +200,17 @@ const CASES: &[Case] = &[
     case("api get_server_version()", 0, &INFO, &["'7.3.1'"]),
 ];
 
-/// Directories with the clients, by version; `None` when PyPI cannot be reached.
-fn clients() -> Option<Vec<(String, PathBuf)>> {
-    let versions = std::env::var("CRDS_CLIENT_VERSIONS").unwrap_or_else(|_| "13.2.9".to_owned());
-    let made = Command::new(root().join("ci/clients"))
-        .args(versions.split_whitespace())
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("ci/clients starts");
-    if made.status.code() == Some(75) {
-        return None;
-    }
-    assert!(made.status.success(), "ci/clients makes the virtual environments");
-    let text = String::from_utf8_lossy(&made.stdout).into_owned();
-    Some(
-        text.lines()
-            .filter_map(|line| line.split_once(' '))
-            .map(|(version, dir)| (version.to_owned(), PathBuf::from(dir)))
-            .collect(),
-    )
+/// Commands that not every release knows: from which major version on, or up to which.
+const RELEASES: [(&str, std::ops::RangeInclusive<u32>); 3] = [
+    // The option, and asking for the default context by its state first, came with client 12.
+    ("list --build-context", 12..=u32::MAX),
+    ("api get_default_context('hst')", 12..=u32::MAX),
+    ("api get_default_context(observatory='hst')", 0..=11),
+];
+
+fn knows(version: &str, args: &str) -> bool {
+    let major = version.split('.').next().and_then(|part| part.parse().ok()).expect("a version begins with a number");
+    RELEASES.iter().all(|(command, releases)| *command != args || releases.contains(&major))
 }
 
 fn damage(dir: &Path) {
@@ -346,23 +229,16 @@ fn commands_of_the_real_client() {
     };
     let mut failures = Vec::new();
     for (version, client) in &clients {
-        let serve = Serve::start();
+        let serve = Serve::start("2019");
         let cache = serve.dir.path().join("client");
         let mut good = 0;
-        // The option, and asking for the default context by its state first, came with client 12.
-        let old = version.starts_with("11.");
-        let knows = |case: &&Case| match case.args {
-            "list --build-context" | "api get_default_context('hst')" => !old,
-            "api get_default_context(observatory='hst')" => old,
-            _ => true,
-        };
-        let cases: Vec<&Case> = CASES.iter().filter(knows).collect();
+        let cases: Vec<&Case> = CASES.iter().filter(|case| knows(version, case.args)).collect();
         for case in &cases {
             if let Some(below) = case.damage {
                 damage(&cache.join(below));
             }
-            let from = fs::metadata(serve.log()).map_or(0, |m| m.len() as usize);
-            let mut command = Command::new(client.join("bin/python"));
+            let from = serve.mark();
+            let mut command = serve.client(client, &cache);
             match case.args.split_once(' ') {
                 // A call of the library instead of a tool.
                 Some(("api", call)) => {
@@ -374,16 +250,7 @@ fn commands_of_the_real_client() {
                 }
                 None => panic!("`{}` is no tool with arguments", case.args),
             }
-            let out = command
-                .env_clear()
-                .env("PATH", format!("{}:/usr/bin:/bin", client.join("bin").display()))
-                .env("HOME", serve.dir.path())
-                .env("CRDS_SERVER_URL", &serve.url)
-                .env("CRDS_OBSERVATORY", "hst")
-                .env("CRDS_PATH", &cache)
-                .env("no_proxy", "localhost")
-                .output()
-                .expect("the client starts");
+            let out = command.output().expect("the client starts");
             let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
             let seen = serve.requests(from);
             let wanted: BTreeMap<String, usize> = case.requests.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();

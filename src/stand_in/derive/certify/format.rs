@@ -241,7 +241,7 @@ fn flat_yaml(text: &str) -> Option<Json> {
     if lines.iter().any(|line| line.contains(|c: char| c.is_control())) {
         return None;
     }
-    if let [] = lines.as_slice() {
+    if lines.is_empty() {
         return Some(Json::Null);
     }
     if lines.iter().all(|line| line.starts_with("- ")) {

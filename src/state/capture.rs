@@ -164,52 +164,53 @@ impl Scope {
 ///
 /// [`CaptureError`] at the first surface that cannot be had whole.
 pub fn capture(server: &Server, scope: &Scope) -> Result<State, CaptureError> {
-    let fail = |surface: &str| {
-        let (surface, host) = (surface.to_owned(), server.name().to_owned());
-        move |source| CaptureError { surface, host, source: Box::new(source) }
-    };
     let mut state = State { host: server.role().to_string(), ..State::default() };
-    state.taken = server.now().map_err(fail("clock"))?;
+    state.taken = server.now().map_err(fail(server, "clock"))?;
     // Trees and database are most of the time and do not wait for each other.
     let parts = std::thread::scope(|threads| {
         let trees = threads.spawn(|| trees(server, scope));
         let machine = threads.spawn(|| machine(server, scope));
         let stored = stored(server, scope);
-        let joined = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+        let joined = |thread: std::thread::ScopedJoinHandle<'_, Part>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
         [joined(trees), stored, joined(machine)]
     });
     for part in parts {
-        for (name, surface) in part.map_err(|(name, source)| fail(&name)(source))? {
-            state.surfaces.insert(name, surface);
-        }
+        state.surfaces.extend(part?);
     }
     Ok(state)
 }
 
 /// Surfaces by name, or the first that cannot be had.
-type Part = Result<Vec<(String, Surface)>, (String, CrdsError)>;
+type Part = Result<Vec<(String, Surface)>, CaptureError>;
 
-fn named(name: &str, surface: Result<Surface, CrdsError>) -> Result<(String, Surface), (String, CrdsError)> {
-    surface.map(|surface| (name.to_owned(), surface)).map_err(|error| (name.to_owned(), error))
+fn fail(server: &Server, surface: &str) -> impl FnOnce(CrdsError) -> CaptureError {
+    let (surface, host) = (surface.to_owned(), server.name().to_owned());
+    move |source| CaptureError { surface, host, source: Box::new(source) }
 }
 
 fn trees(server: &Server, scope: &Scope) -> Part {
     let areas = AREAS.iter().filter(|area| scope.areas.contains(&area.name));
-    areas.map(|area| named(&format!("files:{}", area.name), files(server, area))).collect()
+    areas
+        .map(|area| {
+            let name = format!("files:{}", area.name);
+            Ok((name.clone(), files(server, area).map_err(fail(server, &name))?))
+        })
+        .collect()
 }
 
 fn stored(server: &Server, scope: &Scope) -> Part {
     let (mut surfaces, mut in_database) = (Vec::new(), None);
     if scope.database {
-        let tables = server.contents(&TABLES).map_err(|error| ("database".to_owned(), error))?;
+        let tables = server.contents(&TABLES).map_err(fail(server, "database"))?;
         surfaces.extend(database(server, &tables).into_iter().map(|(name, surface)| (name.to_owned(), surface)));
         in_database = tables.get(&server.table("*contexts")).map(|table| server.contexts_of(table));
     }
     if scope.contexts {
         let known = in_database.unwrap_or_else(|| server.contexts_in_database());
-        surfaces.push(named("contexts", known.and_then(|known| contexts(server, known, scope.door)))?);
+        let surface = known.and_then(|known| contexts(server, known, scope.door));
+        surfaces.push(("contexts".to_owned(), surface.map_err(fail(server, "contexts"))?));
     }
     Ok(surfaces)
 }
@@ -225,10 +226,10 @@ fn machine(server: &Server, scope: &Scope) -> Part {
     ];
     let mut surfaces: Vec<(String, Surface)> = Vec::new();
     for (_, name, take) in takes.into_iter().filter(|(wanted, ..)| *wanted) {
-        surfaces.push(named(name, take(server))?);
+        surfaces.push((name.to_owned(), take(server).map_err(fail(server, name))?));
     }
     if let Some(door) = scope.door {
-        surfaces.push(named("rpc", rpc(server, door))?);
+        surfaces.push(("rpc".to_owned(), rpc(server, door).map_err(fail(server, "rpc"))?));
     }
     Ok(surfaces)
 }

@@ -317,7 +317,8 @@ impl<'s> Hand<'s> {
             session.open_channel(permit, Role::Ops)?;
             let ready = session.ready_again(&path)?;
             said = Some(session.confirm(permit, Role::Ops, &ready)?);
-            Ok(())
+            // A server of 2014 keeps session and lock after a confirmation; whoever is done gives them back.
+            if this.ops.era() == Era::Y2014 { Ok(session.logout()?) } else { Ok(()) }
         })?;
         if let Some(confirmed) = said {
             let kept = s.evidence(&format!("confirmed page of {}", delivery.id), confirmed.page.text.as_bytes())?;

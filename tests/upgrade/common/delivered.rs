@@ -220,10 +220,7 @@ impl Hand<'_> {
             self.tally.fault(check, format!("{}: {}", delivery.id, shorten(&surplus)));
         }
         let held = self.ops.locks()?.into_iter().filter(|row| row.locked_object.starts_with("instrument$")).count();
-        // 2014 keeps session and lock after a confirmation.
-        if self.ops.era() != Era::Y2014 {
-            self.tally.hold(check, held == 0, format!("{}: {held} lock rows", delivery.id));
-        }
+        self.tally.hold(check, held == 0, format!("{}: {held} lock rows", delivery.id));
         Ok(())
     }
 

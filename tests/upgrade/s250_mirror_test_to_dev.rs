@@ -77,7 +77,10 @@ fn s250_mirror_test_to_dev() -> StepResult {
                         ));
                     }
                 }
+                t.remember(s, "inputs")?;
                 s.fact("inputs", true)?;
+            } else {
+                t.recall(s, "inputs")?;
             }
         }
         let looked = mirrored(s, &mirror, (&about, &sent, &grp), &mut t);
@@ -110,7 +113,10 @@ fn mirrored(
         mirror.itself(t, "dev_is_itself", "dev_operational")?;
         mirror.still_own(&own, t, "dev_is_itself")?;
         mirror.users(t, "dev_operational")?;
+        t.remember(s, "mirrored")?;
         s.fact("mirrored", true)?;
+    } else if !s.again() {
+        t.recall(s, "mirrored")?;
     }
     let back = mirror.cron_back(&table);
     let now = dev.crontab()?;

@@ -52,6 +52,35 @@ impl Tally {
         self.evidence.entry(check).or_default().push(evidence.clone());
     }
 
+    /// Remembers what was found so far as a fact of the step: what cannot be looked at again once the step has gone on.
+    pub fn remember(&self, s: &Step, key: &str) -> Result<(), StepError> {
+        let evidence: BTreeMap<_, Vec<_>> = self
+            .evidence
+            .iter()
+            .map(|(check, kept)| (*check, kept.iter().map(|one| (one.id.clone(), one.bytes)).collect()))
+            .collect();
+        s.fact(&format!("findings-{key}"), serde_json::to_value((&self.faults, &self.proofs, evidence))?)
+    }
+
+    /// Takes up what an attempt that was ended remembered; nothing if there is nothing.
+    pub fn recall(&mut self, s: &Step, key: &str) -> Result<(), StepError> {
+        type Found = BTreeMap<String, Vec<String>>;
+        let Some(fact) = s.fact_of(s.spec().id, &format!("findings-{key}")) else { return Ok(()) };
+        let (faults, proofs, evidence): (Found, Found, BTreeMap<String, Vec<(String, u64)>>) =
+            serde_json::from_value(fact)?;
+        for check in s.spec().own_checks() {
+            let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
+            self.faults.entry(id).or_default().extend(faults.get(id).into_iter().flatten().cloned());
+            self.proofs.entry(id).or_default().extend(proofs.get(id).into_iter().flatten().cloned());
+            let kept = evidence.get(id).into_iter().flatten();
+            let kept = kept.map(|(id, bytes)| Evidence { id: id.clone(), bytes: *bytes });
+            self.evidence.entry(id).or_default().extend(kept);
+            self.faults.retain(|_, found| !found.is_empty());
+            self.proofs.retain(|_, found| !found.is_empty());
+        }
+        Ok(())
+    }
+
     /// Whether a check has a fault so far.
     pub fn has_fault(&self, check: &'static str) -> bool {
         self.faults.contains_key(check)

@@ -65,9 +65,9 @@ impl Tally {
     /// Takes up what an attempt that was ended remembered; nothing if there is nothing.
     pub fn recall(&mut self, s: &Step, key: &str) -> Result<(), StepError> {
         type Found = BTreeMap<String, Vec<String>>;
+        type Kept = BTreeMap<String, Vec<(String, u64)>>;
         let Some(fact) = s.fact_of(s.spec().id, &format!("findings-{key}")) else { return Ok(()) };
-        let (faults, proofs, evidence): (Found, Found, BTreeMap<String, Vec<(String, u64)>>) =
-            serde_json::from_value(fact)?;
+        let (faults, proofs, evidence): (Found, Found, Kept) = serde_json::from_value(fact)?;
         for check in s.spec().own_checks() {
             let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
             self.faults.entry(id).or_default().extend(faults.get(id).into_iter().flatten().cloned());

@@ -72,7 +72,7 @@ impl Store {
         }
         let sync =
             |path: &PathBuf| File::open(path).and_then(|file| file.sync_all()).map_err(RunError::file("sync", path));
-        std::thread::scope(|scope| {
+        let synced = std::thread::scope(|scope| {
             let share = paths.len().div_ceil(SYNCS);
             let threads: Vec<_> =
                 paths.chunks(share).map(|share| scope.spawn(move || share.iter().try_for_each(sync))).collect();
@@ -81,8 +81,13 @@ impl Store {
                     .join()
                     .unwrap_or_else(|_| Err(RunError::file("sync", &self.folder)(std::io::Error::other("panic"))))
             })
-        })?;
-        sync(&self.folder)
+        })
+        .and_then(|()| sync(&self.folder));
+        if synced.is_err() {
+            // What is not on the disk now is not taken for it later.
+            self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
+        }
+        synced
     }
 
     /// The bytes of an id, proven to be those that were kept.
@@ -143,6 +148,11 @@ mod tests {
         assert_eq!(store.put(b"crontab -l\n").expect("keeps once"), kept);
         store.sync().expect("syncs");
         store.sync().expect("has nothing left to sync");
+        let lost = store.put(b"lost\n").expect("keeps");
+        fs::remove_file(store.path(&lost.id)).expect("removes");
+        assert!(store.sync().is_err());
+        assert!(store.sync().is_err(), "what could not be synced is not forgotten");
+        let store = Store::new(folder.path());
         assert_eq!(store.get(&kept.id).expect("reads"), b"crontab -l\n");
         let named = BTreeSet::from([kept.id.clone()]);
         assert_eq!(store.audit(&named).expect("lists"), Vec::<String>::new());

@@ -73,8 +73,9 @@ impl Begun {
         may_begin(spec, &ledger)?;
         let kill = kill_point(&site)?;
         let state = ledger.step(spec.id);
-        // Also where a human accepted what could not be known: it is not done a second time.
-        let again = ledger.decided(spec.id);
+        // Also where a human accepted what could not be known, unless an attempt since then was ended half way: that one has
+        // to be reconciled.
+        let again = matches!(state.verdict, Some(Verdict::Passed | Verdict::Waived)) || ledger.stands(spec.id);
         let journal = folder.journal()?.with_kill_point(kill);
         let keeper = Arc::new(Keeper::new(journal, folder.evidence(), spec.id, state.attempts + 1, ledger.calls, kill));
         let approved = ledger.approvals.iter().map(|decision| decision.about.clone()).collect();

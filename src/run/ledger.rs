@@ -132,11 +132,6 @@ impl Ledger {
 
     /// Whether a step stands although nothing more is done: it passed, or each of its unknowns was accepted by name.
     pub fn stands(&self, id: &str) -> bool {
-        !self.step(id).open && self.decided(id)
-    }
-
-    /// As [`Self::stands`], but for a look at it that was begun since and has no outcome: such a look changes nothing.
-    pub fn decided(&self, id: &str) -> bool {
         let state = self.step(id);
         let accepted = || {
             let mut unknown = state.checks.values().filter(|row| row.verdict == Verdict::Unknown).peekable();
@@ -144,8 +139,8 @@ impl Ledger {
                 || (unknown.peek().is_some() && unknown.all(|row| self.approved(&row.id).is_some()))
         };
         match state.verdict {
-            Some(Verdict::Passed | Verdict::Waived) => true,
-            Some(Verdict::Unknown) => accepted(),
+            Some(Verdict::Passed | Verdict::Waived) => !state.open,
+            Some(Verdict::Unknown) => !state.open && accepted(),
             Some(Verdict::Failed | Verdict::Deferred) | None => false,
         }
     }

@@ -114,7 +114,7 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     };
     let rpc = |surface: &str| surface != "rpc";
     let deltas = differences(&normal(&before)?, &normal(&after.only(rpc))?);
-    let nights = claims::nights(&before, &after);
+    let nights = claims::nights(s, &before, &after)?;
     let mut declared = claims::of_plan(s, &ops, &before)?;
     declared.extend(claims::backup_sets(&nights));
     let settled = settle(&deltas, &declared);
@@ -136,7 +136,7 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
         Some(live) => {
             let same = |surface: &str| live.surfaces.contains_key(surface);
             let deltas = differences(&normal(live)?, &normal(&after.only(same))?);
-            let settled = settle(&deltas, &claims::reinstalled(&claims::nights(&before, &after)));
+            let settled = settle(&deltas, &claims::reinstalled(&nights));
             settled.unclaimed.iter().map(|delta| format!("since going live: {delta}")).collect()
         }
     };

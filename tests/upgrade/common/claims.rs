@@ -10,6 +10,7 @@ use crds_upgrade::crds::{Row, Server};
 use crds_upgrade::plan::Plan;
 use crds_upgrade::run::{Step, StepError};
 use crds_upgrade::state::{Claim, Keys, State};
+use jiff::tz::TimeZone;
 
 use super::delivery::{Delivery, catalog_stem, counter_of, planned_reasons, serial};
 use super::rules::Rules;
@@ -203,13 +204,23 @@ fn running() -> Vec<Claim> {
     ]
 }
 
-/// The nights between two states: tags of the backup sets that are new. There are none unless the plan puts a step off.
-pub fn nights(before: &State, after: &State) -> Vec<String> {
+/// The nights since going live, by the tags of the backup sets that came. Only a plan that puts a step off has any: else a
+/// new set is somebody's doing, as is one of before going live, when cron was off.
+pub fn nights(s: &Step, before: &State, after: &State) -> Result<Vec<String>, StepError> {
+    if s.plan().mirrors.iter().all(|mirror| mirror.stagger_s == 0) {
+        return Ok(Vec::new());
+    }
+    let live = s.need_fact("s370_go_live", "live_at")?.as_f64().unwrap_or(f64::MAX);
+    let zone = TimeZone::get(&s.site().time_zone)?;
+    let since = |path: &str| {
+        let time = tag_time(path).and_then(|time| time.to_zoned(zone.clone()).ok());
+        time.is_some_and(|time| time.timestamp().as_second() as f64 > live)
+    };
     let sets = |state: &State| -> BTreeSet<String> {
         let rows = state.surfaces.get("files:db_backups").into_iter().flatten();
-        rows.map(|(path, _)| path).filter(|path| tag_time(path).is_some()).cloned().collect()
+        rows.map(|(path, _)| path).filter(|path| since(path)).cloned().collect()
     };
-    sets(after).difference(&sets(before)).cloned().collect()
+    Ok(sets(after).difference(&sets(before)).cloned().collect())
 }
 
 /// The backup sets of such nights; whether the newest is whole is what s910 judges.

@@ -3,6 +3,7 @@
 pub mod advice;
 pub mod affected;
 pub mod backup_set;
+pub mod baseline;
 pub mod before;
 pub mod certificates;
 pub mod checkout;

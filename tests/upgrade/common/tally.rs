@@ -70,13 +70,15 @@ impl Tally {
         let (faults, proofs, evidence): (Found, Found, Kept) = serde_json::from_value(fact)?;
         for check in s.spec().own_checks() {
             let id = check.id.split_once('.').map_or(check.id, |(_, id)| id);
-            self.faults.entry(id).or_default().extend(faults.get(id).into_iter().flatten().cloned());
-            self.proofs.entry(id).or_default().extend(proofs.get(id).into_iter().flatten().cloned());
-            let kept = evidence.get(id).into_iter().flatten();
-            let kept = kept.map(|(id, bytes)| Evidence { id: id.clone(), bytes: *bytes });
-            self.evidence.entry(id).or_default().extend(kept);
-            self.faults.retain(|_, found| !found.is_empty());
-            self.proofs.retain(|_, found| !found.is_empty());
+            if let Some(found) = faults.get(id) {
+                self.faults.entry(id).or_default().extend(found.iter().cloned());
+            }
+            if let Some(found) = proofs.get(id) {
+                self.proofs.entry(id).or_default().extend(found.iter().cloned());
+            }
+            for (blake3, bytes) in evidence.get(id).into_iter().flatten() {
+                self.evidence(id, &Evidence { id: blake3.clone(), bytes: *bytes });
+            }
         }
         Ok(())
     }

@@ -1,0 +1,68 @@
+//! What preflight keeps of a site before anything is changed: the states of its hosts and what OPS answers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crds_upgrade::crds::{Door, Server};
+use crds_upgrade::plan::Role;
+use crds_upgrade::run::{Step, StepError};
+use crds_upgrade::state::{Fields, Scope, normalise};
+use serde_json::json;
+
+use super::state::keep;
+use super::tally::Tally;
+
+/// What later steps compare with.
+pub fn remember(s: &Step, ops: &Server) -> Result<(), StepError> {
+    if s.fact_of(s.spec().id, "answers").is_some() {
+        return Ok(());
+    }
+    let sql = format!(
+        "select name from {} where state <> 'archived' and state <> 'operational' order by id",
+        ops.table("*catalog")
+    );
+    let rows = ops.ask(&sql)?.rows;
+    let pending: Vec<&String> = rows.iter().filter_map(|row| row.first()?.as_ref()).collect();
+    s.fact("pending", json!(pending))?;
+    let rpc = ops.rpc(Door::Direct)?;
+    let info = rpc.server_info()?;
+    s.fact("version", json!({ "svn_url": info.svn_url, "revision": info.revision, "version": info.version }))?;
+    let answers = crate::s340_try_hidden::frozen(&rpc, &s.plan().contexts.operational, ops.observatory().word())?;
+    s.fact("answers", answers)
+}
+
+/// The state of every host, kept for the rest of the run.
+pub fn baseline(s: &Step, servers: &BTreeMap<Role, Arc<Server>>, t: &mut Tally) -> Result<(), StepError> {
+    for (role, server) in servers {
+        if *role == Role::Scratch {
+            continue;
+        }
+        // OPS is compared file by file to the end; of the others, what a mirror brings and what must stay their own.
+        let scope = match role {
+            Role::Ops => Scope::all(),
+            _ => {
+                Scope::all().without_files(&["references", "stacks", "client_sources", "server_sources", "db_backups"])
+            }
+        };
+        let state = keep(s, server, &scope.served_at(Door::Direct), &format!("s010_{role}"))?;
+        match normalise(&state) {
+            Ok(state) => t.proof("baseline_recorded", format!("{role}: {} surfaces", state.surfaces.len())),
+            Err(wrong) => wrong.iter().for_each(|wrong| t.fault("baseline_recorded", format!("{role}: {wrong}"))),
+        }
+        if *role == Role::Ops && s.fact_of(s.spec().id, "rejected").is_none() {
+            let rejected = state.surfaces.get("catalogue").into_iter().flatten().filter(|(_, row)| is_rejected(row));
+            s.fact("rejected", json!(rejected.count()))?;
+        }
+        let rows: BTreeMap<&String, usize> = state.surfaces.iter().map(|(name, rows)| (name, rows.len())).collect();
+        let account = json!({ "rows": rows, "blake3": blake3::hash(state.to_text().as_bytes()).to_hex().to_string() });
+        t.evidence("baseline_recorded", &s.evidence(&format!("state of {role}"), account.to_string())?);
+    }
+    Ok(())
+}
+
+/// Whether the catalogue says that a file is bad, in either of its two columns.
+fn is_rejected(row: &Fields) -> bool {
+    ["rejected", "blacklisted"]
+        .iter()
+        .any(|column| row.get(*column).is_some_and(|value| matches!(value.as_str(), Some("true" | "1"))))
+}

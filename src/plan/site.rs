@@ -110,6 +110,16 @@ pub enum Era {
     Now,
 }
 
+impl fmt::Display for Era {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Y2014 => "2014",
+            Self::Y2019 => "2019",
+            Self::Now => "now",
+        })
+    }
+}
+
 /// A fleet and how to reach it. Validated: see [`Site::load`].
 #[derive(Clone, Debug, Serialize)]
 pub struct Site {

@@ -12,6 +12,7 @@ use insta::{Comparator, Settings, Snapshot};
 use serde_json::Value;
 
 use super::error::RunError;
+use crate::plan::Era;
 
 /// How a state compares with the known-good one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,13 @@ impl Comparator for Keep {
     fn dyn_clone(&self) -> Box<dyn Comparator> {
         Box::new(self.clone())
     }
+}
+
+/// The folder with the known-good state `name` of a plan, `of_plan` being the plan's: its part for the era of the server
+/// that is upgraded where that leaves another state, as a server of 2014 that writes a row per deleted reference (WP 4.4).
+pub fn folder(of_plan: &Path, era: Option<Era>, name: &str) -> PathBuf {
+    let of_era = era.map(|era| of_plan.join(format!("era-{era}")));
+    of_era.filter(|folder| folder.join(format!("{name}.snap")).is_file()).unwrap_or_else(|| of_plan.to_owned())
 }
 
 /// Compares a state with `<folder>/<name>.snap`.

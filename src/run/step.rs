@@ -229,7 +229,8 @@ impl Step {
     /// Compares the normalised state in which the step leaves the hosts with the reviewed known-good one and judges
     /// `check` by it. `raw` is the evidence that the state was read from.
     ///
-    /// The known-good one is `snapshots/<plan>/<step>.snap`. What was seen is kept as evidence and in the run folder's
+    /// The known-good one is `snapshots/<plan>/<step>.snap`, or `era-<era>/<step>.snap` beside it where servers of that era
+    /// leave something else behind. What was seen is kept as evidence and in the run folder's
     /// `states/`, in the form in which a person would put it there after reading it.
     ///
     /// # Errors
@@ -243,7 +244,8 @@ impl Step {
         std::fs::create_dir_all(self.folder.join("states"))?;
         std::fs::write(&path, &text).map_err(RunError::file("write", &path))?;
         let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(std::env::current_dir, |path| Ok(path.into()))?;
-        let folder = root.join("snapshots").join(&self.plan().id);
+        let era = self.site().host(Role::Ops).map(|ops| ops.era);
+        let folder = snapshot::folder(&root.join("snapshots").join(&self.plan().id), era, name);
         let hosts: Vec<&str> = value.as_object().into_iter().flatten().map(|(host, _)| host.as_str()).collect();
         let mut check = self.check(check).on(hosts.join(", ")).evidence(&kept);
         for evidence in raw {

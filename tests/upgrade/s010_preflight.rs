@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crds_upgrade::backup::tag_time;
 use crds_upgrade::crds::{Door, Flag, Server};
 use crds_upgrade::host::{EntryKind, Limit, Script, Shell};
-use crds_upgrade::plan::{Approved, PackageTarget, PlanFile, Role, Waiting, misfits};
+use crds_upgrade::plan::{Approved, Era, PackageTarget, PlanFile, Role, Waiting, misfits};
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S010_PREFLIGHT;
 use serde_json::json;
@@ -369,12 +369,17 @@ fn credentials(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
         let groups = ops.ask(sql)?.by_name();
         let id = field(user, "id");
         let member = groups.iter().any(|row| field(row, "user_id") == id && field(row, "name") == "file_submission");
-        let may = member || field(user, "is_superuser") == "1";
+        let super_user = field(user, "is_superuser") == "1";
+        let may = member || super_user;
         t.hold(
             "credentials",
             may && field(user, "is_active") == "1",
             format!("`{account}` {} the group file_submission", if may { "has" } else { "lacks" }),
         );
+        let deletes = plan.deletion.as_ref().is_some_and(|deletion| deletion.credential == *account);
+        if deletes && ops.era() == Era::Y2014 && !super_user {
+            t.fault("credentials", format!("`{account}` is no super user, and a server of 2014 lets only those delete"));
+        }
     }
     Ok(())
 }

@@ -16,6 +16,9 @@ use crate::run::Permit;
 /// Time limit of pages that process a submission: certification of a large batch takes hours, `Timeout 1800` ends it.
 const PROCESSES: Duration = Duration::from_secs(1800);
 
+/// The page that deletes references.
+const DELETE: &str = "/delete/reference/";
+
 /// Fields common to submissions. All start from the edit context as it is then; the caller has made sure which one.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -167,7 +170,7 @@ impl Session {
         self.process("/batch_submit_references/", fields)
     }
 
-    /// Deletes references from the rules. In era 2014 that is final; from 2019 on the page waits for confirmation.
+    /// Deletes references from the rules; returns the page that waits for confirmation. For eras from 2019 on.
     ///
     /// # Errors
     ///
@@ -180,12 +183,26 @@ impl Session {
         description: &str,
     ) -> Result<Ready, WireError> {
         permit.covers(role, Change::Submit)?;
-        let fields = vec![
-            ("deleted_files".to_owned(), files.join(" ")),
-            ("pmap_mode".to_owned(), "pmap_edit".to_owned()),
-            ("description".to_owned(), description.to_owned()),
-        ];
-        self.process("/delete/reference/", fields)
+        self.process(DELETE, deletion(files, description))
+    }
+
+    /// Deletes references from the rules of a server of 2014, which delivers the result without asking again; returns the
+    /// path of its page.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::submit_mappings`]: the server refuses anybody but a super user who holds the instrument's lock.
+    pub fn delete_at_once(
+        &mut self,
+        permit: &Permit<'_>,
+        role: Role,
+        files: &[String],
+        description: &str,
+    ) -> Result<String, WireError> {
+        permit.covers(role, Change::Submit)?;
+        let path = self.result_of(DELETE, deletion(files, description))?;
+        self.good_page(&path)?;
+        Ok(path)
     }
 
     /// The page of a stored result again, for a submission that was processed before.
@@ -292,14 +309,19 @@ impl Session {
 
     /// Sends a submission's form and follows it to its result page.
     fn process(&mut self, path: &str, fields: Vec<(String, String)>) -> Result<Ready, WireError> {
+        let to = self.result_of(path, fields)?;
+        let page = self.page(&to)?;
+        self.ready(&to, page)
+    }
+
+    /// Sends a submission's form; returns the path of its result page.
+    fn result_of(&mut self, path: &str, fields: Vec<(String, String)>) -> Result<String, WireError> {
         let answer = self.send_form(path, fields, PROCESSES)?;
         if answer.status != 302 {
             return Err(self.refused(&format!("the submission at {path}"), &answer));
         }
         let to = answer.header("location").unwrap_or_default().to_owned();
-        let to = self.local(path, &to)?;
-        let page = self.page(&to)?;
-        self.ready(&to, page)
+        self.local(path, &to)
     }
 
     fn ready(&self, path: &str, page: Page) -> Result<Ready, WireError> {
@@ -355,6 +377,13 @@ impl Request<'_> {
         }
         fields
     }
+}
+
+/// The form fields of a deletion.
+fn deletion(files: &[String], description: &str) -> Vec<(String, String)> {
+    let fields =
+        [("deleted_files", files.join(" ")), ("pmap_mode", "pmap_edit".to_owned()), ("description", description.to_owned())];
+    fields.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 
 /// Whether the title of an accordion is that of a certified file: it ends in a status.

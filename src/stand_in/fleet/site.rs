@@ -44,10 +44,13 @@ fn text(path: impl AsRef<Path>) -> String {
 fn site(fleet: &Fleet) -> plan::Site {
     let repository =
         |package: &str| (package.to_owned(), format!("file://{}", fleet.root.join("svn").join(package).display()));
-    let credential = |name: &str| {
-        let password = plan::SecretRef::File(secret_file(fleet, name));
-        (name.to_owned(), plan::Credential { username: name.to_owned(), password })
+    let credential = |name: &str, username: &str| {
+        let password = plan::SecretRef::File(secret_file(fleet, username));
+        (name.to_owned(), plan::Credential { username: username.to_owned(), password })
     };
+    // Servers of 2014 leave deletions to super users (WP 3.6).
+    let deleter = if fleet.era == WireEra::Y2014 { "admin" } else { "submitter" };
+    let accounts = CREDENTIALS.into_iter().map(|name| credential(name, name));
     plan::Site {
         schema: plan::SITE_SCHEMA.to_owned(),
         name: "embedded".to_owned(),
@@ -60,7 +63,7 @@ fn site(fleet: &Fleet) -> plan::Site {
         submissions_dir: Some(fleet.root.join("submissions")),
         repositories: ["crds", "crds_server"].into_iter().map(repository).collect(),
         hosts: fleet.hosts.iter().map(|host| (role(host.role), entry(fleet, host))).collect(),
-        credentials: CREDENTIALS.into_iter().map(credential).collect(),
+        credentials: accounts.chain([credential("deleter", deleter)]).collect(),
         source: PathBuf::new(),
         digest: String::new(),
     }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds_upgrade::crds::web::{Login, Ready, Request, Session};
+use crds_upgrade::crds::web::{Login, Page, Ready, Request, Session};
 use crds_upgrade::crds::{Contexts, Door, Row, Server};
 use crds_upgrade::plan::{Change, Era, Role};
 use crds_upgrade::run::{Found, Step, StepError};
@@ -39,18 +39,21 @@ impl<'s> Hand<'s> {
         let before = self.before(delivery)?;
         let submitted = self.submit(delivery);
         self.blame("ready_page", submitted)?;
-        let confirmed = format!("confirm-{}", delivery.id);
-        // Era 2014 delivers a deletion at once (WP 3.6).
-        if !(delivery.kind == Kind::Deletion && self.ops.era() == Era::Y2014) {
-            if self.state_of(delivery)? == State::Confirmed {
-                self.look_at_old_page(delivery)?;
-            } else {
-                self.look_at_ready_page(delivery)?;
-            }
-            let done = self.confirm(delivery, &confirmed);
+        if self.state_of(delivery)? == State::Confirmed {
+            self.look_at_old_page(delivery)?;
+        } else {
+            self.look_at_ready_page(delivery)?;
+        }
+        if !self.is_immediate(delivery) {
+            let done = self.confirm(delivery, &format!("confirm-{}", delivery.id));
             self.blame("confirmed", done)?;
         }
         self.read_back(delivery, &before)
+    }
+
+    /// Whether the server carries a delivery out without a confirmation: a deletion of 2014 (WP 3.6).
+    fn is_immediate(&self, delivery: &Delivery<'_>) -> bool {
+        delivery.kind == Kind::Deletion && self.ops.era() == Era::Y2014
     }
 
     /// An act that failed is a fault of the check that judges what came of it.
@@ -173,6 +176,11 @@ impl<'s> Hand<'s> {
                     ));
                 }
             }
+            if self.is_immediate(delivery) {
+                let path = new.delete_at_once(permit, Role::Ops, delivery.files, delivery.description)?;
+                s.fact(&format!("ready-{}", delivery.id), path.as_str())?;
+                return Ok(new.logout()?);
+            }
             let ready = match delivery.kind {
                 Kind::Mappings => new.submit_mappings(permit, Role::Ops, &request(delivery))?,
                 Kind::References => new.submit_references(permit, Role::Ops, &request(delivery))?,
@@ -218,7 +226,7 @@ impl<'s> Hand<'s> {
         };
         let path = match self.s.fact_of(self.s.spec().id, &key).and_then(|path| path.as_str().map(str::to_owned)) {
             Some(path) => path,
-            None => newest_result(&mut session, delivery)?,
+            None => newest_result(self.ops, &mut session, delivery)?,
         };
         let ready = session.ready_again(&path)?;
         self.session = Some(session);
@@ -279,10 +287,14 @@ impl<'s> Hand<'s> {
 
     /// A resumed step whose submission is confirmed already: its ready page is stored and still shows the certification.
     fn look_at_old_page(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
-        let mut session = Session::anonymous(self.ops.http()?, &self.ops.url(Door::Direct)?);
+        let mut session = match self.ops.era() {
+            // Its stored pages want a login.
+            Era::Y2014 => self.ops.login(Door::Direct, delivery.credential)?,
+            _ => Session::anonymous(self.ops.http()?, &self.ops.url(Door::Direct)?),
+        };
         let path = match self.s.fact_of(self.s.spec().id, &format!("ready-{}", delivery.id)) {
             Some(path) => path.as_str().unwrap_or_default().to_owned(),
-            None => newest_result(&mut session, delivery)?,
+            None => newest_result(self.ops, &mut session, delivery)?,
         };
         let page = session.page(&path)?;
         let bad: Vec<String> = page.parts.iter().filter(|title| title.ends_with("Failed.")).cloned().collect();
@@ -290,6 +302,27 @@ impl<'s> Hand<'s> {
         let seen =
             if bad.is_empty() { format!("{}: its stored page names every file", delivery.id) } else { shorten(&bad) };
         self.tally.hold("ready_page", bad.is_empty() && named, seen);
+        if self.is_immediate(delivery) {
+            self.look_at_immediate_page(delivery, &page)?;
+        }
+        self.leave(session)
+    }
+
+    /// Ends a session where the server does not: one of 2014 keeps session and lock after a confirmation.
+    fn leave(&self, mut session: Session) -> Result<(), StepError> {
+        if self.ops.era() == Era::Y2014 { Ok(session.logout()?) } else { Ok(()) }
+    }
+
+    /// The page of a deletion that was carried out at once: what it started from, what it made, and nothing beside it.
+    fn look_at_immediate_page(&mut self, delivery: &Delivery<'_>, page: &Page) -> Result<(), StepError> {
+        let kept = self.s.evidence(&format!("page of {}", delivery.id), page.text.as_bytes())?;
+        self.tally.evidence("ready_page", &kept);
+        for name in std::iter::once(delivery.base).chain(delivery.all_new()) {
+            self.tally.hold("ready_page", page.text.contains(name), format!("{}: its page names {name}", delivery.id));
+        }
+        for warning in &page.warnings {
+            self.tally.fault("ready_page", warning.clone());
+        }
         Ok(())
     }
 
@@ -312,13 +345,12 @@ impl<'s> Hand<'s> {
             };
             let path = match s.fact_of(s.spec().id, &format!("ready-{}", delivery.id)) {
                 Some(path) => path.as_str().unwrap_or_default().to_owned(),
-                None => newest_result(&mut session, delivery)?,
+                None => newest_result(this.ops, &mut session, delivery)?,
             };
             session.open_channel(permit, Role::Ops)?;
             let ready = session.ready_again(&path)?;
             said = Some(session.confirm(permit, Role::Ops, &ready)?);
-            // A server of 2014 keeps session and lock after a confirmation; whoever is done gives them back.
-            if this.ops.era() == Era::Y2014 { Ok(session.logout()?) } else { Ok(()) }
+            this.leave(session)
         })?;
         if let Some(confirmed) = said {
             let kept = s.evidence(&format!("confirmed page of {}", delivery.id), confirmed.page.text.as_bytes())?;
@@ -338,19 +370,36 @@ impl<'s> Hand<'s> {
     }
 }
 
-/// The page of the newest stored result that holds a delivery's files: for a step that was killed after submitting.
-fn newest_result(session: &mut Session, delivery: &Delivery<'_>) -> Result<String, StepError> {
-    let page = session.good_page("/old_results/")?;
-    let wanted = delivery.files.first().map_or("", String::as_str);
-    let row =
-        page.tables.iter().flat_map(|table| &table.rows).position(|row| row.iter().any(|cell| cell.contains(wanted)));
-    let links: Vec<&String> = page.links.iter().filter(|link| link.contains("/display_result/")).collect();
-    row.and_then(|at| links.get(at)).map(|link| (*link).clone()).ok_or_else(|| {
-        StepError::unknown(
-            format!("the stored result of `{}` is not in the list of old results", delivery.id),
-            "look for it on /old_results/ and confirm or cancel it by hand",
-        )
-    })
+/// How many of the newest stored results are looked at for a submission whose page is not known.
+const STORED: usize = 20;
+
+/// The page of the newest submission that names a delivery's files: for a step that was killed after submitting.
+fn newest_result(ops: &Server, session: &mut Session, delivery: &Delivery<'_>) -> Result<String, StepError> {
+    let found = match ops.era() {
+        // There is no list of them; pages are numbered (WP 3.2).
+        Era::Y2014 => {
+            let newest = ops.ask(&format!("select max(id) as id from {}", ops.table("*results")))?;
+            let newest: usize = newest.single().and_then(|id| id.parse().ok()).unwrap_or(0);
+            let oldest = newest.saturating_sub(STORED);
+            (oldest + 1..=newest).rev().map(|id| format!("/display_result/{id}")).collect()
+        }
+        _ => {
+            let links = session.good_page("/old_results/")?.links;
+            let links = links.into_iter().filter(|link| link.contains("/display_result/"));
+            links.take(STORED).collect::<Vec<_>>()
+        }
+    };
+    for path in found {
+        let page = session.page(&path)?;
+        let open = page.error().is_none() && !page.says("Submission Confirmed.");
+        if open && delivery.files.iter().all(|name| page.text.contains(name.as_str())) {
+            return Ok(path);
+        }
+    }
+    Err(StepError::unknown(
+        format!("none of the newest {STORED} stored results is that of `{}`", delivery.id),
+        "look for it among the stored results and confirm or cancel it by hand",
+    ))
 }
 
 fn request<'a>(delivery: &Delivery<'a>) -> Request<'a> {

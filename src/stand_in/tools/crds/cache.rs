@@ -116,13 +116,11 @@ impl Cache {
         fs::create_dir_all(&dir)?;
         let text = python(&Value::Object(info.clone()), 0);
         replace(&dir.join("server_config"), text.as_bytes())?;
-        let bad: Vec<&str> = info
-            .get("bad_files_list")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        // Until 2015 a server named them in one text (WP 1.8).
+        let bad: Vec<&str> = match (info.get("bad_files_list"), info.get("bad_files")) {
+            (Some(list), _) => list.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+            (None, text) => text.and_then(Value::as_str).unwrap_or_default().split_whitespace().collect(),
+        };
         replace(&dir.join("bad_files.txt"), bad.join("\n").as_bytes())
     }
 }
@@ -227,5 +225,8 @@ mod tests {
         cache.store_info(&info).unwrap();
         assert_eq!(cache.stored_info(), Some(info));
         assert_eq!(fs::read_to_string(cache.config().join("bad_files.txt")).unwrap(), "a'b.fits");
+        let Value::Object(of_2014) = serde_json::json!({"bad_files": "a.fits b.fits"}) else { unreachable!("an object") };
+        cache.store_info(&of_2014).unwrap();
+        assert_eq!(fs::read_to_string(cache.config().join("bad_files.txt")).unwrap(), "a.fits\nb.fits");
     }
 }

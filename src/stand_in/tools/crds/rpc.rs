@@ -142,7 +142,7 @@ fn urlopen_error(error: &reqwest::Error) -> String {
 }
 
 /// Unpacks an answer that the server compressed (WP 1.6).
-fn decoded(result: Value) -> Value {
+pub fn decoded(result: Value) -> Value {
     use base64::Engine;
     use std::io::Read;
     let Some(payload) = result.get("crds_payload").and_then(Value::as_str) else { return result };

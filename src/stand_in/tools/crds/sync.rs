@@ -10,7 +10,7 @@ use super::cache::{Cache, ServerInfo, replace};
 use super::contexts::{self, Options, text};
 use super::log::Log;
 use super::python::Job;
-use super::rpc::{Server, ServiceError};
+use super::rpc::{self, Server, ServiceError};
 use super::rules::{Rules, is_mapping, sha1};
 
 const FLAGS: [&str; 17] = [
@@ -182,7 +182,7 @@ impl Sync<'_, '_> {
     /// Sizes and checksums of everything, asked once.
     fn metadata(&mut self) -> &Map<String, Value> {
         if self.metadata.is_none() {
-            let listed = self.info.info.get("download_metadata").cloned();
+            let listed = self.info.info.get("download_metadata").cloned().map(rpc::decoded);
             let asked = match listed {
                 Some(Value::Object(map)) => Value::Object(map),
                 _ => {
@@ -247,7 +247,9 @@ impl Sync<'_, '_> {
 
     fn download(&self, name: &str, size: u64, expected: &str) -> Result<(), String> {
         let kind = if is_mapping(name) { "mapping_url" } else { "reference_url" };
-        let base = self.info.info.get(kind).and_then(|urls| urls.get(&self.cache.observatory)).and_then(Value::as_str);
+        // One text today, a map by observatory once (WP 1.8).
+        let urls = self.info.info.get(kind);
+        let base = urls.and_then(|urls| urls.get(&self.cache.observatory).unwrap_or(urls).as_str());
         let base = base.ok_or_else(|| format!("server info has no {kind}"))?;
         let bytes = self.server.download(&format!("{}/{name}", base.trim_end_matches('/'))).map_err(|error| {
             format!(

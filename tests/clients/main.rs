@@ -200,6 +200,9 @@ const CASES: &[Case] = &[
     case("api get_server_version()", 0, &INFO, &["'7.3.1'"]),
 ];
 
+/// Carried out last: mappings outside of the closure go from the cache.
+const PURGE: Case = case("sync --contexts hst_0279.pmap --purge-mappings", 0, &INFO, &["0 errors"]);
+
 /// Commands that not every release knows: from which major version on, or up to which.
 const RELEASES: [(&str, std::ops::RangeInclusive<u32>); 3] = [
     // The option, and asking for the default context by its state first, came with client 12.
@@ -234,45 +237,59 @@ fn commands_of_the_real_client() {
         let mut good = 0;
         let cases: Vec<&Case> = CASES.iter().filter(|case| knows(version, case.args)).collect();
         for case in &cases {
-            if let Some(below) = case.damage {
-                damage(&cache.join(below));
-            }
-            let from = serve.mark();
-            let mut command = serve.client(client, &cache);
-            match case.args.split_once(' ') {
-                // A call of the library instead of a tool.
-                Some(("api", call)) => {
-                    let program = format!("import crds.client.api as api; print(repr(eval({call:?}, vars(api))))");
-                    command.args(["-c", &program]);
-                }
-                Some((tool, rest)) => {
-                    command.args(["-m", &format!("crds.{tool}")]).args(rest.split_whitespace());
-                }
-                None => panic!("`{}` is no tool with arguments", case.args),
-            }
-            let out = command.output().expect("the client starts");
-            let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
-            let seen = serve.requests(from);
-            let wanted: BTreeMap<String, usize> = case.requests.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
-            let mut wrong = Vec::new();
-            if out.status.code() != Some(case.exit) {
-                wrong.push(format!("ended {:?}, not {}", out.status.code(), case.exit));
-            }
-            if seen != wanted {
-                wrong.push(format!("asked {seen:?}, not {wanted:?}"));
-            }
-            wrong.extend(case.says.iter().filter(|w| !text.contains(**w)).map(|w| format!("does not say `{w}`")));
-            if wrong.is_empty() {
-                good += 1;
-            } else {
-                let tail: Vec<&str> = text.lines().rev().take(6).collect();
-                failures.push(format!("crds {version}: {}: {}\n  {}", case.args, wrong.join("; "), tail.join("\n  ")));
+            match carry_out(&serve, client, &cache, case) {
+                Ok(()) => good += 1,
+                Err(wrong) => failures.push(format!("crds {version}: {wrong}")),
             }
         }
         println!("crds {version}: {good} of {} commands", cases.len());
         files(&serve, &cache, &mut failures);
+        if let Err(wrong) = carry_out(&serve, client, &cache, &PURGE) {
+            failures.push(format!("crds {version}: {wrong}"));
+        }
+        let left = |name: &str| cache.join("mappings/hst").join(name).exists();
+        if left("hst_0278.pmap") || !left("hst_0279.pmap") {
+            failures.push(format!("crds {version}: purging left other mappings than those of the context"));
+        }
     }
     assert!(failures.is_empty(), "{} commands:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Carries out one command and compares its end, requests and words; the error says what was otherwise.
+fn carry_out(serve: &Serve, client: &Path, cache: &Path, case: &Case) -> Result<(), String> {
+    if let Some(below) = case.damage {
+        damage(&cache.join(below));
+    }
+    let from = serve.mark();
+    let mut command = serve.client(client, cache);
+    match case.args.split_once(' ') {
+        // A call of the library instead of a tool.
+        Some(("api", call)) => {
+            let program = format!("import crds.client.api as api; print(repr(eval({call:?}, vars(api))))");
+            command.args(["-c", &program]);
+        }
+        Some((tool, rest)) => {
+            command.args(["-m", &format!("crds.{tool}")]).args(rest.split_whitespace());
+        }
+        None => panic!("`{}` is no tool with arguments", case.args),
+    }
+    let out = command.output().expect("the client starts");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
+    let seen = serve.requests(from);
+    let wanted: BTreeMap<String, usize> = case.requests.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
+    let mut wrong = Vec::new();
+    if out.status.code() != Some(case.exit) {
+        wrong.push(format!("ended {:?}, not {}", out.status.code(), case.exit));
+    }
+    if seen != wanted {
+        wrong.push(format!("asked {seen:?}, not {wanted:?}"));
+    }
+    wrong.extend(case.says.iter().filter(|w| !text.contains(**w)).map(|w| format!("does not say `{w}`")));
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let tail: Vec<&str> = text.lines().rev().take(6).collect();
+    Err(format!("{}: {}\n  {}", case.args, wrong.join("; "), tail.join("\n  ")))
 }
 
 /// What the commands left in the client's cache.

@@ -10,6 +10,7 @@ mod web_eras;
 mod web_faults;
 mod web_forms;
 mod web_fuzz;
+mod web_habits;
 mod web_hostile;
 mod web_lags;
 mod web_logs;

@@ -358,10 +358,11 @@ fn pipeline(score: &mut Score, site: &Site) {
         Some("Undefined parameter 'pmap_mode'".to_owned()),
     );
     score.same("WP 3.2", "the list", ann.get("/submission_form/redcat_list/").status, 200);
+    let page = ann.get("/submission_form/99/");
     score.same(
         "WP 3.2",
         "unknown submission",
-        ann.get("/submission_form/99/").error(),
-        Some("internal server error".to_owned()),
+        (page.status, page.h2()),
+        (404, vec!["Submission ID=99 not found".into()]),
     );
 }

@@ -303,7 +303,10 @@ pub fn best_references(score: &mut Score, site: &Site) {
     for (fields, error) in [
         (&[][..], "Undefined parameter 'pmap_mode'".to_owned()),
         (&local[..1], "Undefined parameter 'dataset_mode'".to_owned()),
-        (&local[..3], "Undefined parameter 'dataset_name'".to_owned()),
+        (
+            &[local[0], local[1], local[3]],
+            "Problem getting dataset parameters for 'mine.fits' : Undefined parameter 'dataset_local'".to_owned(),
+        ),
         (
             &[("pmap_mode", "pmap_operational"), ("dataset_mode", "dataset_archive"), ("dataset_archive", "a b")],
             "Invalid value 'a b' for 'dataset_archive'".to_owned(),
@@ -325,7 +328,7 @@ pub fn best_references(score: &mut Score, site: &Site) {
     score.step(
         "WP 3.2",
         "an archive that knows it not",
-        error.starts_with("Problem getting header for dataset 'JAAAA0010'"),
+        error.starts_with("Problem getting dataset parameters for 'JAAAA0010'"),
     );
     let page = visitor.get("/bestrefs_explore/");
     score.same("WP 3.10", "heading", page.h2(), vec!["Explore Best References".to_owned()]);

@@ -1,6 +1,6 @@
 //! Set Context (WP 3.6, 3.12, 4.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Audit;
 use crate::{
@@ -62,10 +62,13 @@ impl Server {
         self.refuse_write()?;
         self.catalogue.set_context(kind, pmap)?;
         self.reached("set_context.context_set")?;
+        // What follows rests on the history alone: a context that is its newest already changes nothing more.
+        let before = self.newest_in_history(kind)?;
+        let is_new = before.as_deref() != Some(pmap);
         self.add_history(kind, pmap, description)?;
         self.reached("set_context.history_written")?;
-        if kind == "operational" {
-            self.become_operational(&old, pmap)?;
+        if kind == "operational" && is_new {
+            self.become_operational(&before.unwrap_or_default(), pmap)?;
         }
         self.reached("set_context.states_set")?;
         self.audit(&Audit {
@@ -82,12 +85,22 @@ impl Server {
         Ok(Changed { kind: kind.to_owned(), old, new: pmap.to_owned() })
     }
 
-    /// Adds a history row that starts now.
+    /// The context of the newest history row of a kind.
+    fn newest_in_history(&self, kind: &str) -> Result<Option<String>, CatalogueError> {
+        let own = |row: &HistoryRow| row.context.split(['_', '.']).next() == Some(&self.config.observatory);
+        let rows = self.catalogue.history()?.into_iter().filter(|row| row.state == kind && own(row));
+        Ok(rows.max_by(|a, b| (&a.start_date, &a.context).cmp(&(&b.start_date, &b.context))).map(|row| row.context))
+    }
+
+    /// Adds a history row that starts now, unless the newest of its kind names the same context.
     ///
     /// # Errors
     ///
-    /// If the catalogue cannot be written.
+    /// If the catalogue cannot be read or written.
     pub fn add_history(&self, kind: &str, pmap: &str, description: &str) -> Result<(), CatalogueError> {
+        if self.newest_in_history(kind)?.as_deref() == Some(pmap) {
+            return Ok(());
+        }
         self.catalogue.add_history(&[HistoryRow {
             id: 0,
             start_date: clock::whole_seconds(self.local_now()),
@@ -99,10 +112,11 @@ impl Server {
 
     fn refuse_bad_files(&self, pmap: &str) -> Result<(), Refusal> {
         let load = |err: super::super::rules_store::LoadError| Refusal::says(err.to_string());
-        let mut inside = self.rules.closure(pmap).map_err(load)?;
-        inside.extend(self.rules.references(pmap).map_err(load)?);
-        let bad: Vec<String> =
-            self.catalogue.rejected_files()?.into_iter().map(|row| row.name).filter(|n| inside.contains(n)).collect();
+        let rejected: BTreeSet<String> = self.catalogue.rejected_files()?.into_iter().map(|row| row.name).collect();
+        // Its mappings first, then its references, each sorted.
+        let inside = self.rules.closure(pmap).map_err(load)?.into_iter();
+        let inside = inside.chain(self.rules.references(pmap).map_err(load)?);
+        let bad: Vec<String> = inside.filter(|name| rejected.contains(name)).collect();
         if bad.is_empty() {
             return Ok(());
         }
@@ -124,13 +138,15 @@ impl Server {
         let mut states: Vec<(String, String)> = Vec::new();
         let mut activated: Vec<String> = Vec::new();
         for row in self.catalogue.files()? {
-            if row.state == "uploaded" && !inside.contains(&row.name) {
+            let named = inside.contains(&row.name);
+            if named && (row.activation_date.is_empty() || row.activation_date.starts_with("2050-")) {
+                activated.push(row.name.clone());
+            }
+            // Files that are not delivered keep their states, whatever names them.
+            if matches!(row.state.as_str(), "uploaded" | "cancelled") {
                 continue;
             }
-            let state = if inside.contains(&row.name) {
-                if row.activation_date.is_empty() || row.activation_date.starts_with("2050-01-01") {
-                    activated.push(row.name.clone());
-                }
+            let state = if named || geis_header(&row.name).is_some_and(|header| inside.contains(&header)) {
                 "operational".to_owned()
             } else if row.state == "operational" {
                 self.link_state(&row.catalog_link).to_owned()
@@ -172,6 +188,14 @@ impl Server {
         }
         out
     }
+}
+
+/// The header half of a GEIS file's data half: rules name headers only, and the data goes with them.
+fn geis_header(name: &str) -> Option<String> {
+    let stem = name.strip_suffix('d')?;
+    let (_, extension) = stem.rsplit_once('.')?;
+    let digit = extension.strip_prefix('r')?;
+    (digit.len() == 1 && digit.bytes().all(|byte| byte.is_ascii_digit())).then(|| format!("{stem}h"))
 }
 
 fn entry<'a>(mapping: &'a Loaded, key: &str) -> Option<&'a str> {

@@ -36,18 +36,20 @@ pub enum Rule {
     UserName,
     /// Anything but nothing.
     Anything,
-    /// A word of letters that may be `*`.
+    /// Letters, digits, `_ . *`: what browse_db takes as status.
     Word,
-    /// A regular expression or glob: what the query pages take as file name.
-    Glob,
-    /// Any form of date (RS 10), or `*`.
+    /// Begins with one of those: what recent activity takes as file name and as user.
+    Start,
+    /// Begins like a file name, or is `*`: what browse_db takes as file name.
+    FileOrAny,
+    /// Any form of date (RS 10), `*`, or nothing.
     Date,
-    /// Whatever there is, nothing included.
-    Free,
+    /// `YYYY-MM-DD`.
+    Day,
+    /// `HH:MM:SS`.
+    Hour,
     /// A dataset id, perhaps compound.
     Dataset,
-    /// A file name: its first character is legal.
-    FileName,
 }
 
 /// Words that the server looks up.
@@ -139,8 +141,9 @@ static RMAP: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[A-Za-z0-9_]+\.rmap\
 static UUID: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\A[A-Za-z0-9]{8}-[A-Za-z0-9]{4}-[A-Za-z0-9]{4}-[A-Za-z0-9]{4}-[A-Za-z0-9]{12}\z"));
 static DATASET: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[A-Za-z0-9_.+\-]{1,128}(:[A-Za-z0-9_.+\-]{1,128})?\z"));
-static GLOB: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[A-Za-z0-9_.*+()\-\[\]?]{1,128}\z"));
-static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A(\*|[A-Za-z0-9_.\- ]+)"));
+static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[A-Za-z0-9_.*]+\z"));
+static DAY: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}\z"));
+static HOUR: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A[0-9]{2}:[0-9]{2}:[0-9]{2}\z"));
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("the patterns of this file are fixed")
@@ -169,7 +172,17 @@ fn judge(facts: &dyn Facts, rule: Rule, value: &str) -> Verdict {
         Rule::Person => good_if(PERSON.is_match(value)),
         Rule::Words(words) => good_if(words.iter().any(|word| value.starts_with(word))),
         Rule::Choice(words) => good_if(begins_with_one(words, value)),
-        Rule::List(list) => good_if(begins_with_one(&facts.words(list), value)),
+        Rule::List(list) => {
+            let mut words = facts.words(list);
+            // The select shows `*` first; the pattern has it last, but for the users.
+            if list != List::AnyUser
+                && let Some(at) = words.iter().position(|word| word == "*")
+            {
+                let any = words.remove(at);
+                words.push(any);
+            }
+            good_if(begins_with_one(&words, value))
+        }
         Rule::Pmap if PMAP.is_match(value) => match known(facts, value) {
             Verdict::Alone(reason) => Verdict::Alone(format!("Invalid pmap: {reason}")),
             other => other,
@@ -178,10 +191,11 @@ fn judge(facts: &dyn Facts, rule: Rule, value: &str) -> Verdict {
         Rule::KnownFile => known(facts, value),
         Rule::KnownFiles => first_bad(split_files(value).iter().map(|name| known(facts, name))),
         Rule::Rmaps => first_bad(split_files(value).iter().map(|name| {
-            if RMAP.is_match(name) {
-                known(facts, name)
-            } else {
-                Verdict::Alone(format!("Invalid mapping filename {}", repr(name)))
+            match () {
+                // `<instrument>_<type>_n/a`: the type is to be marked as not applicable (RD 5.1).
+                () if name.ends_with("n/a") && !facts.is_2014() => Verdict::Good,
+                () if RMAP.is_match(name) => known(facts, name),
+                () => Verdict::Alone(format!("Invalid mapping filename {}", repr(name))),
             }
         })),
         Rule::ResultId if facts.is_2014() => {
@@ -190,12 +204,13 @@ fn judge(facts: &dyn Facts, rule: Rule, value: &str) -> Verdict {
         Rule::ResultId => good_if(is_uuid(value)),
         Rule::UserName => good_if(value.chars().next().is_some_and(|ch| ch.is_ascii_alphanumeric() || ch == '_')),
         Rule::Anything => good_if(!value.is_empty()),
-        Rule::Free => Verdict::Good,
         Rule::Word => good_if(WORD.is_match(value)),
-        Rule::Glob => good_if(GLOB.is_match(value)),
-        Rule::Date => good_if(value == "*" || super::dates::parse(value).is_some()),
+        Rule::Start => good_if(value.starts_with(|ch: char| ch.is_ascii_alphanumeric() || "_.*".contains(ch))),
+        Rule::FileOrAny => good_if(value == "*" || is_file_name(value)),
+        Rule::Date => good_if(matches!(value, "" | "*") || (length < 100 && super::dates::parse(value).is_some())),
+        Rule::Day => good_if(DAY.is_match(value)),
+        Rule::Hour => good_if(HOUR.is_match(value)),
         Rule::Dataset => good_if(DATASET.is_match(value)),
-        Rule::FileName => good_if(is_file_name(value)),
     }
 }
 

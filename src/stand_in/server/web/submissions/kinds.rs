@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::super::lists;
 use super::super::stored::{CertifiedFile, Done, Ready, Stored, Submission};
 use super::deliver::{self, Delivery};
-use super::intake::{check_instruments, check_new, take_in};
+use super::intake::{check_instruments, take_in};
 use super::rules::{self, Change};
 use super::{Job, Terms, Upload, Who, carry_out, certify};
 use crate::stand_in::derive::names::{self, is_mapping};
@@ -60,11 +61,17 @@ pub fn mappings(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> 
             return Err(Refusal::says("Only .rmaps may be submitted if Generate Contexts is selected."));
         }
         for (name, _) in files {
-            if !is_mapping(name) && (job.is_2014() || terms.auto_rename) {
+            if !is_mapping(name) && job.is_2014() {
                 return Err(Refusal::says(format!("Can't submit non-mapping file: {} using this page.", repr(name))));
             }
+            // Later servers look at names alone, and only where they are to be kept.
             if !terms.auto_rename && job.server.dialect().name_rules {
                 names::decompose(name).map_err(|error| super::derived(&error))?;
+                if !is_mapping(name) {
+                    return Err(Refusal::says(format!(
+                        "Can't submit references or badly named mapping '{name}' using this page."
+                    )));
+                }
             }
         }
         if terms.generate_contexts {
@@ -84,6 +91,9 @@ pub fn references(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -
     carry_out(&job, Submission::Reference, |job| {
         job.say_since_2019("Starting submission processing.")?;
         for (name, _) in files {
+            if terms.generate_contexts && !job.is_2014() && !name.ends_with(".rmap") {
+                return Err(Refusal::says("Only .rmaps may be submitted if Generate Contexts is selected."));
+            }
             if is_mapping(name) {
                 return Err(Refusal::says(format!("Can't submit mapping file: {} using this page.", repr(name))));
             }
@@ -100,26 +110,14 @@ pub fn references(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -
 
 /// What mapping and reference submissions have in common: certify, name, take in, look for collisions.
 fn submit_files(job: &Job<'_>, submission: Submission, files: &[Upload]) -> Result<(Stored, &'static str), Refusal> {
-    let compared = match submission {
-        Submission::Mapping => job.terms.generate_contexts,
-        _ => job.terms.compare,
-    };
-    let context = job.terms.pmap.as_deref().filter(|_| compared);
+    // There is a context only if contexts or a comparison are wanted.
+    let context = job.terms.pmap.as_deref();
     let (certified, failed) = certify::all(job, files, context)?;
     job.server.reached("submit.certified")?;
     let mut page = ready(job, submission);
     if failed && job.server.dialect().certify_first {
         page.certified = certified;
         return Ok((Stored::Ready(page), BAD_FILES));
-    }
-    if !job.terms.auto_rename {
-        check_new(job, files)?;
-    }
-    for (name, path) in files {
-        let bad = certify::blacklisted_by(job.server, name, path)?;
-        if !bad.is_empty() {
-            return Err(Refusal::says(format!("File {} is blacklisted by {}", repr(name), repr_list(&bad))));
-        }
     }
     page.uploads = take_in(job, files)?;
     let new: Vec<String> = page.uploads.iter().map(|(_, new)| new.clone()).collect();
@@ -163,9 +161,6 @@ pub fn batch(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> Res
         if failed && job.server.dialect().certify_first {
             page.certified = certified;
             return Ok((Stored::Ready(page), BAD_FILES));
-        }
-        if !terms.auto_rename {
-            check_new(job, files)?;
         }
         let mut groups = rules::groups(job, files, true)?;
         for group in &groups {
@@ -244,7 +239,14 @@ fn change_existing(
         if files.is_empty() && job.is_2014() {
             return Err(Refusal::says("No files submitted."));
         }
+        job.say_since_2019("Starting submission processing.")?;
         let names: Vec<String> = files.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        if let Some(mapping) = names.iter().find(|name| is_mapping(name)).filter(|_| !job.is_2014()) {
+            return Err(Refusal::says(format!(
+                "Non-reference-file's cannot be submitted in a batch submission: {}",
+                repr(mapping)
+            )));
+        }
         let groups = rules::groups(job, &rules::placed(job, &names), false)?;
         if let Some(lock) = &who.lock
             && let Some(group) = groups.iter().find(|group| group.instrument != lock.name)
@@ -323,6 +325,10 @@ pub fn create_contexts(server: &Server, who: &Who, terms: &Terms, rmaps: &[Strin
     let pmap = job.pmap()?.to_owned();
     carry_out(&job, Submission::Contexts, |job| {
         for name in rmaps {
+            if name.ends_with("_n/a") {
+                check_not_applicable(server, name)?;
+                continue;
+            }
             let state = server.catalogue.file(name)?.map(|row| row.state).unwrap_or_default();
             if !server.distributable(&state) {
                 return Err(Refusal::says(format!("File {} is only in state {}", repr(name), repr(&state))));
@@ -346,4 +352,20 @@ pub fn create_contexts(server: &Server, who: &Who, terms: &Terms, rmaps: &[Strin
         });
         Ok((stored, ""))
     })
+}
+
+/// `<instrument>_<type>_n/a`: both words must be the observatory's (RD 5.1).
+fn check_not_applicable(server: &Server, name: &str) -> Result<(), Refusal> {
+    let [instrument, filekind, _] = name.split('_').collect::<Vec<_>>()[..] else {
+        return Err(Refusal::unexpected(format!("ValueError {}", repr(name))));
+    };
+    let observatory = &server.config.observatory;
+    if !lists::instruments(observatory, false).contains(&instrument.to_lowercase().as_str()) {
+        return Err(Refusal::says(format!("Invalid instrument: {}", repr(instrument))));
+    }
+    let filekind = filekind.to_lowercase();
+    if !lists::types(observatory).contains(&filekind.as_str()) {
+        return Err(Refusal::says(format!("Invalid filekind: {}", repr(&filekind))));
+    }
+    Ok(())
 }

@@ -7,7 +7,6 @@ use super::deliver::{self, Delivery};
 use super::{Job, Terms, Who, destroy, finish, page_path, store};
 use crate::stand_in::server::Server;
 use crate::stand_in::server::catalog::ResultRow;
-use crate::stand_in::server::downloads::escape;
 use crate::stand_in::server::refusal::Refusal;
 
 /// What the clicker wants; the tests of WP 3.6 are behind them.
@@ -53,13 +52,7 @@ pub fn settle(
     let outcome = settled(server, who, row, ready, button);
     match &outcome {
         Ok(page) => finish(server, who, page)?,
-        // A request that dies says nothing more.
-        Err(refusal) if super::is_crash(refusal) => {}
-        Err(refusal) if modern => {
-            if let Some(channel) = &who.channel {
-                server.push_done(channel, 1, &escape(&refusal.text))?;
-            }
-        }
+        // The channel hears of success alone: only a submission that fails after its start says so there (WP 3.9).
         Err(_) => {}
     }
     outcome

@@ -70,7 +70,7 @@ pub fn filters_body(shown: &[(String, String)]) -> String {
 ///
 /// The refusal of dates in the wrong order.
 pub fn period(start: &str, stop: &str) -> Result<(Option<String>, Option<String>), Stop> {
-    let read = |text: &str| if text == "*" { None } else { dates::parse(text) };
+    let read = |text: &str| if matches!(text, "" | "*") { None } else { dates::parse(text) };
     let (start, stop) = (read(start), read(stop));
     if let (Some(start), Some(stop)) = (&start, &stop)
         && stop < start
@@ -112,11 +112,13 @@ impl Filter {
         let by_name_only = visit.server.dialect().name_alone && filename != "*";
         let mut shown = Vec::new();
         if !by_name_only {
-            for name in ["action", "instrument", "filekind", "extension", "deliverer_user", "start_date", "stop_date"] {
-                if at(name) != "*" {
-                    shown.push((name.to_owned(), at(name)));
-                }
+            for name in ["action", "extension", "filekind", "instrument"] {
+                shown.push((name.to_owned(), at(name)));
             }
+            shown.push(("start_date".to_owned(), start.clone().unwrap_or_default()));
+            shown.push(("stop_date".to_owned(), stop.clone().unwrap_or_default()));
+            shown.push(("user".to_owned(), at("deliverer_user")));
+            shown.retain(|(_, value)| !matches!(value.as_str(), "" | "*"));
         }
         Ok(Self {
             action: at("action"),
@@ -143,7 +145,8 @@ impl Filter {
             return true;
         }
         let whole = |wanted: &str, value: &str| wanted == "*" || wanted == value;
-        let date = common::seconds(&row.date);
+        // Texts are compared, a fraction of a second included: it makes a row later than the full second.
+        let date = row.date.replacen('T', " ", 1);
         whole(&self.action, &row.action)
             && whole(&self.instrument, &row.instrument)
             && whole(&self.filekind, &row.filekind)

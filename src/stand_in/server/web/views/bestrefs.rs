@@ -27,20 +27,27 @@ pub fn dataset(visit: &Visit, captures: &[String]) -> Outcome {
     let mode = visit.validate(check("dataset_mode", Rule::Words(forms::DATASET_MODES)))?;
     let (name, header) = match mode.as_str() {
         "dataset_local" => {
-            let text = visit.fields.get("dataset_local").unwrap_or_default();
-            let header = header_of_text(text);
-            (visit.validate(check("dataset_name", Rule::FileName))?, header)
+            let name = visit.fields.get("dataset_name").map_or("Uploaded-Dataset-Header", str::trim);
+            let text = match visit.validate(check("dataset_local", Rule::Anything)) {
+                Err(Stop::Refused(why)) => return Err(problem(name, &why)),
+                other => other?,
+            };
+            (name.to_owned(), header_of_text(&text))
         }
         "dataset_uploaded" => uploaded(visit)?,
         "dataset_archive" => {
             let name = visit.validate(check("dataset_archive", Rule::Dataset))?;
-            let header = archived(visit, &pmap, &name)
-                .map_err(|why| Stop::refused(format!("Problem getting header for dataset {}: {why}", repr(&name))))?;
+            let header = archived(visit, &pmap, &name).map_err(|why| problem(&name, &why))?;
             (name, header)
         }
         other => return Err(Stop::failed(format!("ValueError Bad dataset_mode {}", repr(other)))),
     };
     answer(visit, &pmap, &name, &header)
+}
+
+/// Why a dataset has no parameters to choose by.
+fn problem(name: &str, why: &str) -> Stop {
+    Stop::refused(format!("Problem getting dataset parameters for {} : {why}", repr(name)))
 }
 
 /// A header from lines of `KEYWORD value`.
@@ -205,8 +212,8 @@ pub fn compute(visit: &Visit, _: &[String]) -> Outcome {
             (None, None) => return Err(Stop::refused(format!("Undefined parameter {}", repr(&name)))),
         }
     }
-    for field in ["DATE-OBS", "TIME-OBS"] {
-        let value = visit.validate(check(field, Rule::Free))?;
+    for (field, rule) in [("DATE-OBS", Rule::Day), ("TIME-OBS", Rule::Hour)] {
+        let value = visit.validate(check(field, rule))?;
         header.push((field.to_owned(), value));
     }
     answer(visit, &pmap, &instrument, &header)

@@ -44,9 +44,20 @@ fn body(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
     if name.ends_with(".pmap") {
         let _ = write!(out, "<a href=\"/context_table/{0}\">context table</a> ", esc(&quote(name)));
     }
-    for (title, file) in downloads(name) {
-        let place = unchecked_path(visit, &file, row.is_mapping());
-        let _ = write!(out, "<a href=\"{}\">{title}</a> ", esc(&place));
+    let base = visit.server.config.public_url.trim_end_matches('/');
+    let address = |file: &str| esc(&format!("{base}{}", unchecked_path(visit, file, row.is_mapping())));
+    match geis_data(name) {
+        Some(data) => {
+            let _ = write!(
+                out,
+                "download <a href='{}'>header</a>&nbsp<a href='{}'>data</a>",
+                address(name),
+                address(&data)
+            );
+        }
+        None => {
+            let _ = write!(out, "<a href='{}'>download</a>", address(name));
+        }
     }
     out.push_str("</p>\n");
     out.push_str(&ancestors(visit, row)?);
@@ -66,14 +77,10 @@ fn body(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
     Ok(out)
 }
 
-/// What the download links lead to: GEIS files come in two halves.
-fn downloads(name: &str) -> Vec<(&'static str, String)> {
-    match name.strip_suffix('h') {
-        Some(stem) if name.rfind(".r").is_some_and(|at| name.len() - at == 4) => {
-            vec![("download header", name.to_owned()), ("download data", format!("{stem}d"))]
-        }
-        _ => vec![("download", name.to_owned())],
-    }
+/// The data half of a GEIS file, given its header half.
+fn geis_data(name: &str) -> Option<String> {
+    let stem = name.strip_suffix('h')?;
+    (name.rfind(".r").is_some_and(|at| name.len() - at == 4)).then(|| format!("{stem}d"))
 }
 
 /// Path of a file's bytes below the server's address.
@@ -108,8 +115,8 @@ fn database(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
     let text = |value: &str| esc(if value.is_empty() { "none" } else { value });
     let yes_no = |flag: bool| if flag { "<span class=\"red\">true</span>" } else { "false" }.to_owned();
     let mut rows = vec![
-        ("Delivery Date", common::seconds(&row.delivery_date)),
-        ("Activation Date", common::seconds(&row.activation_date)),
+        ("Delivery Date", common::date(&row.delivery_date)),
+        ("Activation Date", common::date(&row.activation_date)),
         ("Status", common::status(visit, row)?),
         ("Uploaded Name", text(&row.uploaded_as)),
         ("Derived From", text(&row.derived_from)),
@@ -132,7 +139,7 @@ fn database(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
     ]);
     if !row.is_mapping() {
         rows.extend([
-            ("Useafter Date", common::seconds(&row.useafter_date)),
+            ("Useafter Date", common::date(&row.useafter_date)),
             ("Pedigree", text(&row.pedigree)),
             ("Reference File Type", text(&row.reference_file_type)),
             ("Aperture", text(&row.aperture)),
@@ -185,7 +192,6 @@ fn actions(visit: &Visit, name: &str) -> Result<String, Stop> {
         .catalogue
         .actions()?
         .iter()
-        .rev()
         .filter(|row| row.filename == name)
         .map(|row| vec![common::seconds(&row.date), esc(&row.action), esc(&row.user), esc(&row.why), esc(&row.details)])
         .collect();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::fields::validate;
 use super::super::forms::BROWSE_DB;
-use super::super::html::{accordion, browse as link, esc};
+use super::super::html::{accordion, browse_bare as link, esc, repr_list};
 use super::super::visit::{Outcome, Stop, Visit};
 use super::super::{globs, json as python_json};
 use super::{activity, common};
@@ -58,7 +58,7 @@ pub fn browse(visit: &Visit, captures: &[String]) -> Outcome {
                     continue;
                 }
                 let state = visit.server.displayed_status(row)?;
-                let delivered = common::seconds(&row.delivery_date);
+                let delivered = row.delivery_date.replacen('T', " ", 1);
                 let fits = name_alone
                     || (whole(instrument, &row.instrument)
                         && whole(filekind, &row.filekind)
@@ -79,18 +79,18 @@ pub fn browse(visit: &Visit, captures: &[String]) -> Outcome {
     };
     let mut shown = Vec::new();
     let filters = [
-        ("instrument", instrument),
-        ("filekind", filekind),
+        ("deliverer_user", user.as_str()),
+        ("delivery_date_start", start.as_deref().unwrap_or_default()),
+        ("delivery_date_stop", stop.as_deref().unwrap_or_default()),
         ("extension", extension),
+        ("filekind", filekind),
         ("filename", filename),
-        ("deliverer_user", user),
+        ("instrument", instrument),
         ("status", status),
-        ("start_date", start_date),
-        ("stop_date", stop_date),
     ];
     for (name, value) in filters {
-        if value != "*" && (!name_alone || name == "filename") {
-            shown.push((name.to_owned(), value.clone()));
+        if !matches!(value, "" | "*") && (!name_alone || name == "filename") {
+            shown.push((name.to_owned(), value.to_owned()));
         }
     }
     let mut body = "<h2>Browse Database</h2>\n".to_owned();
@@ -118,34 +118,28 @@ fn columns(visit: &Visit, defects: bool) -> Vec<Value> {
     if defects {
         titles.push("defects");
     }
-    titles.push(common::DIFF_BUTTON);
+    titles.push("<input type='submit' id='diff_button' value='diff' />");
     titles.iter().map(|title| json!({"sTitle": title})).collect()
 }
 
 fn cells(visit: &Visit, row: &FileRow, state: &str, defects: bool) -> Vec<Value> {
     let mut out = vec![
-        common::seconds(&row.delivery_date),
-        common::seconds(&row.activation_date),
-        common::seconds(&row.useafter_date),
+        common::minutes(&row.delivery_date),
+        common::minutes(&row.activation_date),
+        common::minutes(&row.useafter_date),
         link(&row.name),
     ];
     if visit.server.dialect().uploaded_as_column {
         out.push(esc(&row.uploaded_as));
     }
-    out.extend([
-        esc(&row.aperture),
-        common::status_cell(state),
-        esc(&row.description),
-        esc(&row.instrument),
-        esc(&row.filekind),
-    ]);
+    out.extend([esc(&row.aperture), state.to_owned(), esc(&row.description), esc(&row.instrument), esc(&row.filekind)]);
     if visit.user.is_some() {
         out.push(esc(&row.deliverer_user));
     }
     if defects {
-        out.push(esc(&found_defects(visit, row).join(", ")));
+        out.push(esc(&repr_list(&found_defects(visit, row))));
     }
-    out.push(common::diff_box(&row.name));
+    out.push(format!("<input type='checkbox' value='{}'/>", esc(&row.name)));
     out.into_iter().map(Value::String).collect()
 }
 

@@ -9,6 +9,18 @@ pub fn seconds(text: &str) -> String {
     if text.is_empty() { "N/A".to_owned() } else { text.chars().take(19).collect::<String>().replace('T', " ") }
 }
 
+/// A date of a catalogue row to the second; `N/A` for the dates that stand in for missing ones.
+pub fn date(text: &str) -> String {
+    let shown = seconds(text);
+    if matches!(shown.as_str(), "2050-01-01 00:00:00" | "1900-01-01 00:00:00") { "N/A".to_owned() } else { shown }
+}
+
+/// A date of a catalogue row to the minute.
+pub fn minutes(text: &str) -> String {
+    let shown = date(text);
+    shown.rsplit_once(':').map_or(shown.clone(), |(minutes, _)| minutes.to_owned())
+}
+
 /// A displayed status in its colour, asked of the links now (WP 3.12, 4.1).
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use super::super::access;
 use super::super::html::{browse, esc, repr, table};
 use super::super::results::{self, Look};
-use super::super::stored::Stored;
+use super::super::stored::{Stored, Submission};
 use super::super::visit::{Outcome, Stop, Visit};
 use super::common;
 use crate::stand_in::server::catalog::ResultRow;
@@ -63,15 +63,18 @@ pub fn old_results(visit: &Visit, _: &[String]) -> Outcome {
         let (template, files) = match &stored {
             Stored::Certified(_) => continue,
             Stored::Ready(ready) => {
-                ("ready", ready.uploads.iter().chain(&ready.rmaps).map(|(_, new)| new.clone()).collect::<Vec<_>>())
+                let new = ready.uploads.iter().chain(&ready.rmaps).map(|(_, new)| new);
+                (template_of(ready.submission), new.chain(&ready.named).cloned().collect::<Vec<_>>())
             }
-            Stored::Confirmed(confirmed) => (
-                "confirmed",
-                confirmed.uploads.iter().chain(&confirmed.generated).map(|(_, new)| new.clone()).collect(),
-            ),
-            Stored::Cancelled(_) => ("confirmed", Vec::new()),
-            Stored::Done(done) => ("done", done.generated.iter().map(|(_, new)| new.clone()).collect()),
+            Stored::Confirmed(confirmed) => {
+                let new = confirmed.uploads.iter().chain(&confirmed.generated).map(|(_, new)| new);
+                ("confirmed.html", new.chain(&confirmed.deleted).chain(&confirmed.added).cloned().collect())
+            }
+            Stored::Cancelled(_) => ("confirmed.html", Vec::new()),
+            // The page of made contexts keeps no list of new files.
+            Stored::Done(done) => (template_of(done.submission), Vec::new()),
         };
+        let files: std::collections::BTreeSet<String> = files.into_iter().collect();
         let place = format!("/display_result/{}", esc(&row.name));
         rows.push(vec![
             row.id.to_string(),
@@ -83,6 +86,17 @@ pub fn old_results(visit: &Visit, _: &[String]) -> Outcome {
     }
     let head = ["ID", "Result Link", "User", "Template", "Files"];
     Ok(visit.page(&format!("<h2>Old Results</h2>\n{}", table(None, &head, &rows))))
+}
+
+/// Name of the template that a submission's page is made from.
+fn template_of(submission: Submission) -> &'static str {
+    match submission {
+        Submission::Mapping | Submission::Reference => "submit_results.html",
+        Submission::Batch => "batch_submit_reference_results.html",
+        Submission::Delete => "delete_references_results.html",
+        Submission::Add => "add_existing_references_results.html",
+        Submission::Contexts => "create_contexts_results.html",
+    }
 }
 
 /// Path of a stored page.

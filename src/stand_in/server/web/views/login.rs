@@ -151,8 +151,14 @@ fn lock_json(visit: &Visit, user: &str) -> Outcome {
             });
             if lock.is_expired {
                 let object = repr(&format!("instrument${}", lock.name));
-                value["status"] = json!("error");
-                value["exception"] = json!(format!("User {} no longer holds lock {object}", repr(&lock.user)));
+                value = json!({
+                    "name": lock.name,
+                    "user": lock.user,
+                    "type": "instrument",
+                    "status": "error",
+                    "is_expired": true,
+                    "exception": format!("User {} no longer holds lock {object}", repr(&lock.user)),
+                });
             }
             value
         }

@@ -59,7 +59,9 @@ pub fn list(visit: &Visit, _: &[String]) -> Outcome {
 pub fn one(visit: &Visit, captures: &[String]) -> Outcome {
     let id: i64 = captures[0].parse().map_err(|_| Stop::failed("OverflowError"))?;
     let row = visit.server.catalogue.result_by_id(id)?.filter(|row| row.kind == "batch submit");
-    let row = row.ok_or_else(|| Stop::failed("DoesNotExist"))?;
+    let Some(row) = row else {
+        return Ok(Response::html(404, format!("<h2>Submission ID={id} not found</h2>")));
+    };
     let rows = vec![vec!["Date".to_owned(), esc(&row.date)], vec!["User".to_owned(), esc(&row.user)]];
     Ok(visit.page(&format!("<h2>Submission Form {id}</h2>\n{}", table(None, &[], &rows))))
 }

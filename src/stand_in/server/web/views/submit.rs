@@ -79,10 +79,10 @@ pub fn files(visit: &Visit, captures: &[String]) -> Outcome {
     }
     let page = page_of(captures);
     let mapping = std::ptr::eq(page, &SUBMIT_MAPPING);
-    let wanted = if mapping { "generate_contexts" } else { "compare_old_reference" };
-    let context = if visit.ticked(wanted) { Some(visit.context()?) } else { None };
-    let mut terms = terms_of(visit, page, context)?;
-    terms.generate_contexts &= mapping;
+    // Both boxes are read on both pages, whichever of them the form shows.
+    let wanted = visit.ticked("generate_contexts") || visit.ticked("compare_old_reference");
+    let context = if wanted { Some(visit.context()?) } else { None };
+    let terms = terms_of(visit, page, context)?;
     let files = ingested(visit)?;
     let who = who(visit, Some(visit.channel()?))?;
     let row = if mapping {
@@ -199,7 +199,8 @@ fn decide(who: &Who, ready: &Ready, button: &str) -> Result<Button, Stop> {
                 )));
             }
             let now = who.lock.as_ref().map(|lock| lock.id()).unwrap_or_default();
-            if now != ready.lock_id {
+            // A super user's submission without a lock asks for none.
+            if !ready.lock_id.is_empty() && now != ready.lock_id {
                 return Err(Stop::refused(format!(
                     "BROKEN LOCK: Original submission lock '{}' does not match current lock '{now}' . Use 'force' to \
                      confirm anyway.",

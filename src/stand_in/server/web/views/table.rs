@@ -61,7 +61,7 @@ fn rmap(visit: &Visit, name: &str) -> Outcome {
 /// Columns and rows as the page's script draws them.
 fn rmap_table(visit: &Visit, loaded: &Loaded) -> Result<Json, Stop> {
     let parameters = match_parameters(loaded);
-    let mut columns: Vec<Json> = parameters.iter().map(|name| json!({"sTitle": esc(name)})).collect();
+    let mut columns: Vec<Json> = parameters.iter().map(|name| json!({"sTitle": esc(short(name))})).collect();
     for title in ["USEAFTER", "ACTIVATION DATE", "REFERENCE", common::DIFF_BUTTON] {
         columns.push(json!({"sTitle": title}));
     }
@@ -75,18 +75,27 @@ fn rmap_table(visit: &Visit, loaded: &Loaded) -> Result<Json, Stop> {
         row.resize(parameters.len(), json!("--"));
         row.push(Json::String(esc(entry.useafter.as_deref().unwrap_or("--"))));
         if is_special(&entry.file) {
-            row.push(json!("N/A"));
+            // No row of the catalogue, so no date (WP 3.11).
+            row.push(json!("--"));
             row.push(json!("<span class=\"darkgray\">N/A</span>"));
             row.push(json!(""));
         } else {
             let activation = visit.server.catalogue.file(&entry.file)?.map(|row| row.activation_date);
-            row.push(Json::String(common::seconds(&activation.unwrap_or_default())));
+            row.push(Json::String(common::date(&activation.unwrap_or_default())));
             row.push(Json::String(browse_plain(&entry.file)));
             row.push(Json::String(common::diff_box(&entry.file)));
         }
         rows.push(Json::Array(row));
     }
     Ok(json!({"aoColumns": columns, "aaData": rows}))
+}
+
+/// JWST's parameters without what all of them have: the last part that is not `NAME`.
+fn short(parameter: &str) -> &str {
+    if !parameter.starts_with("META.") {
+        return parameter;
+    }
+    parameter.rsplit('.').find(|part| *part != "NAME").unwrap_or(parameter)
 }
 
 /// Values that an rmap's cases name for each of its parameters, alternatives apart.

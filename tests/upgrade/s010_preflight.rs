@@ -378,7 +378,10 @@ fn credentials(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
         );
         let deletes = plan.deletion.as_ref().is_some_and(|deletion| deletion.credential == *account);
         if deletes && ops.era() == Era::Y2014 && !super_user {
-            t.fault("credentials", format!("`{account}` is no super user, and a server of 2014 lets only those delete"));
+            t.fault(
+                "credentials",
+                format!("`{account}` is no super user, and a server of 2014 lets only those delete"),
+            );
         }
     }
     Ok(())

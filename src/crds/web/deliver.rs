@@ -381,8 +381,11 @@ impl Request<'_> {
 
 /// The form fields of a deletion.
 fn deletion(files: &[String], description: &str) -> Vec<(String, String)> {
-    let fields =
-        [("deleted_files", files.join(" ")), ("pmap_mode", "pmap_edit".to_owned()), ("description", description.to_owned())];
+    let fields = [
+        ("deleted_files", files.join(" ")),
+        ("pmap_mode", "pmap_edit".to_owned()),
+        ("description", description.to_owned()),
+    ];
     fields.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 

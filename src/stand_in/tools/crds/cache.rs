@@ -225,7 +225,9 @@ mod tests {
         cache.store_info(&info).unwrap();
         assert_eq!(cache.stored_info(), Some(info));
         assert_eq!(fs::read_to_string(cache.config().join("bad_files.txt")).unwrap(), "a'b.fits");
-        let Value::Object(of_2014) = serde_json::json!({"bad_files": "a.fits b.fits"}) else { unreachable!("an object") };
+        let Value::Object(of_2014) = serde_json::json!({"bad_files": "a.fits b.fits"}) else {
+            unreachable!("an object")
+        };
         cache.store_info(&of_2014).unwrap();
         assert_eq!(fs::read_to_string(cache.config().join("bad_files.txt")).unwrap(), "a.fits\nb.fits");
     }

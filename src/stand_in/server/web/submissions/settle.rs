@@ -50,10 +50,9 @@ pub fn settle(
     }
     server.drop_cached();
     let outcome = settled(server, who, row, ready, button);
-    match &outcome {
-        Ok(page) => finish(server, who, page)?,
-        // The channel hears of success alone: only a submission that fails after its start says so there (WP 3.9).
-        Err(_) => {}
+    // The channel hears of success alone: only a submission that fails after its start says so there (WP 3.9).
+    if let Ok(page) = &outcome {
+        finish(server, who, page)?;
     }
     outcome
 }

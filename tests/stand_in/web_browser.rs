@@ -106,7 +106,12 @@ impl Site {
 
     /// A visitor without cookies.
     pub fn visitor(&self) -> Browser {
-        Browser { server: self.server.clone(), cookies: BTreeMap::new(), accept: Some("text/html".to_owned()) }
+        Browser {
+            server: self.server.clone(),
+            cookies: BTreeMap::new(),
+            accept: Some("text/html".to_owned()),
+            https: false,
+        }
     }
 
     /// A visitor who has logged in for an instrument, or for `none`.
@@ -132,6 +137,8 @@ pub struct Browser {
     pub cookies: BTreeMap<String, String>,
     /// The `Accept` header.
     pub accept: Option<String>,
+    /// The requests come over TLS.
+    pub https: bool,
 }
 
 /// An answer.
@@ -162,7 +169,7 @@ impl Browser {
             headers: all,
             body: body.into(),
             peer: "127.0.0.1".to_owned(),
-            https: false,
+            https: self.https,
         };
         let response = self.server.respond(&request);
         for (_, value) in response.headers.iter().filter(|(name, _)| name == "set-cookie") {

@@ -171,6 +171,43 @@ pub fn tokens(score: &mut Score, site: &Site) {
     }
 }
 
+/// WP 3.1: over TLS a changing request must come from a page of the same host.
+pub fn referers(score: &mut Score, site: &Site) {
+    let mut visitor = site.visitor();
+    visitor.https = true;
+    let page = visitor.get("/login/");
+    score.same("WP 3.1", "a GET wants no Referer", page.status, 200);
+    let token = visitor.token();
+    let body = format!("csrfmiddlewaretoken={token}&username=ann&password={}", super::web_browser::PASSWORD);
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    for (referer, status) in [
+        (None, 403),
+        (Some("http://localhost/login/"), 403),
+        (Some("https://localhost.evil/login/"), 403),
+        (Some("https://elsewhere/https://localhost/"), 403),
+        (Some("https://localhost:8001/"), 403),
+        (Some("//localhost/"), 403),
+        // The Python client sends its base URL with every request (WP 3.8).
+        (Some("https://localhost"), 302),
+        (Some("https://localhost/login/?next=/"), 302),
+    ] {
+        let mut visitor = site.visitor();
+        visitor.https = true;
+        visitor.cookies.insert("csrftoken".to_owned(), token.clone());
+        let headers: Vec<(&str, &str)> =
+            referer.map(|referer| ("referer", referer)).into_iter().chain([form]).collect();
+        let page = visitor.send("POST", "/login/", &headers, body.clone().into_bytes());
+        score.same("WP 3.1", &format!("Referer {referer:?}"), page.status, status);
+        score.same("WP 3.1", "a refused login leaves no session", page.sets("sessionid"), status == 302);
+    }
+    // Without TLS nobody looks.
+    let mut visitor = site.visitor();
+    visitor.cookies.insert("csrftoken".to_owned(), token);
+    let headers = [form, ("referer", "http://elsewhere/")];
+    let page = visitor.send("POST", "/login/", &headers, body.into_bytes());
+    score.same("WP 3.1", "plain HTTP", page.status, 302);
+}
+
 /// Issue 4: everything a page shows is escaped.
 pub fn escaping(score: &mut Score, site: &Site) {
     let mut ann = site.login("ann", "acs");

@@ -102,8 +102,13 @@ fn tables(score: &mut Score, site: &Site) {
     );
 }
 
-/// WP 3.4: an expired lock that is still there.
+/// WP 3.1, 3.4: locks on names that merely begin like instruments; an expired lock that is still there.
 fn locks(score: &mut Score, site: &Site) {
+    let mut bob = site.login("bob", "acsX");
+    score.same("WP 3.1", "it acts later", bob.get("/lock_status/").json()["name"].clone(), json!("acsX"));
+    bob.get("/logout/");
+    let page = site.visitor().log_in("bob", super::web_browser::PASSWORD, "acs$");
+    score.same("WP 3.1", "or fails", page.error(), Some("Illegal lock name 'acs$'".to_owned()));
     let mut ann = site.login("ann", "acs");
     site.clock.step(5 * 3600);
     score.same(

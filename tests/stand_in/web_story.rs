@@ -8,7 +8,7 @@ use crds_upgrade::stand_in::server::Era;
 
 use super::web_browser::Site;
 use super::web_changes::{bad_files, contexts, history_texts};
-use super::web_doors::{addresses, doors, escaping, titles, tokens};
+use super::web_doors::{addresses, doors, escaping, referers, titles, tokens};
 use super::web_forms::{fields, forms_2019};
 use super::web_order::Dice;
 use super::web_pages::{best_references, differences, files, gets, histories, home, tables};
@@ -37,8 +37,20 @@ const LOOKING: &[Scene] = &[
 ];
 
 /// Scenes that change something, each on a server of its own.
-const CHANGING: &[Scene] =
-    &[tokens, logins, locks, uploads, channels, passwords, fields, contexts, bad_files, history_texts, escaping];
+const CHANGING: &[Scene] = &[
+    tokens,
+    referers,
+    logins,
+    locks,
+    uploads,
+    channels,
+    passwords,
+    fields,
+    contexts,
+    bad_files,
+    history_texts,
+    escaping,
+];
 
 #[test]
 fn web_story_of_2019() {

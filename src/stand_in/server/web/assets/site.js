@@ -76,7 +76,7 @@
   // Two ticked boxes make a difference, the older name first.
   function difference(form, event) {
     var names = [];
-    each(form, ".diff_checkbox", function (box) { if (box.checked) { names.push(box.value); } });
+    each(form, "input[type=checkbox][value]:not(.hide_na)", function (box) { if (box.checked) { names.push(box.value); } });
     if (names.length !== 2) {
       event.preventDefault();
       window.alert("Tick two files, " + names.length + " are ticked.");

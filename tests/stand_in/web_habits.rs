@@ -12,7 +12,7 @@ use super::web_submissions::{
 
 /// The scenes, each on a server of its own.
 pub const SCENES: &[fn(&mut Score, &Site)] =
-    &[searches, tables, locks, differences, both_boxes, settled, made_contexts, same_again];
+    &[searches, tables, locks, differences, both_boxes, settled, made_contexts, same_again, progress];
 
 /// WP 3.1, 3.7: words of lists, dates, names of filters.
 fn searches(score: &mut Score, site: &Site) {
@@ -241,4 +241,17 @@ fn same_again(score: &mut Score, site: &Site) {
         rows.last().cloned(),
         Some(("hst_0280.pmap".to_owned(), "Back and forth.".to_owned())),
     );
+}
+
+/// WP 3.9: sizes in columns; a channel that only a monitor page named.
+fn progress(score: &mut Score, site: &Site) {
+    let mut ann = site.login("ann", "wfc3");
+    let key = "01234567-89ab-cdef-0123-456789abcdef";
+    ann.get(&format!("/monitor/{key}/"));
+    let page = submit_npolfile(&mut ann);
+    score.same("WP 3.9", "the monitored key will do", (page.status, page.error()), (302, None));
+    let (texts, _) = messages(&mut ann, key);
+    let size = super::web_rules::npolfile().len();
+    let wanted = format!("Processing '{NPOLFILE}' [1 / 1 files] [{size:>7} / {size:>7} / {size:>7} bytes]");
+    score.same("WP 3.9", "sizes", texts.into_iter().find(|text| text.starts_with("Processing")), Some(wanted));
 }

@@ -249,7 +249,12 @@ impl<'a> Visit<'a> {
     /// None was opened: an internal error of the old site.
     pub fn channel(&self) -> Result<String, Stop> {
         let key = self.session.borrow().as_ref().and_then(|session| session.jpoll_key.clone());
-        key.ok_or_else(|| Stop::failed("KeyError 'jpoll_key'"))
+        let key = key.ok_or_else(|| Stop::failed("KeyError 'jpoll_key'"))?;
+        // A key that a monitor page gave the session may have no channel yet.
+        if self.server.catalogue.channel(&key)?.is_none() {
+            self.server.catalogue.open_channel(&key, &self.server.now_text())?;
+        }
+        Ok(key)
     }
 
     /// The frame around this visitor's pages.

@@ -124,13 +124,14 @@ pub fn take_in(job: &Job<'_>, files: &[Upload]) -> Result<Vec<(String, String)>,
     Ok(out)
 }
 
-/// A number in engineering units with one digit behind the point.
+/// A number in engineering units with one digit behind the point, at the right of seven columns.
 fn human(number: u64) -> String {
     let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")];
-    match units.iter().find(|(limit, _)| number as f64 > *limit) {
+    let shown = match units.iter().find(|(limit, _)| number as f64 > *limit) {
         Some((limit, unit)) => format!("{:.1} {unit}", number as f64 / limit),
         None => number.to_string(),
-    }
+    };
+    format!("{shown:>7}")
 }
 
 fn take(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refusal> {

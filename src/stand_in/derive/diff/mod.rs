@@ -171,6 +171,8 @@ pub fn report(
         .map(|statement| {
             let statement = simplified(statement, options);
             let line = if options.squash_tuples { statement.squashed() } else { statement.shown() };
+            // A client that runs for one comparison prints JWST's keywords without notes. Notes come once it has
+            // loaded JWST's names, as the recordings' process had: `affected` below makes it do so.
             super::log::annotated(observatory, line)
         })
         .collect();

@@ -114,7 +114,7 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         route("/lock_status/([a-z_]+)/", since_2019, open, views::login::lock_of, Base),
         route("/upload/list/", all, login, views::uploads::list, Base),
         route("/upload/new/", all, login, views::uploads::new, Base),
-        route("/upload/delete/<file>/?", all, login, views::uploads::delete, Base),
+        route("/upload/delete/<file>", all, login, views::uploads::delete, Base),
         route("/upload/chunked/", only_now, login, views::uploads::chunked, Base),
         hard(route("/jpoll/open_channel/", all, login, views::channel::open, Base)),
         hard(route("/jpoll/pull_messages/", only_2014, login, views::channel::pull_own, Base)),
@@ -147,11 +147,19 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
             views::history::edit,
             Form(views::history::edit_form),
         ),
+        // The pattern is open at its end.
+        route(
+            "/edit_context_history/([0-9]{1,18})/<file>(?:[^A-Za-z0-9._\\- ].*)?",
+            since_2019,
+            historian,
+            views::history::edit,
+            Form(views::history::edit_form),
+        ),
         route("/display_all_contexts/", since_2019, open, views::history::all_contexts, Base),
         route("/delivery_status/", all, login, views::deliveries::status, Base),
         route("/version_info/", all, super_user, views::about::versions, Base),
-        route("/docs/([A-Za-z0-9_]+)/", since_2019, open, views::about::docs, Base),
-        route("/admin(/.*)?", all, open, views::about::admin, Base),
+        route("/docs/([A-Za-z0-9_.]+)/", since_2019, open, views::about::docs, Base),
+        route("/admin(/.*)", all, open, views::about::admin, Base),
         route("/recent_activity/", only_2014, open, views::activity::both, Form(views::activity::form)),
         route("/recent_activity_input/", since_2019, open, views::activity::input, Form(views::activity::form)),
         route("/recent_activity_query/", since_2019, open, views::activity::query, Form(views::activity::form)),
@@ -159,12 +167,14 @@ static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| {
         route("/browse/<file>", all, open, views::browse::file, Base),
         hard(route("/uses/<file>", since_2019, open, views::browse::uses, Base)),
         route("/get/<file>/?", all, open, views::browse::get, Base),
-        route("/context_table/<file>(?:/([0-9]+))?", all, open, views::table::table, Base),
+        route("/context_table/<file>(?:/|/([0-9]+))?", all, open, views::table::table, Base),
         route("/bestrefs/", all, open, views::bestrefs::dataset, Form(views::bestrefs::dataset_form)),
         route("/bestrefs_explore/", all, open, views::bestrefs::explore, Form(views::bestrefs::explore_form)),
         route("/bestrefs_explore_compute/", all, open, views::bestrefs::compute, Base),
         route("/difference/", all, open, views::difference::difference, Base),
-        route("/difference/(?:.+)", since_2019, open, views::difference::difference, Base),
+        // This one is open at its end too, and its alternatives `N/A` and `OMIT/` at their beginnings.
+        route("/difference/<file>.*", since_2019, open, views::difference::difference, Base),
+        route(".*(?:N/A|OMIT/[A-Za-z0-9._\\- ]).*|.*OMIT/", since_2019, open, views::difference::difference, Base),
     ]
 });
 
@@ -193,6 +203,11 @@ mod tests {
         assert!(known("/display_result/17", Era::Y2014) && !known("/display_result/17", Era::Y2019));
         assert!(known("/upload/chunked/", Era::Now) && !known("/upload/chunked/", Era::Y2019));
         assert!(!known("/lock_status/UPPER/", Era::Y2019) && known("/lock_status/a_b/", Era::Y2019));
+        for path in ["/difference/a.rmap/b.rmap/", "/difference/x", "/browse/N/A", "/edit_context_history/1/hst.pmap/x"]
+        {
+            assert!(known(path, Era::Y2019) && !known(path, Era::Y2014), "{path}");
+        }
+        assert!(known("/context_table/hst.pmap/", Era::Y2019) && !known("/admin", Era::Y2019));
     }
 
     #[test]

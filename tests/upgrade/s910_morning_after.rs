@@ -31,7 +31,7 @@ fn s910_morning_after() -> StepResult {
         let mut tally = Tally::default();
         let body = match nightly(s, &ops, live) {
             Ok(Some(body)) => body,
-            Ok(None) => return s.defer(&due(s, live)?, "the first nightly after going live has not run yet"),
+            Ok(None) => return s.defer(&due(s, live)?.to_string(), "the first nightly after going live has not run yet"),
             Err(error) => {
                 tally.fault("night_ran", error.text().to_owned());
                 return tally.or_faults(s, Role::Ops, |_| RAN, Err(error));
@@ -99,6 +99,9 @@ const RAN: Advice = Advice {
     next: "look at the cron table, at cron's log and at the mail queue",
 };
 
+/// How often is looked for the nightly once it should have run.
+const SIX_HOURS: Duration = Duration::from_secs(6 * 3600);
+
 /// The nightly mail since going live, once it is there. On a site with a stepped clock the night is stepped over.
 fn nightly(s: &Step, ops: &Server, live: f64) -> Result<Option<String>, StepError> {
     let before = s.need_fact("s370_go_live", "mails")?.as_u64().unwrap_or(0);
@@ -114,8 +117,8 @@ fn nightly(s: &Step, ops: &Server, live: f64) -> Result<Option<String>, StepErro
     };
     let mut found = find()?;
     if found.is_empty() && s.site().waiting == Waiting::Host {
-        // From the evening past 03:05 of the next day.
-        s.wait("the first nightly", Duration::from_secs(30 * 3600), Duration::from_secs(6 * 3600), || {
+        let night = Duration::try_from_secs_f64(due(s, live)?.as_second() as f64 - ops.now()?).unwrap_or(SIX_HOURS);
+        s.wait("the first nightly", Duration::from_secs(30 * 3600), night, || {
             let found = find()?;
             Ok(if found.is_empty() {
                 Poll::NotYet(format!("no nightly mail since {live:.0}"))
@@ -135,11 +138,12 @@ fn nightly(s: &Step, ops: &Server, live: f64) -> Result<Option<String>, StepErro
     }
 }
 
-fn due(s: &Step, live: f64) -> Result<String, StepError> {
+/// When the first night after going live is over.
+fn due(s: &Step, live: f64) -> Result<jiff::Timestamp, StepError> {
     let zone = jiff::tz::TimeZone::get(&s.site().time_zone)?;
     let now = jiff::Timestamp::from_second(live as i64)?.to_zoned(zone);
     let tomorrow = now.tomorrow()?.with().hour(6).minute(0).second(0).build()?;
-    Ok(tomorrow.timestamp().to_string())
+    Ok(tomorrow.timestamp())
 }
 
 fn unapproved(s: &Step, night: &Night, tally: &mut Tally) -> Result<(), StepError> {

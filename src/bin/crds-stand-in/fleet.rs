@@ -85,7 +85,7 @@ struct Up {
     /// Take the fleet down when this process ends
     #[arg(long)]
     until_pid: Option<i32>,
-    /// Begin at noon without last night's jobs: no nightly logs and mail
+    /// Begin without last night's jobs: no nightly logs and mail
     #[arg(long)]
     no_night: bool,
 }

@@ -11,11 +11,12 @@ use super::FleetError;
 /// The port that the public proxy of every host listens on, on the host's own address.
 pub const PROXY_PORT: u16 = 8443;
 
-/// The moment at which a fleet begins: noon in New York on the day of OPUS 2014.3, in Unix seconds.
-pub const START_UNIX_S: i64 = 1_410_883_200;
+/// The moment at which a fleet begins: ten past eleven in New York on the day of OPUS 2014.3, in Unix seconds. A rehearsal is
+/// over before twelve, when the cron table refreshes memcached every minute for an hour.
+pub const START_UNIX_S: i64 = 1_410_880_200;
 
 /// How long before that its servers are started: at 02:55, so that they have lived through their nightly jobs.
-pub const NIGHT_S: i64 = 9 * 3600 + 5 * 60;
+pub const NIGHT_S: i64 = 8 * 3600 + 15 * 60;
 
 /// What a host is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

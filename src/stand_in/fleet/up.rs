@@ -67,7 +67,7 @@ pub fn up(options: &Options) -> Result<PathBuf, FleetError> {
     site::write(&made)
 }
 
-/// Lets the time until noon pass, which runs the nightly job of every server.
+/// Lets the time until the beginning pass, which runs the nightly job of every server.
 fn live_through_the_night(fleet: &Fleet) -> Result<(), FleetError> {
     let now = Clock::open(&fleet.clock())?.now()?.as_second();
     order::step(fleet, (START_UNIX_S - now).max(0) as f64, false)

@@ -86,7 +86,8 @@ fn client(fleet: &Fleet) -> Result<reqwest::Client, String> {
         .tls_danger_accept_invalid_certs(true)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .pool_max_idle_per_host(0)
+        // Long enough for one visitor's next request, too short to hold on to a server that was stopped since.
+        .pool_idle_timeout(Duration::from_millis(500))
         .build()
         .map_err(|error| error.to_string())
 }

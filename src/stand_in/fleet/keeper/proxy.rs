@@ -193,6 +193,8 @@ impl Incoming {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                     continue;
                 };
+                // An answer's head and body are two small writes: the second must not wait for the visitor's receipt of the first.
+                let _ = stream.set_nodelay(true);
                 let (acceptor, send) = (acceptor.clone(), send.clone());
                 tokio::spawn(async move {
                     let handshake = tokio::time::timeout(Duration::from_secs(30), acceptor.accept(stream));

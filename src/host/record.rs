@@ -102,12 +102,14 @@ pub struct RecordError {
     pub what: String,
     /// Why it could not be.
     pub why: String,
+    /// The operator's next move.
+    pub help: String,
 }
 
 impl RecordError {
     /// The operator's next move.
     pub fn help(&self) -> String {
-        "free space on, or repair, the disk of the run folder; then run the same command again".to_owned()
+        self.help.clone()
     }
 }
 

@@ -97,6 +97,17 @@ pub struct Input {
     pub digest: String,
 }
 
+/// How much time the suite itself took, seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct OwnTime {
+    /// Of all steps.
+    pub total: f64,
+    /// What half of the steps does not exceed.
+    pub median: f64,
+    /// What 95 of 100 steps do not exceed.
+    pub p95: f64,
+}
+
 /// One step.
 #[derive(Debug, Clone, Serialize)]
 pub struct StepReport {
@@ -283,6 +294,16 @@ impl Acceptance {
             },
             steps,
         })
+    }
+
+    /// The suite's own time, seconds: what the steps took while no host's answer was waited for.
+    pub fn own_time(&self) -> OwnTime {
+        let begun = self.steps.iter().filter(|step| step.attempts > 0);
+        let mut own: Vec<f64> = begun.map(|step| (step.elapsed_s - step.hosts_s).max(0.0)).collect();
+        own.sort_by(f64::total_cmp);
+        // Nearest rank: the smallest value that at least this share of the steps does not exceed.
+        let at = |percent: usize| own.get((own.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0.0);
+        OwnTime { total: own.iter().sum(), median: at(50), p95: at(95) }
     }
 
     /// How many steps have each verdict.

@@ -23,6 +23,7 @@ pub(super) fn render(acceptance: &Acceptance) -> Result<String, minijinja::Error
     env.get_template("index.html")?.render(context! {
         a => Serde(acceptance),
         counts => Serde(acceptance.counts()),
+        own => Serde(acceptance.own_time()),
         timeline => Value::from_safe_string(timeline::svg(acceptance)),
     })
 }

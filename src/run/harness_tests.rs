@@ -285,6 +285,8 @@ fn the_report_rebuilds_to_the_same_bytes_and_tampering_turns_it_red() {
     let (acceptance, files) = report::make(folder).expect("makes");
     assert_eq!(acceptance.verdict, Outcome::Rejected);
     assert_eq!(acceptance.counts().get("not_run"), Some(&28));
+    let own = acceptance.own_time();
+    assert!(own.median <= own.p95 && own.p95 <= own.total, "{own:?}");
     let html = String::from_utf8(files.html.clone()).expect("text");
     assert!(
         html.contains("&lt;b&gt;not&lt;&#x2f;b&gt;") && !html.contains("<b>not</b>"),
@@ -316,7 +318,10 @@ fn what_is_recorded_holds_no_secret() {
         .step(&FIRST, |s| {
             s.hosts().recorder().secret(&secrecy::SecretString::from(canary.to_owned()));
             let ops = s.host(Role::Scratch)?;
-            let ran = ops.remote().must_look(&["echo", "login", canary], crate::host::Limit::QUICK)?;
+            let refused = ops.remote().must_look(&["echo", "login", canary], crate::host::Limit::QUICK);
+            let refused = refused.expect_err("an argument is there for every user of the host to read").to_string();
+            assert!(refused.contains("an argument holds a secret") && !refused.contains(canary), "{refused}");
+            let ran = ops.remote().look_with(&["cat"], canary.as_bytes(), crate::host::Limit::QUICK)?;
             let kept = s.evidence("page", ran.text())?;
             s.fact("page", "no secret")?;
             s.check("good").expected(canary).observed(ran.text()).evidence(&kept).require(true)

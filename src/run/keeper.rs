@@ -88,6 +88,12 @@ impl Keeper {
     }
 
     fn call(&self, call: &Call<'_>) -> Result<CallId, RunError> {
+        if call.argv.iter().any(|arg| self.secrets.within(arg)) {
+            return Err(RunError::Input {
+                what: "an argument holds a secret, which every user of a host can read there".to_owned(),
+                help: "report this: a secret goes over on standard input or in a file of mode 0600".to_owned(),
+            });
+        }
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let stdin = call.stdin.map_or(Ok(None), |bytes| self.part(bytes))?;
         let argv = call.argv.iter().map(|arg| self.secrets.text(arg)).collect();
@@ -116,14 +122,18 @@ impl Keeper {
     }
 }
 
+fn unrecorded(what: String, error: &RunError) -> RecordError {
+    RecordError { what, why: error.to_string(), help: error.help() }
+}
+
 impl Recorder for Keeper {
     fn began(&self, call: &Call<'_>) -> Result<CallId, RecordError> {
         let what = call.argv.first().cloned().unwrap_or_default();
-        self.call(call).map_err(|error| RecordError { what: self.secrets.text(&what), why: error.to_string() })
+        self.call(call).map_err(|error| unrecorded(self.secrets.text(&what), &error))
     }
 
     fn ended(&self, id: CallId, outcome: &Outcome<'_>) -> Result<(), RecordError> {
-        self.answer(id, outcome).map_err(|error| RecordError { what: format!("call {}", id.0), why: error.to_string() })
+        self.answer(id, outcome).map_err(|error| unrecorded(format!("call {}", id.0), &error))
     }
 
     fn secret(&self, value: &SecretString) {

@@ -34,8 +34,10 @@ pub struct StepState {
     pub due: Option<String>,
     /// Time spent on it over all attempts, milliseconds.
     pub elapsed_ms: u64,
-    /// Time spent waiting for answers of hosts, milliseconds.
+    /// Time during which an answer of a host was waited for, milliseconds; several calls at once count once.
     pub host_ms: u64,
+    /// Calls without an answer yet, and when the first of them began.
+    calls_open: (u32, i64),
     /// Begun and not ended: killed, or still running.
     pub open: bool,
     /// Process of the last attempt.
@@ -100,6 +102,11 @@ pub struct Ledger {
     pub invoked: Option<(String, u32)>,
     /// Every evidence id that the journal names.
     pub evidence: std::collections::BTreeSet<String>,
+}
+
+/// A time of the journal in milliseconds since 1970; 0 if it is none.
+fn milliseconds(at: &str) -> i64 {
+    at.parse::<jiff::Timestamp>().map_or(0, |at| at.as_millisecond())
 }
 
 impl Ledger {
@@ -208,6 +215,8 @@ impl Ledger {
                 step.started.get_or_insert_with(|| entry.at.clone());
                 step.pid = *pid;
                 step.open = true;
+                // Calls of an attempt that was killed are never answered.
+                step.calls_open = (0, 0);
                 step.interrupted = None;
                 if !again {
                     step.verdict = None;
@@ -231,10 +240,18 @@ impl Ledger {
             }
             Event::Call { stdin, .. } => {
                 self.calls += 1;
+                if step.calls_open.0 == 0 {
+                    step.calls_open.1 = milliseconds(&entry.at);
+                }
+                step.calls_open.0 += 1;
                 self.evidence.extend(stdin.clone());
             }
-            Event::Answered { elapsed_ms, stdout, stderr, .. } => {
-                step.host_ms += elapsed_ms;
+            Event::Answered { stdout, stderr, .. } => {
+                step.calls_open.0 = step.calls_open.0.saturating_sub(1);
+                if step.calls_open.0 == 0 {
+                    let waited = milliseconds(&entry.at).saturating_sub(step.calls_open.1);
+                    step.host_ms += u64::try_from(waited).unwrap_or(0);
+                }
                 self.evidence.extend(stdout.iter().chain(stderr).cloned());
             }
             Event::Evidence { id, .. } => {
@@ -287,5 +304,48 @@ impl Ledger {
             | Event::Reported { .. }
             | Event::Finished { .. } => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_at_the_same_time_are_waited_for_once() {
+        let call = || Event::Call {
+            host: "ops".to_owned(),
+            how: "read".to_owned(),
+            argv: Vec::new(),
+            stdin: None,
+            changes: false,
+        };
+        let answered =
+            |call| Event::Answered { call, status: "exit 0".to_owned(), elapsed_ms: 0, stdout: None, stderr: None };
+        let began = Event::Began { pid: 1, again: false };
+        let story = [
+            (".000", began.clone()),
+            (".100", call()),
+            (".200", call()),
+            (".300", answered(2)),
+            (".500", answered(3)),
+            // Killed while it waited: that call is never answered, and the next attempt is not charged for it.
+            (".600", call()),
+            (".700", began),
+            (".800", call()),
+            (".850", answered(8)),
+        ];
+        let entries: Vec<Entry> = (1..)
+            .zip(story)
+            .map(|(seq, (at, event))| Entry {
+                seq,
+                at: format!("2014-09-16T15:10:00{at}Z"),
+                step: Some("s010_preflight".to_owned()),
+                attempt: 1,
+                event,
+                hash: String::new(),
+            })
+            .collect();
+        assert_eq!(Ledger::read(&entries).step("s010_preflight").host_ms, 400 + 50);
     }
 }

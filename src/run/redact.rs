@@ -56,6 +56,12 @@ impl Secrets {
         }
     }
 
+    /// Whether a text holds a known secret, in any spelling.
+    pub fn within(&self, text: &str) -> bool {
+        let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.iter().flat_map(|secret| spellings(secret.expose_secret())).any(|spelling| text.contains(&spelling))
+    }
+
     /// The bytes with every known secret, also in the spellings that programs give it, and every secret-like shape hidden.
     pub fn bytes(&self, input: &[u8]) -> Vec<u8> {
         let mut output = input.to_vec();

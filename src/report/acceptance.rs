@@ -302,7 +302,8 @@ impl Acceptance {
         let mut own: Vec<f64> = begun.map(|step| (step.elapsed_s - step.hosts_s).max(0.0)).collect();
         own.sort_by(f64::total_cmp);
         // Nearest rank: the smallest value that at least this share of the steps does not exceed.
-        let at = |percent: usize| own.get((own.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0.0);
+        let at =
+            |percent: usize| own.get((own.len() * percent).div_ceil(100).saturating_sub(1)).copied().unwrap_or(0.0);
         OwnTime { total: own.iter().sum(), median: at(50), p95: at(95) }
     }
 

@@ -31,7 +31,9 @@ fn s910_morning_after() -> StepResult {
         let mut tally = Tally::default();
         let body = match nightly(s, &ops, live) {
             Ok(Some(body)) => body,
-            Ok(None) => return s.defer(&due(s, live)?.to_string(), "the first nightly after going live has not run yet"),
+            Ok(None) => {
+                return s.defer(&due(s, live)?.to_string(), "the first nightly after going live has not run yet");
+            }
             Err(error) => {
                 tally.fault("night_ran", error.text().to_owned());
                 return tally.or_faults(s, Role::Ops, |_| RAN, Err(error));

@@ -25,3 +25,4 @@ mod web_settling;
 mod web_story;
 mod web_submissions;
 mod web_users;
+mod web_words;

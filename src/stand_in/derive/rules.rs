@@ -59,11 +59,29 @@ pub(crate) enum Choice {
     Value(Py),
 }
 
+/// The client's words for what the grammar refuses, where they are known: unknown words, and selectors among them.
+fn told(text: &str, error: &syntax::SyntaxError) -> String {
+    let word =
+        error.what.strip_prefix("illegal statement or expression in mapping: `").and_then(|w| w.strip_suffix('`'));
+    let Some(word) = word else { return error.to_string() };
+    let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
+    let rest: String = line.chars().skip(error.column.saturating_sub(1) + word.chars().count()).collect();
+    if !rest.trim_start().starts_with('(') {
+        return format!("name {} is not defined", repr(word));
+    }
+    format!("Selector {} is not one of supported Selectors: {SELECTORS} at line {}", repr(word), error.line)
+}
+
+/// The selectors that a client names in its refusals, with what it has evaluated before.
+pub(crate) const SELECTORS: &str = "['Bracket', 'ClosestTime', 'GeometricallyNearest', 'Match', 'SelectVersion', \
+     'UseAfter', 'VersionAfter', '__builtins__', 'basestring', 'unichr']";
+
 impl Rules {
     /// Parses and checks a rules file as the client does on loading; the checksum is not looked at.
     pub(crate) fn load(text: &str, file: &str, generation: Generation, order: KeyOrder) -> Result<Self, DeriveError> {
-        let mapping = syntax::parse(text.as_bytes(), file)
-            .map_err(|error| DeriveError::new("MappingError", format!("Can't load file {file} : {error}")))?;
+        let mapping = syntax::parse(text.as_bytes(), file).map_err(|error| {
+            DeriveError::new("MappingError", format!("Can't load file {file} : {}", told(text, &error)))
+        })?;
         let header_items = mapping.header.as_dict().unwrap_or_default();
         let mut header = Vec::with_capacity(header_items.len());
         for (key, value) in unique(header_items.iter().map(|(k, v)| (Py::from(k), Py::from(v))).collect()) {

@@ -147,9 +147,10 @@ impl Run<'_> {
         let expr = Expr::parse(&source)?;
         if let Some(called) = expr.called().filter(|name| Selector::from_name(name).is_none()) {
             let why = format!(
-                "Can't load file {} : Selector {} is not one of supported Selectors: ['Bracket', 'ClosestTime', 'GeometricallyNearest', 'Match', 'SelectVersion', 'UseAfter', 'VersionAfter', '__builtins__', 'basestring', 'unichr'] at line 1",
+                "Can't load file {} : Selector {} is not one of supported Selectors: {} at line 1",
                 repr(self.name),
-                repr(&called)
+                repr(&called),
+                super::super::rules::SELECTORS
             );
             return Err(DeriveError::new("MappingFormatError", why));
         }

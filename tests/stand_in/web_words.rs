@@ -283,6 +283,8 @@ fn parts_of_pages(score: &mut Score, site: &Site) {
         (gone.picks("p.error"), gone.says("Confirmation Page:")),
         (vec!["Submission Discarded: canceled".to_owned()], true),
     );
+    let more = gone.attributes("p a", "href").into_iter().rev().nth(1).unwrap_or_default();
+    score.same("WP 3.6", "the next submission is nowhere", site.visitor().get(&more).status, 404);
     // One mapping twice: a collision; renamed, so that the confirmed page tells which contexts it went to.
     let fields: Vec<(&str, &str)> = MAPPING.iter().copied().chain([("auto_rename", "on")]).collect();
     let mut ann = site.submitter("ann", "wfc3");

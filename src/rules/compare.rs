@@ -102,6 +102,8 @@ pub(super) struct PairType {
     pub(super) new: Option<usize>,
     /// The two always give the same answer.
     pub(super) same: bool,
+    /// The keywords that decide them.
+    pub(super) kids: Vec<Kid>,
 }
 
 /// One instrument under two contexts.
@@ -227,12 +229,15 @@ impl Comparer {
                 _ => false,
             };
             let into = if same { &mut rest } else { &mut first };
-            for (side, plan) in [(old, plan(a)), (new, plan(b))] {
-                if let Some(plan) = plan {
-                    into.extend(session.keys_of(side, plan));
-                }
-            }
-            types.push(PairType { name: name.to_owned(), old: plan(a), new: plan(b), same });
+            let mut kids: Vec<Kid> = [(old, plan(a)), (new, plan(b))]
+                .into_iter()
+                .filter_map(|(side, plan)| Some(session.keys_of(side, plan?)))
+                .flatten()
+                .collect();
+            kids.sort_unstable();
+            kids.dedup();
+            into.extend_from_slice(&kids);
+            types.push(PairType { name: name.to_owned(), old: plan(a), new: plan(b), same, kids });
         }
         for kids in [&mut first, &mut rest] {
             kids.sort_unstable();
@@ -297,7 +302,12 @@ impl Comparer {
         self.mode.calibration_version.as_deref()
     }
 
-    /// Sets the keywords that stand for the instrument, whatever the header says.
+    /// The keywords that stand for the instrument, whatever the header says.
+    pub(super) fn instrument_kids(&self) -> &[Kid] {
+        &self.instrument_kids
+    }
+
+    /// Sets them.
     pub(super) fn put_instrument(&mut self, name: &str) {
         for kid in &self.instrument_kids {
             self.session.state.put(*kid, name);

@@ -87,7 +87,7 @@ impl<'a> Compiler<'a> {
             let prefix = if kind == Selector::VersionAfter {
                 version_key(text).ok_or_else(|| format!("Invalid version string {}", repr(text)))?
             } else {
-                prefix(text)
+                prefix(text.as_bytes())
             };
             table.push(Entry { prefix, at: position(at)?, len: position(len)?, choice });
             self.tree.text.push_str(text);

@@ -38,8 +38,12 @@ impl HeaderValue {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Header {
     entries: Vec<(String, HeaderValue)>,
+    /// Where each keyword is, once there are more than [`FEW`].
     places: HashMap<String, usize>,
 }
+
+/// So many keywords are found sooner by looking at each.
+const FEW: usize = 64;
 
 impl Header {
     /// An empty header.
@@ -49,18 +53,29 @@ impl Header {
 
     /// Sets a keyword, spelled as given; a keyword set again keeps its place.
     pub fn set(&mut self, key: &str, value: HeaderValue) {
-        match self.places.get(key) {
-            Some(at) => self.entries[*at].1 = value,
-            None => {
-                self.places.insert(key.to_owned(), self.entries.len());
-                self.entries.push((key.to_owned(), value));
-            }
+        if let Some(at) = self.place(key) {
+            self.entries[at].1 = value;
+            return;
         }
+        self.entries.push((key.to_owned(), value));
+        let count = self.entries.len();
+        if count > FEW {
+            // All of them the first time, then each new one.
+            let new = if self.places.is_empty() { 0..count } else { count - 1..count };
+            self.places.extend(new.map(|at| (self.entries[at].0.clone(), at)));
+        }
+    }
+
+    fn place(&self, key: &str) -> Option<usize> {
+        if self.entries.len() > FEW {
+            return self.places.get(key).copied();
+        }
+        self.entries.iter().position(|(own, _)| own == key)
     }
 
     /// The value of a keyword, spelled exactly so.
     pub fn get(&self, key: &str) -> Option<&HeaderValue> {
-        self.places.get(key).map(|at| &self.entries[*at].1)
+        self.place(key).map(|at| &self.entries[at].1)
     }
 
     /// The keywords and values in order.
@@ -122,31 +137,31 @@ pub struct Conditioned(HashMap<String, String>);
 impl Conditioned {
     /// Conditions a header for an observatory (lower case); `instrument` is put in first, as `crds bestrefs` does.
     pub fn new(header: &Header, observatory: &str, instrument: &str) -> Self {
-        let mut header = header.clone();
-        for key in ["INSTRUME", "META.INSTRUMENT.NAME"] {
-            header.set(key, HeaderValue::Text(instrument.to_owned()));
-        }
-        let mut renamed = Header::new();
-        if observatory == "roman" {
-            for (key, value) in header.iter() {
-                let meta = key.split('.').next().is_some_and(|part| part.to_uppercase() == "META");
-                renamed.set(&if meta { format!("ROMAN.{key}") } else { key.to_owned() }, value.clone());
-            }
-            header = renamed;
-        }
+        const NAMED: [&str; 2] = ["INSTRUME", "META.INSTRUMENT.NAME"];
+        let given = header
+            .iter()
+            .map(|(key, value)| (key, if NAMED.contains(&key) { instrument } else { value.python_text() }));
+        let added = NAMED.into_iter().filter(|key| header.get(key).is_none()).map(|key| (key, instrument));
+        let all = given.chain(added);
         // Upper case first, in order: what comes later wins; only then the translation, again in order.
-        let mut upper = Header::new();
-        for (key, value) in header.iter() {
-            let value = condition_value(value.python_text()).into_owned();
-            upper.set(&key.to_uppercase(), HeaderValue::Text(value));
+        let upper = |(key, value): (&str, &str)| (key.to_uppercase(), condition_value(value).into_owned());
+        match observatory {
+            "jwst" => {
+                let upper: Header = all.map(upper).collect();
+                let translated = upper.iter().map(|(key, value)| (jwst::parkey(key), value.python_text()));
+                Self(translated.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+            }
+            "roman" => {
+                let mut renamed = Header::new();
+                for (key, value) in all {
+                    let meta = key.split('.').next().is_some_and(|part| part.to_uppercase() == "META");
+                    let key = if meta { format!("ROMAN.{key}") } else { key.to_owned() };
+                    renamed.set(&key, HeaderValue::Text(value.to_owned()));
+                }
+                Self(renamed.iter().map(|(key, value)| upper((key, value.python_text()))).collect())
+            }
+            _ => Self(all.map(upper).collect()),
         }
-        let mut map = HashMap::with_capacity(upper.entries.len());
-        for (key, value) in upper.entries {
-            let HeaderValue::Text(value) = value else { continue };
-            let key = if observatory == "jwst" { jwst::parkey(&key).to_owned() } else { key };
-            map.insert(key, value);
-        }
-        Self(map)
     }
 
     /// The value of a parkey: by its lower-case spelling, else by its upper-case one.

@@ -28,10 +28,15 @@ impl DateText {
         }
     }
 
+    /// The text as bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         // Only ASCII is ever written here.
-        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 
@@ -86,29 +91,33 @@ pub fn seconds(date: &str) -> f64 {
 
 /// The common form `dddd-dd-dd dd:dd:dd[.d{1,6}]`, valid in the calendar, without any detour.
 fn plain(date: &str) -> Option<DateText> {
-    let bytes = date.as_bytes();
-    if bytes.len() < 19 || bytes.len() > 26 || bytes.len() == 20 {
+    let [y1, y2, y3, y4, b'-', n1, n2, b'-', d1, d2, b' ', h1, h2, b':', m1, m2, b':', s1, s2, fraction @ ..] =
+        date.as_bytes()
+    else {
+        return None;
+    };
+    let digits = [y1, y2, y3, y4, n1, n2, d1, d2, h1, h2, m1, m2, s1, s2].map(|b| b.wrapping_sub(b'0'));
+    if digits.iter().fold(false, |other, digit| other | (*digit > 9)) {
         return None;
     }
-    let shape = b"dddd-dd-dd dd:dd:dd.dddddd";
-    let fits = bytes.iter().zip(shape).all(|(b, s)| if *s == b'd' { b.is_ascii_digit() } else { b == s });
-    if !fits {
-        return None;
-    }
-    let number = |from: usize, to: usize| bytes[from..to].iter().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
-    let (year, month, day) = (number(0, 4), number(5, 7), number(8, 10));
-    let (hour, minute, second) = (number(11, 13), number(14, 16), number(17, 19));
+    let two = |at: usize| u32::from(digits[at]) * 10 + u32::from(digits[at + 1]);
+    let (year, month, day) = (two(0) * 100 + two(2), two(4), two(6));
+    let (hour, minute, second) = (two(8), two(10), two(12));
     let good = year >= 1 && (1..=12).contains(&month) && day >= 1 && day <= days(year, month);
     if !good || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let mut out = DateText::new(&bytes[..19]);
-    if bytes.len() > 20 {
-        // Exactly what float("ss.ffffff") and its truncation give: one correctly rounded division.
-        let scale = [1e1, 1e2, 1e3, 1e4, 1e5, 1e6][bytes.len() - 21];
-        let all = f64::from(number(20, bytes.len())) + f64::from(second) * scale;
-        let micro = ((all / scale - f64::from(second)) * 1e6) as u32;
-        out.push_micro(micro);
+    let mut out = DateText::new(&date.as_bytes()[..19]);
+    match fraction {
+        [] => {}
+        [b'.', fraction @ ..] if (1..=6).contains(&fraction.len()) && fraction.iter().all(u8::is_ascii_digit) => {
+            // Exactly what float("ss.ffffff") and its truncation give: one correctly rounded division.
+            let scale = [1e1, 1e2, 1e3, 1e4, 1e5, 1e6][fraction.len() - 1];
+            let number = fraction.iter().fold(0_u32, |n, b| n * 10 + u32::from(b - b'0'));
+            let all = f64::from(number) + f64::from(second) * scale;
+            out.push_micro(((all / scale - f64::from(second)) * 1e6) as u32);
+        }
+        _ => return None,
     }
     Some(out)
 }

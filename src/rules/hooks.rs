@@ -141,7 +141,11 @@ fn need(header: &dyn HookHeader, key: HookKey) -> Result<&str, String> {
 }
 
 fn acs_bias(version: u8, header: &mut dyn HookHeader) -> Result<(), String> {
-    let when = format!("{} {}", need(header, K::DateObs)?, need(header, K::TimeObs)?);
+    let (date, time) = (need(header, K::DateObs)?, need(header, K::TimeObs)?);
+    let mut when = String::with_capacity(date.len() + time.len() + 1);
+    when.push_str(date);
+    when.push(' ');
+    when.push_str(time);
     let when = dates::reformat(&when)?;
     if version == 3 && !required(header, when.as_str())? {
         return Ok(());
@@ -174,7 +178,16 @@ fn number(value: f64) -> String {
     // Within these bounds a multiple of one half is written without a detour, and no special value is among them.
     let twice = value * 2.0;
     if twice.fract() == 0.0 && (1.0..1e9).contains(&value) {
-        let mut text = (value as u64).to_string();
+        let mut text = String::with_capacity(12);
+        let (mut whole, mut unit) = (value as u64, 100_000_000_u64);
+        while unit > 1 && whole < unit {
+            unit /= 10;
+        }
+        while unit > 0 {
+            text.push(char::from(b'0' + (whole / unit) as u8));
+            whole %= unit;
+            unit /= 10;
+        }
         text.push_str(if value.fract() == 0.0 { ".0" } else { ".5" });
         return text;
     }

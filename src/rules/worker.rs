@@ -1,14 +1,13 @@
 //! The datasets of chunks of text, judged one after the other: in passing where the text is as usual, else the long way.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::affected::{Dataset, Judge, Plan, Verdict};
-use super::compare::{Change, Comparer, Pair};
+use super::compare::{Change, Pair};
 use super::dataset::INSTRUMENT_KEYWORDS;
-use super::engine::{Kid, State};
+use super::engine::{Kid, ShortMap, State};
 use super::input::json::{Entry, JsonError, Reader};
 use super::input::marks::Marks;
 use super::input::scan::{self, Found, Keys, ODD};
@@ -40,14 +39,19 @@ struct Fast {
     /// Where its keywords are among the fields: those of types that differ, and all others.
     first: Vec<(Kid, u16)>,
     rest: Vec<(Kid, u16)>,
+    /// All its keywords.
+    kids: Vec<Kid>,
     /// Where nothing but the products is wanted.
     quick: Option<Quick>,
     /// What to compare, by what the header says about its exposure.
-    wanted: HashMap<Box<[u8]>, Rc<Compared>>,
+    wanted: ShortMap<Box<[u8]>, Rc<Compared>>,
 }
 
 /// What is compared: types by name (nothing: all), and the same for the quick way.
 type Compared = (Option<Vec<String>>, Wanted);
+
+/// In the place of a field: the keyword stands for the instrument, whatever the header says.
+const INSTRUMENT: u16 = u16::MAX;
 
 /// Kinds of exposures remembered before the worker begins anew.
 const MOST_EXPOSURES: usize = 4096;
@@ -63,6 +67,8 @@ pub(super) struct Worker {
     /// Instruments (upper case) without any difference, where nothing but the products is wanted.
     unchanged: Vec<String>,
     instrument_fields: [u16; 2],
+    /// By number of a keyword: its field, or [`INSTRUMENT`].
+    fields: Vec<u16>,
     exposure: Option<ExposureFields>,
     exposure_key: Vec<u8>,
     pub(super) part: Part,
@@ -112,15 +118,19 @@ impl Worker {
             exceptions: jwst::EXCEPTION_KEYWORDS.map(|name| fields.of(name)),
         });
         let keys = fields.keys(jwst_types).with_any_case(!jwst_types);
-        let keywords: Vec<u16> =
+        let mut keywords: Vec<u16> =
             judge.comparer.session.keywords().iter().map(|keyword| fields.of(&keyword.to_uppercase())).collect();
         let mut fast = Vec::new();
         for (name, pair) in pairs {
             let place = |kid: &Kid| (*kid, keywords[kid.0 as usize]);
             let (first, rest) = (pair.first.iter().map(place).collect(), pair.rest.iter().map(place).collect());
+            let kids = pair.first.iter().chain(&pair.rest).copied().collect();
             let quick = lean.then(|| Quick::new(&mut judge.comparer.session, &pair));
             instruments.push((name.clone().into_bytes().into(), Known::Fast(fast.len())));
-            fast.push(Fast { pair, name, first, rest, quick, wanted: HashMap::new() });
+            fast.push(Fast { pair, name, first, rest, kids, quick, wanted: ShortMap::default() });
+        }
+        for kid in judge.comparer.instrument_kids() {
+            keywords[kid.0 as usize] = INSTRUMENT;
         }
         Self {
             judge,
@@ -131,6 +141,7 @@ impl Worker {
             fast,
             unchanged,
             instrument_fields,
+            fields: keywords,
             exposure,
             exposure_key: Vec::new(),
             part: Part::default(),
@@ -260,6 +271,8 @@ impl Worker {
         let found = &self.found;
         let comparer = &mut self.judge.comparer;
         self.exposure_key.clear();
+        // Never empty: comparing nothing with nothing is slow on some processors.
+        self.exposure_key.push(b':');
         if let Some(fields) = &self.exposure {
             fields.key(found, bytes, &mut self.exposure_key)?;
         }
@@ -280,16 +293,15 @@ impl Worker {
                 wanted
             }
         };
-        comparer.session.state.begin([]);
-        fill(&mut comparer.session.state, found, bytes, &fast.first);
-        comparer.put_instrument(&fast.name);
-        let rest = |comparer: &mut Comparer| {
-            fill(&mut comparer.session.state, found, bytes, &fast.rest);
-            comparer.put_instrument(&fast.name);
-        };
         let id = || std::str::from_utf8(id_bytes).ok().map(str::to_owned);
         if let Some(quick) = &mut fast.quick {
-            let listed = quick.is_listed(comparer, &fast.pair, &wanted.1, rest);
+            comparer.session.state.begin_unread(&fast.kids);
+            let (fields, name) = (&self.fields, &fast.name);
+            let mut read = |state: &mut State, kid: Kid| match fields[kid.0 as usize] {
+                INSTRUMENT => state.put(kid, name),
+                field => put(state, found, bytes, kid, field),
+            };
+            let listed = quick.is_listed(comparer, &fast.pair, &wanted.1, &mut read);
             comparer.session.trim();
             let place = self.part.see(id_bytes);
             if listed {
@@ -298,7 +310,13 @@ impl Worker {
             }
             return Some(member.end);
         }
-        let judged = comparer.judge(&fast.pair, &wanted.0, rest);
+        comparer.session.state.begin([]);
+        fill(&mut comparer.session.state, found, bytes, &fast.first);
+        comparer.put_instrument(&fast.name);
+        let judged = comparer.judge(&fast.pair, &wanted.0, |comparer| {
+            fill(&mut comparer.session.state, found, bytes, &fast.rest);
+            comparer.put_instrument(&fast.name);
+        });
         comparer.session.trim();
         let place = self.part.see(id_bytes);
         match judged {
@@ -331,12 +349,18 @@ impl Worker {
 /// Sets keywords from the text.
 fn fill(state: &mut State, found: &Found, bytes: &[u8], kids: &[(Kid, u16)]) {
     for (kid, field) in kids {
-        match found.get(*field) {
-            None => state.put_undefined(*kid),
-            Some(span) => {
-                let (start, end) = (span.start as usize, span.end as usize);
-                state.put_raw(*kid, bytes, (start, end), span.bare, || decode(&bytes[start..end], span.bare));
-            }
+        put(state, found, bytes, *kid, *field);
+    }
+}
+
+/// Sets a keyword from the text.
+#[inline]
+fn put(state: &mut State, found: &Found, bytes: &[u8], kid: Kid, field: u16) {
+    match found.get(field) {
+        None => state.put_undefined(kid),
+        Some(span) => {
+            let (start, end) = (span.start as usize, span.end as usize);
+            state.put_raw(kid, bytes, (start, end), span.bare, || decode(&bytes[start..end], span.bare));
         }
     }
 }

@@ -6,9 +6,10 @@ use super::super::compile::version_key;
 use super::super::dates::{self, DateText};
 use super::super::rare::{self, Pick};
 use super::super::rmap::Rmap;
-use super::super::tree::{Entry, MatchNode, Node, NodeId, Terminal, Tree};
+use super::super::tree::{Entry, MatchNode, Node, NodeId, Tree};
+use super::merge::merge;
 use super::plan::Kid;
-use super::state::State;
+use super::state::{Date, State};
 use super::verdict::{MatchCache, Merged};
 use crate::rules::condition::or_split;
 use crate::rules::python::{repr, strip};
@@ -60,7 +61,7 @@ impl Fail {
     }
 }
 
-fn fail<T>(text: impl Into<Arc<str>>) -> Result<T, Fail> {
+pub(super) fn fail<T>(text: impl Into<Arc<str>>) -> Result<T, Fail> {
     Err(Fail::Final(Why::text(text)))
 }
 
@@ -82,14 +83,76 @@ pub struct Runtime {
     pub params: Vec<Kid>,
     /// One per `Match` node.
     pub caches: Vec<MatchCache>,
+    /// Of flat rules (at most one `Match`, below it terminals and date tables of terminals) the keywords of the dates.
+    pub flat: Option<Vec<Kid>>,
 }
 
 impl Runtime {
+    /// No memory yet.
+    pub fn new(rmap: Arc<Rmap>, params: Vec<Kid>) -> Self {
+        let caches = (0..rmap.tree.matches).map(|_| MatchCache::default()).collect();
+        let flat = date_params(&rmap).map(|dated| dated.iter().map(|at| params[*at]).collect());
+        Self { rmap, params, caches, flat }
+    }
+
     /// Chooses from the root.
     pub fn choose(&mut self, state: &mut State) -> Result<Found, Fail> {
-        let Self { rmap, params, caches } = self;
-        Chooser { params, caches }.node(state, rmap, rmap.root)
+        let flat = self.flat.is_some() && matches!(self.rmap.tree.node(self.rmap.root), Node::Match(_));
+        if !flat {
+            let Self { rmap, params, caches, .. } = self;
+            return Chooser { params, caches }.node(state, rmap, rmap.root);
+        }
+        let chain = self.chain(state);
+        let tree = &self.rmap.tree;
+        if let Some(first) = chain.tables.first() {
+            let params = first.parts(tree).0;
+            let date = state.date(&chain.kids, &|at| tree.params[params[at]].clone())?;
+            for table in &chain.tables {
+                if let Some(choice) = latest(tree, table.parts(tree).1, &date) {
+                    return Ok(Found::One(choice));
+                }
+            }
+        }
+        match &chain.end {
+            ChainEnd::Found(found) => Ok(found.clone()),
+            ChainEnd::Fail(fail) => Err(fail.clone()),
+            // Only a table at the root comes to this.
+            ChainEnd::NoSelection => Err(Fail::Lookup(Why::NoMatch)),
+        }
     }
+}
+
+/// The parkeys of the date tables of flat rules, as indexes among the tree's; nothing where the rules are not flat.
+fn date_params(rmap: &Rmap) -> Option<&[usize]> {
+    let tree = &rmap.tree;
+    let root_fits = match tree.node(rmap.root) {
+        Node::Match(_) => tree.matches == 1,
+        Node::Table(_) => tree.matches == 0,
+        _ => false,
+    };
+    let mut dated: Option<&[usize]> = None;
+    for node in &tree.nodes {
+        match node {
+            Node::Terminal(_) | Node::Match(_) => {}
+            Node::Table(table) => {
+                let own = table.params.as_slice();
+                let terminals = |entry: &Entry| matches!(tree.node(entry.choice), Node::Terminal(_));
+                let fits = table.kind == Selector::UseAfter && table.entries.iter().all(terminals);
+                if !fits || *dated.get_or_insert(own) != own {
+                    return None;
+                }
+            }
+            Node::Rare(_) => return None,
+        }
+    }
+    root_fits.then_some(dated.unwrap_or_default())
+}
+
+/// What the last entry up to a date leads to.
+fn latest(tree: &Tree, entries: &[Entry], date: &Date) -> Option<NodeId> {
+    let text = date.text.as_bytes();
+    let before = entries.partition_point(|entry| (entry.prefix, tree.key(entry).as_bytes()) <= (date.prefix, text));
+    before.checked_sub(1).map(|at| entries[at].choice)
 }
 
 /// One of the date tables that a lookup searches in turn.
@@ -127,8 +190,12 @@ impl TableRef {
 pub struct Chain {
     /// The first one with an entry up to the date decides.
     pub tables: Vec<TableRef>,
+    /// The keywords of the date.
+    pub kids: Vec<Kid>,
     /// Otherwise.
     pub end: ChainEnd,
+    /// Tells its tables from those of other chains of the same rmap.
+    pub number: usize,
 }
 
 /// What a lookup comes to beyond its date tables.
@@ -142,47 +209,82 @@ pub enum ChainEnd {
     NoSelection,
 }
 
+impl Chain {
+    fn without_tables(end: ChainEnd) -> Self {
+        Self { tables: Vec::new(), kids: Vec::new(), end, number: 0 }
+    }
+}
+
 impl Runtime {
-    /// Follows the rules as far as they do not ask for the date. Only for rules that [`super::memo::is_plain`] takes.
-    pub fn chain(&mut self, state: &mut State) -> Chain {
-        let Self { rmap, params, caches } = self;
+    /// Follows flat rules as far as they do not ask for the date.
+    pub fn chain(&mut self, state: &mut State) -> Arc<Chain> {
+        let Self { rmap, params, caches, flat } = self;
+        let kids = || flat.clone().unwrap_or_default();
         let node = match rmap.tree.node(rmap.root) {
             Node::Match(node) => node,
-            _ => return Chain { tables: vec![TableRef::Node(rmap.root)], end: ChainEnd::NoSelection },
+            _ => {
+                let tables = vec![TableRef::Node(rmap.root)];
+                return Arc::new(Chain { tables, kids: kids(), end: ChainEnd::NoSelection, number: 1 });
+            }
         };
         let mut chooser = Chooser { params, caches };
-        let mut survivors = std::mem::take(&mut state.scratch);
-        survivors.clear();
-        let mut tables = Vec::new();
-        let mut end = ChainEnd::Fail(Fail::Lookup(Why::NoMatch));
-        match chooser.survivors(state, rmap, node, MatchCache::words(node), &mut survivors) {
-            Err(fail) => end = ChainEnd::Fail(fail),
-            Ok(()) => {
-                while let Some(best) = survivors.iter().map(|(weight, _)| *weight).max() {
-                    match chooser.group(rmap, node, &survivors, best) {
-                        Err(fail) => {
-                            end = ChainEnd::Fail(fail);
-                            break;
-                        }
-                        Ok(Group::One(id)) => match rmap.tree.node(id) {
-                            Node::Table(_) => tables.push(TableRef::Node(id)),
-                            _ => {
-                                end = ChainEnd::Found(Found::One(id));
-                                break;
-                            }
-                        },
-                        Ok(Group::Several(ids)) => {
-                            end = ChainEnd::Found(Found::Several(ids));
-                            break;
-                        }
-                        Ok(Group::Merged(merged)) => tables.push(TableRef::Merged(merged)),
-                    }
-                    survivors.retain(|(weight, _)| *weight != best);
+        let mut verdicts = std::mem::take(&mut state.verdicts);
+        let chain = match chooser.verdicts(state, rmap, node, &mut verdicts) {
+            Err(fail) => Arc::new(Chain::without_tables(ChainEnd::Fail(fail))),
+            Ok(()) => match chooser.caches[node.cache].chains.get(verdicts.as_slice()) {
+                Some(chain) => Arc::clone(chain),
+                None => {
+                    let chain = Arc::new(chooser.new_chain(state, rmap, node, &verdicts, kids()));
+                    let known = &mut chooser.caches[node.cache].chains;
+                    known.insert(verdicts.as_slice().into(), Arc::clone(&chain));
+                    chain
                 }
+            },
+        };
+        state.verdicts = verdicts;
+        chain
+    }
+}
+
+impl Chooser<'_> {
+    #[cold]
+    fn new_chain(
+        &mut self,
+        state: &mut State,
+        rmap: &Rmap,
+        node: &MatchNode,
+        verdicts: &[u32],
+        kids: Vec<Kid>,
+    ) -> Chain {
+        let mut survivors = std::mem::take(&mut state.scratch);
+        self.survivors(state, node, verdicts, &mut survivors);
+        let mut chain = Chain { kids, ..Chain::without_tables(ChainEnd::Fail(Fail::Lookup(Why::NoMatch))) };
+        for cases in survivors.chunk_by(|one, other| one.0 == other.0) {
+            match self.group(rmap, node, cases) {
+                Err(fail) => {
+                    chain.end = ChainEnd::Fail(fail);
+                    break;
+                }
+                Ok(Group::One(id)) => match rmap.tree.node(id) {
+                    Node::Table(_) => chain.tables.push(TableRef::Node(id)),
+                    _ => {
+                        chain.end = ChainEnd::Found(Found::One(id));
+                        break;
+                    }
+                },
+                Ok(Group::Several(ids)) => {
+                    chain.end = ChainEnd::Found(Found::Several(ids));
+                    break;
+                }
+                Ok(Group::Merged(merged)) => chain.tables.push(TableRef::Merged(merged)),
             }
         }
         state.scratch = survivors;
-        Chain { tables, end }
+        let identity: Box<[usize]> = chain.tables.iter().map(TableRef::identity).collect();
+        let numbers = &mut self.caches[node.cache].chain_numbers;
+        let next = numbers.len();
+        chain.number = *numbers.entry(identity).or_insert(next);
+        chain
     }
 }
 
@@ -261,12 +363,7 @@ impl Chooser<'_> {
                     &many
                 };
                 let date = state.date(kids, &|at| tree.params[params[at]].clone())?;
-                let text = date.text.as_str();
-                let before = entries.partition_point(|entry| (entry.prefix, tree.key(entry)) <= (date.prefix, text));
-                match before.checked_sub(1) {
-                    None => return Err(Fail::Lookup(Why::NoSelection(date.text))),
-                    Some(at) => entries[at].choice,
-                }
+                latest(tree, entries, &date).ok_or(Fail::Lookup(Why::NoSelection(date.text)))?
             }
         };
         match tree.node(choice) {
@@ -276,52 +373,41 @@ impl Chooser<'_> {
     }
 
     fn matching(&mut self, state: &mut State, rmap: &Rmap, node: &MatchNode) -> Result<Found, Fail> {
-        let words = MatchCache::words(node);
+        // What lies below may need such room too and takes its own.
+        let mut verdicts = std::mem::take(&mut state.verdicts);
         let mut survivors = std::mem::take(&mut state.scratch);
-        survivors.clear();
-        let judged = self.survivors(state, rmap, node, words, &mut survivors);
-        let found = judged.and_then(|()| self.ranked(state, rmap, node, &mut survivors));
+        let judged = self.verdicts(state, rmap, node, &mut verdicts);
+        let found = judged.and_then(|()| {
+            self.survivors(state, node, &verdicts, &mut survivors);
+            self.ranked(state, rmap, node, &survivors)
+        });
+        state.verdicts = verdicts;
         state.scratch = survivors;
         found
     }
 
-    /// Checks the values, then collects (weight, case) of the cases that survive all of them.
-    fn survivors(
-        &mut self,
-        state: &mut State,
-        rmap: &Rmap,
-        node: &MatchNode,
-        words: usize,
-        out: &mut Vec<(u32, u32)>,
-    ) -> Result<(), Fail> {
+    /// Checks the values of a match and gets the verdict on each.
+    fn verdicts(&mut self, state: &State, rmap: &Rmap, node: &MatchNode, out: &mut Vec<u32>) -> Result<(), Fail> {
         let cache = &mut self.caches[node.cache];
-        let mut verdicts = [0_usize; 24];
-        let many: Vec<usize>;
-        let count = node.params.len();
-        let verdicts: &[usize] = if count <= verdicts.len() {
-            for (at, param) in node.params.iter().enumerate() {
-                let kid = self.params[param.param];
-                let name = &rmap.tree.params[param.param];
-                verdicts[at] = cache.verdict(node, name, at, state.number(kid), state.text(kid));
-                if let Some(why) = cache.invalid(verdicts[at]) {
-                    return Err(Fail::Final(Why::Text(Arc::clone(why))));
-                }
+        out.clear();
+        for (at, param) in node.params.iter().enumerate() {
+            let kid = self.params[param.param];
+            let name = &rmap.tree.params[param.param];
+            let verdict = cache.verdict(node, name, at, state.number(kid), state.text(kid));
+            if let Some(why) = cache.invalid(verdict) {
+                return Err(Fail::Final(Why::Text(Arc::clone(why))));
             }
-            &verdicts[..count]
-        } else {
-            let mut all = Vec::with_capacity(count);
-            for (at, param) in node.params.iter().enumerate() {
-                let kid = self.params[param.param];
-                let name = &rmap.tree.params[param.param];
-                all.push(cache.verdict(node, name, at, state.number(kid), state.text(kid)));
-                if let Some(why) = cache.invalid(all[at]) {
-                    return Err(Fail::Final(Why::Text(Arc::clone(why))));
-                }
-            }
-            many = all;
-            &many
-        };
-        let total = node.choices.len();
+            out.push(verdict as u32);
+        }
+        Ok(())
+    }
+
+    /// Collects (weight, case) of the cases that survive all verdicts, the greatest weight first, cases of the same
+    /// weight in their order.
+    fn survivors(&self, state: &mut State, node: &MatchNode, verdicts: &[u32], out: &mut Vec<(u32, u32)>) {
+        let cache = &self.caches[node.cache];
+        let (total, words) = (node.choices.len(), MatchCache::words(node));
+        out.clear();
         let mut lefts = std::mem::take(&mut state.words);
         lefts.clear();
         lefts.resize(words, u64::MAX);
@@ -329,7 +415,7 @@ impl Chooser<'_> {
             *last = (1 << (total % 64)) - 1;
         }
         for verdict in verdicts {
-            for (left, own) in lefts.iter_mut().zip(cache.survivors(*verdict, words)) {
+            for (left, own) in lefts.iter_mut().zip(cache.survivors(*verdict as usize, words)) {
                 *left &= own;
             }
         }
@@ -338,12 +424,12 @@ impl Chooser<'_> {
             while left != 0 {
                 let case = word * 64 + left.trailing_zeros() as usize;
                 left &= left - 1;
-                let weight = verdicts.iter().map(|verdict| cache.gains(*verdict, words, case)).sum();
+                let weight = verdicts.iter().map(|verdict| cache.gains(*verdict as usize, words, case)).sum();
                 out.push((weight, case as u32));
             }
         }
         state.words = lefts;
-        Ok(())
+        out.sort_unstable_by_key(|(weight, case)| (std::cmp::Reverse(*weight), *case));
     }
 
     /// Tries the groups of equal weight, best first (RS 9.5).
@@ -352,17 +438,17 @@ impl Chooser<'_> {
         state: &mut State,
         rmap: &Rmap,
         node: &MatchNode,
-        survivors: &mut Vec<(u32, u32)>,
+        survivors: &[(u32, u32)],
     ) -> Result<Found, Fail> {
-        while let Some(best) = survivors.iter().map(|(weight, _)| *weight).max() {
-            let found = match self.group(rmap, node, survivors, best)? {
+        for cases in survivors.chunk_by(|one, other| one.0 == other.0) {
+            let found = match self.group(rmap, node, cases)? {
                 // The scratch space is in use here; a nested match takes a fresh one.
                 Group::One(choice) => self.node(state, rmap, choice),
                 Group::Several(ids) => return Ok(Found::Several(ids)),
                 Group::Merged(merged) => self.table(state, rmap, merged.kind, &merged.params, &merged.entries),
             };
             match found {
-                Err(Fail::Lookup(_)) => survivors.retain(|(weight, _)| *weight != best),
+                Err(Fail::Lookup(_)) => {}
                 other => return other,
             }
         }
@@ -370,8 +456,8 @@ impl Chooser<'_> {
     }
 
     /// What the surviving cases of one weight lead to.
-    fn group(&mut self, rmap: &Rmap, node: &MatchNode, survivors: &[(u32, u32)], weight: u32) -> Result<Group, Fail> {
-        let cases = || survivors.iter().filter(|(own, _)| *own == weight).map(|(_, case)| *case);
+    fn group(&mut self, rmap: &Rmap, node: &MatchNode, cases: &[(u32, u32)]) -> Result<Group, Fail> {
+        let cases = || cases.iter().map(|(_, case)| *case);
         let mut first = cases();
         let Some(choice) = first.next().map(|case| node.choices[case as usize]) else {
             return Err(Fail::Lookup(Why::NoMatch));
@@ -386,79 +472,18 @@ impl Chooser<'_> {
         if let Node::Terminal(_) = rmap.tree.node(choice) {
             return Ok(Group::Several(choices()));
         }
-        let together: Vec<u32> = cases().collect();
-        let cache = &mut self.caches[node.cache];
-        let merged = match cache.merged.get(together.as_slice()) {
-            Some(merged) => merged.clone(),
+        let MatchCache { merged, together, .. } = &mut self.caches[node.cache];
+        together.clear();
+        together.extend(cases());
+        let merged = match merged.get(together.as_slice()) {
+            Some(known) => known.clone(),
             None => {
-                let merged = merge(&rmap.tree, &choices()).map(Arc::new);
-                cache.merged.insert(together.into_boxed_slice(), merged.clone());
-                merged
+                let new = merge(&rmap.tree, &choices()).map(Arc::new);
+                merged.insert(together.as_slice().into(), new.clone());
+                new
             }
         };
         merged.map(Group::Merged)
-    }
-}
-
-/// Folds tables into one; at equal keys the larger value stays (RS 9.5).
-fn merge(tree: &Tree, choices: &[NodeId]) -> Result<Merged, Fail> {
-    let Node::Table(first) = tree.node(choices[0]) else {
-        let name = match tree.node(choices[0]) {
-            Node::Rare(node) => node.kind.as_str(),
-            _ => "Match",
-        };
-        return fail(format!("More than one match was found at the same weight and {name} does not support merging."));
-    };
-    let mut entries = first.entries.clone();
-    for choice in &choices[1..] {
-        let other = match tree.node(*choice) {
-            Node::Table(other) if other.kind == first.kind => other,
-            Node::Terminal(terminal) => {
-                let kind = match terminal {
-                    Terminal::Many(_) => "tuple",
-                    _ => "str",
-                };
-                return fail(format!("'{kind}' object has no attribute '_selections'"));
-            }
-            _ => return fail("'<' not supported between instances of 'str' and 'tuple'"),
-        };
-        let mut merged = Vec::with_capacity(entries.len() + other.entries.len());
-        let (mut own, mut others) = (entries.into_iter().peekable(), other.entries.iter().peekable());
-        while let (Some(a), Some(b)) = (own.peek(), others.peek()) {
-            let order =
-                if first.kind == Selector::VersionAfter { a.prefix.cmp(&b.prefix) } else { tree.key_order(a, b) };
-            match order {
-                std::cmp::Ordering::Less => merged.extend(own.next()),
-                std::cmp::Ordering::Greater => merged.extend(others.next().cloned()),
-                std::cmp::Ordering::Equal => {
-                    let keep_own = larger(tree, a.choice, b.choice)?;
-                    let (a, b) = (own.next(), others.next().cloned());
-                    merged.extend(if keep_own { a } else { b });
-                }
-            }
-        }
-        merged.extend(own);
-        merged.extend(others.cloned());
-        entries = merged;
-    }
-    Ok(Merged { kind: first.kind, params: first.params.clone(), entries })
-}
-
-/// Whether `own >= other` as Python compares the two values.
-fn larger(tree: &Tree, own: NodeId, other: NodeId) -> Result<bool, Fail> {
-    fn kind(node: &Node) -> String {
-        match node {
-            Node::Terminal(Terminal::Many(_)) => "tuple".to_owned(),
-            Node::Terminal(_) => "str".to_owned(),
-            Node::Match(_) => "MatchSelector".to_owned(),
-            Node::Table(node) => format!("{}Selector", node.kind.as_str()),
-            Node::Rare(node) => format!("{}Selector", node.kind.as_str()),
-        }
-    }
-    match (tree.node(own), tree.node(other)) {
-        (Node::Terminal(Terminal::Many(a)), Node::Terminal(Terminal::Many(b))) => Ok(a >= b),
-        (Node::Terminal(a), Node::Terminal(b)) if a.text().is_some() && b.text().is_some() => Ok(a.text() >= b.text()),
-        (a, b) => fail(format!("'>=' not supported between instances of '{}' and '{}'", kind(a), kind(b))),
     }
 }
 

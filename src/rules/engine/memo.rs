@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::super::expr::Expr;
-use super::super::hooks::HookKey;
+use super::super::hooks::{Hook, HookKey};
 use super::super::python::parse_float;
 use super::super::tree::Node;
 use super::choose::Runtime;
@@ -16,7 +16,6 @@ use super::delta::{Delta, delta};
 use super::plan::{Condition, Kid, Name, Side, TypePlan};
 use super::state::{ShortMap, State};
 use super::verdict::MatchCache;
-use crate::rules::syntax::Selector;
 
 /// More keywords than this do not fit into a key.
 const MOST_SLOTS: usize = 15;
@@ -32,15 +31,6 @@ pub struct Slots {
     exact: bool,
     /// The cases that differ between the two rmaps, where these can be compared case by case.
     delta: Option<Delta>,
-}
-
-/// What the classes of a header say.
-#[derive(Debug, Clone, Copy)]
-pub struct Seen {
-    /// The key under which its answers are remembered; nothing where a value is beyond what is told apart.
-    pub key: Option<u128>,
-    /// Whether the two answers may differ in any way. Where not, they are the same file or the same failure.
-    pub may_differ: bool,
 }
 
 #[derive(Debug)]
@@ -71,6 +61,8 @@ enum Use {
     Match { runtime: usize, at: usize, side: usize },
     /// By comparing it with constants.
     Constants(Vec<String>),
+    /// By looking for a text inside it.
+    Contains(&'static str),
     /// In some other way, so that every value is a class of its own.
     Whole,
     /// As `DETECTOR` of the "do not reprocess" rule.
@@ -104,27 +96,17 @@ impl Hasher for KeyHash {
 /// A map by key of classes.
 pub type KeyMap<V> = HashMap<u128, V, BuildHasherDefault<KeyHash>>;
 
-/// Whether an answer can be told from classes and a date: no hooks, at most one `Match`, below it date tables of
-/// terminals whose keywords no condition changes.
-fn is_plain(plan: &TypePlan, runtime: &Runtime) -> bool {
+/// Whether an answer can be told from classes and a date: flat rules, at most a hook that looks at classes of values, and
+/// nothing that changes the date.
+fn is_plain(plan: &TypePlan, side: &Side, runtime: &Runtime) -> bool {
+    let Some(dated) = &runtime.flat else { return false };
     let rmap = &runtime.rmap;
-    let tree = &rmap.tree;
-    let flat = tree.nodes.iter().all(|node| match node {
-        Node::Terminal(_) => true,
-        Node::Match(_) => tree.matches == 1,
-        Node::Rare(_) => false,
-        Node::Table(table) => {
-            let flat = table.entries.iter().all(|entry| matches!(tree.node(entry.choice), Node::Terminal(_)));
-            let kept = |kid: &Kid| !plan.parkeys.iter().any(|(changed, ..)| changed == kid);
-            table.kind == Selector::UseAfter && flat && table.params.iter().all(|at| kept(&runtime.params[*at]))
-        }
-    });
-    let root = match tree.node(rmap.root) {
-        Node::Match(_) => true,
-        Node::Table(_) => tree.matches == 0,
-        _ => false,
+    let hooked = |kid: &Kid| {
+        let mut changes = rmap.precondition.iter().flat_map(|hook| hook.changes());
+        changes.any(|key| side.hooks[*key as usize] == Some(*kid))
     };
-    rmap.precondition.is_none() && rmap.fallback.is_none() && flat && root
+    let kept = |kid: &Kid| !plan.parkeys.iter().any(|(changed, ..)| changed == kid) && !hooked(kid);
+    matches!(rmap.precondition, None | Some(Hook::Wfc3Bias)) && rmap.fallback.is_none() && dated.iter().all(kept)
 }
 
 impl Slots {
@@ -135,7 +117,7 @@ impl Slots {
             _ => None,
         };
         let mut uses: Vec<(Kid, Use)> = Vec::new();
-        let plain = plans.iter().all(|(_, plan)| is_plain(plan, &runtimes[plan.runtime]));
+        let plain = plans.iter().all(|(side, plan)| is_plain(plan, side, &runtimes[plan.runtime]));
         for (at_side, (side, plan)) in plans.iter().enumerate() {
             let runtime = &runtimes[plan.runtime];
             let rmap = &runtime.rmap;
@@ -154,13 +136,18 @@ impl Slots {
             let conditions = [(&plan.omit, &rmap.omit), (&plan.relevance, &rmap.relevance)];
             for (condition, expr) in conditions {
                 if let Condition::Expr(names) = condition {
-                    named(&mut uses, names, expr);
+                    named(&mut uses, &names.names, expr);
                 }
             }
             for ((_, names, _), (_, expr)) in plan.parkeys.iter().zip(&rmap.parkey_relevance) {
-                named(&mut uses, names, expr);
+                named(&mut uses, &names.names, expr);
             }
             let hook = |key: HookKey| side.hooks[key as usize];
+            if rmap.precondition == Some(Hook::Wfc3Bias)
+                && let (Some(subarray), Some(aperture)) = (hook(HookKey::Subarray), hook(HookKey::Aperture))
+            {
+                uses.extend([(subarray, Use::Constants(vec!["T".to_owned()])), (aperture, Use::Contains("SUB"))]);
+            }
             if rmap.observatory == "hst"
                 && let (Some(detector), Some(gain)) = (hook(HookKey::Detector), hook(HookKey::CcdGain))
             {
@@ -203,25 +190,47 @@ impl Slots {
         self.exact
     }
 
-    /// What the header at hand is like.
+    /// The key under which the answers for the header at hand are remembered; nothing where a value is beyond what is
+    /// told apart. `read` sets a keyword that has not been asked for yet.
     #[inline]
-    pub fn look(&mut self, state: &State, runtimes: &mut [Runtime]) -> Seen {
+    pub fn key(
+        &mut self,
+        state: &mut State,
+        runtimes: &mut [Runtime],
+        read: &mut impl FnMut(&mut State, Kid),
+    ) -> Option<u128> {
+        if !self.exact {
+            return None;
+        }
         let mut key = 0;
+        let mut known = true;
+        for slot in &mut self.slots {
+            let class = slot.class(state, runtimes, read, true, self.delta.as_ref());
+            known &= class != UNCLASSED;
+            key = (key << 8) | u128::from(class);
+        }
+        known.then_some(key)
+    }
+
+    /// Whether the two answers for the header at hand may differ in any way. Where not, they are the same file or the same
+    /// failure.
+    #[inline]
+    pub fn may_differ(
+        &mut self,
+        state: &mut State,
+        runtimes: &mut [Runtime],
+        read: &mut impl FnMut(&mut State, Kid),
+    ) -> bool {
+        let Some(delta) = &self.delta else { return true };
         let mut left = ANYTHING;
         for slot in &mut self.slots {
-            let number = state.number(slot.kid) as usize;
-            let class = match slot.classes.get(number) {
-                Some(class) if *class != 0 => *class,
-                _ => slot.learn(number, state, runtimes, self.exact, self.delta.as_ref()),
-            };
-            let Some(hint) = slot.hints.get(usize::from(class) - 1) else {
-                return Seen { key: None, may_differ: true };
-            };
-            key = (key << 8) | u128::from(class);
-            left = left.and(*hint);
+            let class = slot.class(state, runtimes, read, self.exact, Some(delta));
+            match slot.hints.get(usize::from(class) - 1) {
+                None => return true,
+                Some(hint) => left = left.and(*hint),
+            }
         }
-        let may_differ = self.delta.is_none() || left.sides != [0; 2] || left.odd;
-        Seen { key: self.exact.then_some(key), may_differ }
+        left.sides != [0; 2] || left.odd
     }
 
     /// Forgets the classes; the numbers of values mean something else from now on.
@@ -251,6 +260,26 @@ impl Hint {
 }
 
 impl Slot {
+    /// The class of the value at hand.
+    #[inline(always)]
+    fn class(
+        &mut self,
+        state: &mut State,
+        runtimes: &mut [Runtime],
+        read: &mut impl FnMut(&mut State, Kid),
+        exact: bool,
+        delta: Option<&Delta>,
+    ) -> u8 {
+        if state.is_unread(self.kid) {
+            read(state, self.kid);
+        }
+        let number = state.number(self.kid) as usize;
+        match self.classes.get(number) {
+            Some(class) if *class != 0 => *class,
+            _ => self.learn(number, state, runtimes, exact, delta),
+        }
+    }
+
     #[cold]
     fn learn(
         &mut self,
@@ -273,13 +302,14 @@ impl Slot {
                     let cache = &mut caches[node.cache];
                     let verdict = cache.verdict(node, name, *at, number as u32, text);
                     let invalid = cache.invalid(verdict).is_some();
-                    signature.push(u64::from(invalid));
-                    if !invalid {
-                        signature.extend(cache.words_of(verdict, node));
-                    }
+                    // Values that say the same share a verdict; why one is refused does not matter here.
+                    signature.push(if invalid { 0 } else { verdict as u64 + 1 });
                     if let (Some(delta), Some(left)) = (delta, hint.sides.get_mut(*side)) {
-                        let survivors = cache.survivors(verdict, MatchCache::words(node));
-                        *left &= if invalid { 0 } else { delta.left(*side, survivors) };
+                        *left &= if invalid {
+                            0
+                        } else {
+                            delta.left(*side, cache.survivors(verdict, MatchCache::words(node)))
+                        };
                         refused[*side] |= invalid;
                     }
                 }
@@ -287,6 +317,7 @@ impl Slot {
                     let place = texts.iter().position(|own| own == text).map_or(0, |at| at + 1);
                     signature.push(place as u64);
                 }
+                Use::Contains(part) => signature.push(u64::from(text.contains(part))),
                 Use::Whole => signature.push(number as u64),
                 Use::Detector => signature.push(u64::from(text == "WFC")),
                 Use::Gain => {

@@ -7,13 +7,15 @@
 mod choose;
 mod delta;
 mod memo;
+mod merge;
 mod plan;
 mod session;
 mod state;
+mod truths;
 mod verdict;
 
-pub use choose::{TableRef, Why};
-pub use memo::{KeyMap, Seen, Slots};
+pub use choose::Why;
+pub use memo::{KeyMap, Slots};
 pub use plan::{Kid, TypeRef};
 pub use session::{Dated, Outcome, Resolved, Session, SideId};
 pub use state::{Date, ShortMap, State};

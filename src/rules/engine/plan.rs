@@ -22,13 +22,27 @@ pub(super) enum Name {
     Missing,
 }
 
+/// What the names of an expression stand for.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) names: Vec<Name>,
+    /// Where a session remembers what the expression came to; any two differ in it.
+    pub(super) memo: usize,
+}
+
+impl PartialEq for Names {
+    fn eq(&self, other: &Self) -> bool {
+        self.names == other.names
+    }
+}
+
 /// A condition on the header.
 #[derive(Debug, PartialEq)]
 pub(super) enum Condition {
     /// Always that.
     Constant(bool),
     /// Depends on the named keywords.
-    Expr(Vec<Name>),
+    Expr(Names),
 }
 
 /// A type of an instrument, with the names of its expressions resolved.
@@ -38,7 +52,18 @@ pub(super) struct TypePlan {
     pub(super) omit: Condition,
     pub(super) relevance: Condition,
     /// Parkey, names seen by the expression in the whole header, names seen after a fallback.
-    pub(super) parkeys: Vec<(Kid, Vec<Name>, Vec<Name>)>,
+    pub(super) parkeys: Vec<(Kid, Names, Names)>,
+}
+
+impl TypePlan {
+    /// The names of all its expressions.
+    pub(super) fn names(&self) -> impl Iterator<Item = &Names> {
+        let conditions = [&self.omit, &self.relevance].into_iter().filter_map(|condition| match condition {
+            Condition::Expr(names) => Some(names),
+            Condition::Constant(_) => None,
+        });
+        conditions.chain(self.parkeys.iter().flat_map(|(_, whole, own)| [whole, own]))
+    }
 }
 
 /// What a type leads to in a plan.
@@ -75,22 +100,23 @@ fn resolve(expr: &Expr, keys: &[(&str, Kid)]) -> Vec<Name> {
     expr.names.iter().map(find).collect()
 }
 
-fn condition(expr: &Expr, keys: &[(&str, Kid)]) -> Condition {
+fn condition(expr: &Expr, keys: &[(&str, Kid)], memo: &mut impl FnMut() -> usize) -> Condition {
     if expr.names.is_empty()
         && let Ok(truth) = expr.truth(&|_| None)
     {
         return Condition::Constant(truth);
     }
-    Condition::Expr(resolve(expr, keys))
+    Condition::Expr(Names { names: resolve(expr, keys), memo: memo() })
 }
 
 impl Side {
-    /// Plans an instrument; `kid` numbers a keyword, `runtime` the working memory of an rmap.
+    /// Plans an instrument; `kid` numbers a keyword, `runtime` the working memory of an rmap, `memo` an expression.
     pub(super) fn new(
         imap: &Imap,
         context_key: &str,
         mut kid: impl FnMut(&str) -> Kid,
         mut runtime: impl FnMut(&std::sync::Arc<Rmap>) -> usize,
+        mut memo: impl FnMut() -> usize,
     ) -> Self {
         let mut keys: Vec<(&str, Kid)> = imap.keys.iter().map(|key| (key.as_str(), kid(key))).collect();
         if !keys.iter().any(|(key, _)| *key == context_key) {
@@ -113,14 +139,18 @@ impl Side {
                             Name::Missing | Name::Key(_) if name == "keep_comments" => Name::KeepComments,
                             other => other,
                         };
-                        let names = |keys| expr.names.iter().zip(resolve(expr, keys)).map(comments).collect();
+                        let mut names = |keys| Names {
+                            names: expr.names.iter().zip(resolve(expr, keys)).map(comments).collect(),
+                            memo: memo(),
+                        };
                         (own[*at].1, names(&keys), names(&own))
                     });
+                    let parkeys = parkeys.collect();
                     side.plans.push(TypePlan {
                         runtime: runtime(rmap),
-                        omit: condition(&rmap.omit, &keys),
-                        relevance: condition(&rmap.relevance, &keys),
-                        parkeys: parkeys.collect(),
+                        omit: condition(&rmap.omit, &keys, &mut memo),
+                        relevance: condition(&rmap.relevance, &keys, &mut memo),
+                        parkeys,
                     });
                     TypeRef::Rules(side.plans.len() - 1)
                 }

@@ -11,10 +11,11 @@ use super::super::python::parse_float;
 use super::super::rmap::Rmap;
 use super::super::syntax::Selector;
 use super::super::tree::{Node, NodeId, Terminal};
-use super::choose::{ChainEnd, Fail, Found, Runtime, TableRef, Why};
-use super::memo::{Seen, Slots};
-use super::plan::{Condition, Kid, Name, Side, TypePlan, TypeRef, sees_the_same};
-use super::state::{Date, State};
+use super::choose::{Chain, ChainEnd, Fail, Found, Runtime, Why};
+use super::memo::Slots;
+use super::plan::{Condition, Kid, Name, Names, Side, TypePlan, TypeRef, sees_the_same};
+use super::state::{Date, ShortMap, State};
+use super::truths::Truths;
 use super::verdict::MatchCache;
 use crate::rules::answer::Best;
 
@@ -25,13 +26,14 @@ pub struct Session {
     pub state: State,
     /// Chooses as libraries before November 2022 do: without the "do not reprocess" rule (RS 7.1, step 6a).
     pub older_library: bool,
-    kids: HashMap<String, Kid>,
+    kids: ShortMap<String, Kid>,
     names: Vec<String>,
     sides: Vec<Side>,
     by_imap: HashMap<(usize, String), SideId>,
     /// Keeps alive what the addresses in `by_imap` and `by_rmap` speak of.
     imaps: Vec<Arc<Imap>>,
     runtimes: Vec<Runtime>,
+    truths: Truths,
     by_rmap: HashMap<usize, usize>,
     since_trim: u32,
     generation: u32,
@@ -108,8 +110,9 @@ impl Session {
         for key in imap.keys.iter().map(String::as_str).chain([instrument_key]) {
             self.kid(key);
         }
-        let (kids, runtimes) = (&self.kids, &self.by_rmap);
-        let side = Side::new(&imap, instrument_key, |name| kids[name], |rmap| runtimes[&(Arc::as_ptr(rmap) as usize)]);
+        let (kids, runtimes, truths) = (&self.kids, &self.by_rmap, &mut self.truths);
+        let runtime = |rmap: &Arc<Rmap>| runtimes[&(Arc::as_ptr(rmap) as usize)];
+        let side = Side::new(&imap, instrument_key, |name| kids[name], runtime, || truths.add());
         let id = SideId(self.sides.len());
         self.sides.push(side);
         self.imaps.push(imap);
@@ -136,8 +139,7 @@ impl Session {
                 _ => {}
             }
         }
-        let caches = (0..rmap.tree.matches).map(|_| MatchCache::default()).collect();
-        self.runtimes.push(Runtime { rmap: Arc::clone(rmap), params, caches });
+        self.runtimes.push(Runtime::new(Arc::clone(rmap), params));
         self.by_rmap.insert(address, self.runtimes.len() - 1);
         self.runtimes.len() - 1
     }
@@ -169,12 +171,7 @@ impl Session {
         let plan = &side.plans[plan];
         let Runtime { rmap, params, .. } = &self.runtimes[plan.runtime];
         let mut kids: Vec<Kid> = params.clone();
-        let conditions = [&plan.omit, &plan.relevance].into_iter().filter_map(|condition| match condition {
-            Condition::Expr(names) => Some(names),
-            Condition::Constant(_) => None,
-        });
-        let parkeys = plan.parkeys.iter().flat_map(|(_, whole, own)| [whole, own]);
-        for name in conditions.chain(parkeys).flatten() {
+        for name in plan.names().flat_map(|names| &names.names) {
             if let Name::Key(kid) = name {
                 kids.push(*kid);
             }
@@ -205,8 +202,9 @@ impl Session {
         }
         self.since_trim = 0;
         let kept = |runtime: &Runtime| runtime.caches.iter().map(MatchCache::kept).sum::<usize>();
-        if self.state.kept() + self.runtimes.iter().map(kept).sum::<usize>() > MOST_KEPT {
+        if self.state.kept() + self.truths.kept() + self.runtimes.iter().map(kept).sum::<usize>() > MOST_KEPT {
             self.state.forget();
+            self.truths.forget();
             self.generation = self.generation.wrapping_add(1);
             for cache in self.runtimes.iter_mut().flat_map(|runtime| &mut runtime.caches) {
                 *cache = MatchCache::default();
@@ -219,15 +217,11 @@ impl Session {
         let side = &self.sides[side.0];
         let plan = &side.plans[plan];
         let runtime = &mut self.runtimes[plan.runtime];
-        let state = &mut self.state;
-        // A condition that fails says nothing: the type stays in, and stays relevant.
-        if truth(&plan.omit, &runtime.rmap.omit, state) == Ok(true) {
-            return Outcome::Omit;
+        let (state, truths) = (&mut self.state, &mut self.truths);
+        if let Some(outcome) = left_out(plan, &runtime.rmap, state, truths) {
+            return outcome;
         }
-        if truth(&plan.relevance, &runtime.rmap.relevance, state) == Ok(false) {
-            return Outcome::NotApplicable;
-        }
-        let outcome = attempt(side, plan, runtime, state, self.older_library);
+        let outcome = attempt(side, plan, runtime, state, truths, self.older_library);
         state.undo();
         outcome
     }
@@ -243,10 +237,16 @@ impl Session {
         Some(slots)
     }
 
-    /// What the header at hand is like.
+    /// See [`Slots::key`].
     #[inline]
-    pub fn look(&mut self, slots: &mut Slots) -> Seen {
-        slots.look(&self.state, &mut self.runtimes)
+    pub fn key(&mut self, slots: &mut Slots, read: &mut impl FnMut(&mut State, Kid)) -> Option<u128> {
+        slots.key(&mut self.state, &mut self.runtimes, read)
+    }
+
+    /// See [`Slots::may_differ`].
+    #[inline]
+    pub fn may_differ(&mut self, slots: &mut Slots, read: &mut impl FnMut(&mut State, Kid)) -> bool {
+        slots.may_differ(&mut self.state, &mut self.runtimes, read)
     }
 
     /// How often the session has forgotten the numbers of values, and with them everything that rests on these.
@@ -259,33 +259,22 @@ impl Session {
         let side = &self.sides[side.0];
         let plan = &side.plans[plan];
         let runtime = &mut self.runtimes[plan.runtime];
-        let state = &mut self.state;
-        if truth(&plan.omit, &runtime.rmap.omit, state) == Ok(true) {
-            return Resolved::Settled(Outcome::Omit);
+        let (state, truths) = (&mut self.state, &mut self.truths);
+        if let Some(outcome) = left_out(plan, &runtime.rmap, state, truths) {
+            return Resolved::Settled(outcome);
         }
-        if truth(&plan.relevance, &runtime.rmap.relevance, state) == Ok(false) {
-            return Resolved::Settled(Outcome::NotApplicable);
-        }
-        let changed = irrelevant_to_na(plan, state, &runtime.rmap, false);
+        let hooked = runtime.rmap.precondition.map_or(Ok(()), |hook| hook.apply(&mut View { state, side }));
+        let changed = hooked.and_then(|()| irrelevant_to_na(plan, state, truths, &runtime.rmap, false));
         let resolved = match changed {
             Err(why) => Resolved::Settled(Outcome::Failed(Why::text(why))),
             Ok(()) => {
                 let chain = runtime.chain(state);
                 let fails =
                     runtime.rmap.is_required && (self.older_library || !do_not_reprocess(side, state, &runtime.rmap));
-                let failed = |why: Why| if fails { Outcome::Failed(why) } else { Outcome::NotApplicable };
-                let end = match chain.end {
-                    ChainEnd::Found(found) => Some(settle(plan.runtime, &runtime.rmap, found)),
-                    ChainEnd::Fail(fail) => Some(failed(fail.why().clone())),
-                    ChainEnd::NoSelection if fails => None,
-                    ChainEnd::NoSelection => Some(Outcome::NotApplicable),
-                };
-                match (chain.tables.first(), end) {
-                    (None, end) => Resolved::Settled(end.unwrap_or(Outcome::NotApplicable)),
-                    (Some(first), end) => {
-                        let kids = first.parts(&runtime.rmap.tree).0.iter().map(|at| runtime.params[*at]).collect();
-                        Resolved::Dated(Dated { runtime: plan.runtime, kids, tables: chain.tables, end, fails })
-                    }
+                let dated = Dated { runtime: plan.runtime, chain, fails };
+                match dated.chain.tables.is_empty() {
+                    true => Resolved::Settled(dated.end(&runtime.rmap)),
+                    false => Resolved::Dated(dated),
                 }
             }
         };
@@ -343,19 +332,30 @@ impl Session {
 }
 
 /// Whether a condition holds for the header at hand.
-fn truth(condition: &Condition, expr: &Expr, state: &State) -> Result<bool, String> {
+fn truth(condition: &Condition, expr: &Expr, state: &State, truths: &mut Truths) -> Result<bool, String> {
     match condition {
         Condition::Constant(truth) => Ok(*truth),
-        Condition::Expr(names) => named_truth(names, expr, state),
+        Condition::Expr(names) => named_truth(names, expr, state, truths),
     }
 }
 
-fn named_truth(names: &[Name], expr: &Expr, state: &State) -> Result<bool, String> {
-    expr.truth(&|at| match names[at] {
-        Name::Key(kid) => Some(Val::Text(state.text(kid))),
-        Name::KeepComments => Some(Val::Bool(false)),
-        Name::Missing => None,
+fn named_truth(names: &Names, expr: &Expr, state: &State, truths: &mut Truths) -> Result<bool, String> {
+    truths.get(names, state, || {
+        expr.truth(&|at| match names.names[at] {
+            Name::Key(kid) => Some(Val::Text(state.text(kid))),
+            Name::KeepComments => Some(Val::Bool(false)),
+            Name::Missing => None,
+        })
     })
+}
+
+/// The answer where conditions on the whole header settle it. One that fails says nothing: the type stays in, and stays
+/// relevant.
+fn left_out(plan: &TypePlan, rmap: &Rmap, state: &State, truths: &mut Truths) -> Option<Outcome> {
+    if truth(&plan.omit, &rmap.omit, state, truths) == Ok(true) {
+        return Some(Outcome::Omit);
+    }
+    (truth(&plan.relevance, &rmap.relevance, state, truths) == Ok(false)).then_some(Outcome::NotApplicable)
 }
 
 /// An answer as far as it does not depend on the date.
@@ -372,14 +372,22 @@ pub enum Resolved {
 pub struct Dated {
     /// The number of the rmap.
     pub runtime: usize,
-    /// The keywords that make the date.
-    pub kids: Vec<Kid>,
-    /// The tables, in the order in which they are searched.
-    pub tables: Vec<TableRef>,
-    /// The answer when no table has an entry; nothing stands for a failure that names the date.
-    pub end: Option<Outcome>,
+    /// The tables, and what comes beyond them.
+    pub chain: Arc<Chain>,
     /// Whether a date that cannot be used is a failure (else it means "not applicable").
     pub fails: bool,
+}
+
+impl Dated {
+    /// The answer when no table has an entry. One that names the date stands for any such failure.
+    pub fn end(&self, rmap: &Rmap) -> Outcome {
+        let failed = |why: Why| if self.fails { Outcome::Failed(why) } else { Outcome::NotApplicable };
+        match &self.chain.end {
+            ChainEnd::Found(found) => settle(self.runtime, rmap, found.clone()),
+            ChainEnd::Fail(fail) => failed(fail.why().clone()),
+            ChainEnd::NoSelection => failed(Why::text("No selection")),
+        }
+    }
 }
 
 struct View<'a> {
@@ -400,13 +408,17 @@ impl HookHeader for View<'_> {
 }
 
 /// Turns the parkeys that do not matter for this header into `N/A` (RS 7.1, step 5).
-fn irrelevant_to_na(plan: &TypePlan, state: &mut State, rmap: &Rmap, fallback: bool) -> Result<(), String> {
-    if plan.parkeys.is_empty() {
-        return Ok(());
-    }
+fn irrelevant_to_na(
+    plan: &TypePlan,
+    state: &mut State,
+    truths: &mut Truths,
+    rmap: &Rmap,
+    fallback: bool,
+) -> Result<(), String> {
+    // All are judged by the header as it was.
     let mut gone: Vec<Kid> = Vec::new();
     for ((kid, whole, own), (_, expr)) in plan.parkeys.iter().zip(&rmap.parkey_relevance) {
-        if !named_truth(if fallback { own } else { whole }, expr, state)? {
+        if !named_truth(if fallback { own } else { whole }, expr, state, truths)? {
             gone.push(*kid);
         }
     }
@@ -423,14 +435,21 @@ fn do_not_reprocess(side: &Side, state: &State, rmap: &Rmap) -> bool {
 }
 
 /// Steps 4 to 7 of RS 7.1; the caller takes the changes to the header back.
-fn attempt(side: &Side, plan: &TypePlan, runtime: &mut Runtime, state: &mut State, older_library: bool) -> Outcome {
+fn attempt(
+    side: &Side,
+    plan: &TypePlan,
+    runtime: &mut Runtime,
+    state: &mut State,
+    truths: &mut Truths,
+    older_library: bool,
+) -> Outcome {
     let failed = |why: String| Outcome::Failed(Why::text(why));
     if let Some(hook) = runtime.rmap.precondition
         && let Err(why) = hook.apply(&mut View { state, side })
     {
         return failed(why);
     }
-    if let Err(why) = irrelevant_to_na(plan, state, &runtime.rmap, false) {
+    if let Err(why) = irrelevant_to_na(plan, state, truths, &runtime.rmap, false) {
         return failed(why);
     }
     let first = match runtime.choose(state) {
@@ -446,7 +465,7 @@ fn attempt(side: &Side, plan: &TypePlan, runtime: &mut Runtime, state: &mut Stat
         if let Err(why) = hook.apply(&mut View { state, side }) {
             return failed(why);
         }
-        let second = irrelevant_to_na(plan, state, &runtime.rmap, true)
+        let second = irrelevant_to_na(plan, state, truths, &runtime.rmap, true)
             .map_err(|why| Fail::Final(Why::text(why)))
             .and_then(|()| runtime.choose(state));
         match second {

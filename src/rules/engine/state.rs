@@ -13,6 +13,8 @@ use super::plan::Kid;
 pub const UNDEFINED: u32 = 0;
 /// The number of the current value in a column whose values are not kept.
 const CURRENT: u32 = 1;
+/// Stands in the place of a number where the header at hand has not been asked for the keyword yet.
+const UNREAD: u32 = u32::MAX;
 
 /// A fast hash for short keys of our own making; the tables that use it are bounded, see `Session::trim`.
 #[derive(Default, Clone, Copy)]
@@ -40,6 +42,11 @@ impl Hasher for ShortHash {
 
     fn write_u32(&mut self, n: u32) {
         self.write(&n.to_le_bytes());
+    }
+
+    fn write_u128(&mut self, n: u128) {
+        const K: u64 = 0x9e37_79b9_7f4a_7c15;
+        self.0 = ((self.0 ^ n as u64).wrapping_mul(K).rotate_left(29) ^ (n >> 64) as u64).wrapping_mul(K);
     }
 
     fn write_usize(&mut self, n: usize) {
@@ -78,22 +85,29 @@ impl Packed {
         Some(u64::from_le_bytes(eight) & (u64::MAX >> (64 - 8 * len)))
     }
 
+    #[inline]
+    fn first_place(&self, text: u64) -> usize {
+        (text.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (self.places.len().wrapping_sub(1))
+    }
+
     fn place(&self, text: u64) -> usize {
-        let mask = self.places.len() - 1;
-        let mut at = (text.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
+        let mut at = self.first_place(text);
         while self.places[at].0 != 0 && self.places[at].0 != text {
-            at = (at + 1) & mask;
+            at = (at + 1) & (self.places.len() - 1);
         }
         at
     }
 
     #[inline]
     fn get(&self, text: u64) -> Option<u32> {
-        if self.places.is_empty() {
-            return None;
+        let mut at = self.first_place(text);
+        loop {
+            match self.places.get(at)? {
+                (known, number) if *known == text => return Some(*number),
+                (0, _) => return None,
+                _ => at = (at + 1) & (self.places.len() - 1),
+            }
         }
-        let (known, number) = self.places[self.place(text)];
-        (known == text).then_some(number)
     }
 
     fn insert(&mut self, text: u64, number: u32) {
@@ -169,6 +183,7 @@ pub struct State {
     buffer: String,
     pub(super) scratch: Vec<(u32, u32)>,
     pub(super) words: Vec<u64>,
+    pub(super) verdicts: Vec<u32>,
 }
 
 /// Date parkeys of one table; HST and JWST have two, Roman one.
@@ -219,6 +234,11 @@ impl State {
         }
     }
 
+    /// Whether the numbers of this keyword's values do not last beyond the dataset.
+    pub fn is_volatile(&self, kid: Kid) -> bool {
+        self.columns[kid.0 as usize].volatile
+    }
+
     /// How many values are kept, over all columns.
     pub fn kept(&self) -> usize {
         self.kept
@@ -240,6 +260,22 @@ impl State {
         }
         self.changes.clear();
         self.dates.clear();
+    }
+
+    /// Begins a dataset whose values are read when they are asked for: see [`State::is_unread`].
+    #[inline]
+    pub fn begin_unread(&mut self, kids: &[Kid]) {
+        for kid in kids {
+            self.cells[kid.0 as usize] = UNREAD;
+        }
+        self.changes.clear();
+        self.dates.clear();
+    }
+
+    /// Whether a keyword must be set before it is looked at.
+    #[inline]
+    pub fn is_unread(&self, kid: Kid) -> bool {
+        self.cells[kid.0 as usize] == UNREAD
     }
 
     /// Sets a keyword from a conditioned value.
@@ -413,7 +449,7 @@ impl State {
             joined.push_str(value);
         }
         let result = match dates::reformat(strip(&joined)) {
-            Ok(text) => Ok(Date { text, prefix: prefix(text.as_str()) }),
+            Ok(text) => Ok(Date { text, prefix: prefix(text.as_bytes()) }),
             Err(why) => {
                 let names: Vec<String> = (0..kids.len()).map(names).collect();
                 Err(Fail::Final(Why::text(format!(

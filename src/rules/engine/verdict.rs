@@ -6,7 +6,7 @@ use super::super::condition::{condition_value, esoteric};
 use super::super::element::Fit;
 use super::super::python::{float_repr, parse_float, repr, repr_list, strip};
 use super::super::tree::{Entry, MatchNode, MatchParam, Substitute};
-use super::choose::Fail;
+use super::choose::{Chain, Fail};
 use super::state::ShortMap;
 use crate::rules::syntax::Selector;
 
@@ -17,8 +17,21 @@ pub struct MatchCache {
     known: Vec<Vec<u32>>,
     verdicts: Vec<Verdict>,
     bits: Vec<u64>,
+    /// By parkey and bits: the verdict that values which say the same share.
+    by_bits: ShortMap<Box<[u64]>, u32>,
+    row: Vec<u64>,
+    /// Per parkey, where there is room: per element the bits of its cases.
+    masks: Vec<Box<[u64]>>,
+    /// Per parkey: the values that the rules mention, as messages tell them.
+    lists: Vec<Option<String>>,
     /// Tables merged from several cases, by the cases.
     pub merged: ShortMap<Box<[u32]>, Result<Arc<Merged>, Fail>>,
+    /// Room in which such cases are put together.
+    pub together: Vec<u32>,
+    /// What verdicts come to together, by the verdicts.
+    pub chains: ShortMap<Box<[u32]>, Arc<Chain>>,
+    /// The numbers of chains, by what tells them apart.
+    pub chain_numbers: ShortMap<Box<[usize]>, usize>,
 }
 
 /// A table merged from several.
@@ -37,9 +50,12 @@ pub struct Merged {
 pub struct Verdict {
     /// Why the value is refused before any case is looked at.
     pub invalid: Option<Arc<str>>,
-    /// Where the bits begin: those of surviving cases, then those of cases that gain weight.
+    /// Where the bits begin: those of surviving cases, then those of cases that gain weight. A refused value has none.
     at: usize,
 }
+
+/// Masks of more words than this are not kept.
+const MOST_MASK_WORDS: usize = 1 << 12;
 
 impl MatchCache {
     /// How many words hold one bit per case.
@@ -47,44 +63,74 @@ impl MatchCache {
         node.choices.len().div_ceil(64)
     }
 
-    /// How many verdicts are kept.
+    /// How many verdicts and what rests on them are kept.
     pub fn kept(&self) -> usize {
-        self.verdicts.len()
+        self.verdicts.len() + self.chains.len()
     }
 
     /// The verdict on value `number` of parkey `at`, whose text `value` gives.
+    #[inline]
     pub fn verdict(&mut self, node: &MatchNode, name: &str, at: usize, number: u32, value: &str) -> usize {
+        match self.known.get(at).and_then(|known| known.get(number as usize)) {
+            Some(known) if *known != 0 => *known as usize - 1,
+            _ => self.learn(node, name, at, number, value),
+        }
+    }
+
+    #[cold]
+    fn learn(&mut self, node: &MatchNode, name: &str, at: usize, number: u32, value: &str) -> usize {
         if self.known.len() < node.params.len() {
             self.known.resize_with(node.params.len(), Vec::new);
+            self.lists.resize(node.params.len(), None);
+            self.masks = node.params.iter().map(|param| masks(param, Self::words(node))).collect();
         }
-        let index = number as usize;
-        if let Some(known) = self.known[at].get(index)
-            && *known != 0
-        {
-            return *known as usize - 1;
+        let verdict = match validate(&node.params[at], name, value, &mut self.lists[at]) {
+            Ok(()) => self.judge(node, at, value),
+            Err(why) => {
+                self.verdicts.push(Verdict { invalid: Some(why.into()), at: 0 });
+                self.verdicts.len() - 1
+            }
+        };
+        let known = &mut self.known[at];
+        if known.len() <= number as usize {
+            known.resize(number as usize + 1, 0);
         }
+        known[number as usize] = verdict as u32 + 1;
+        verdict
+    }
+
+    /// The verdict on a value that is not refused.
+    fn judge(&mut self, node: &MatchNode, at: usize, value: &str) -> usize {
         let param = &node.params[at];
         let words = Self::words(node);
-        let start = self.bits.len();
-        self.bits.resize(start + 2 * words, 0);
-        let fits: Vec<Fit> = param.elements.iter().map(|element| element.fit(value)).collect();
-        for (case, element) in param.of_case.iter().enumerate() {
-            let bit = 1 << (case % 64);
-            match fits[*element as usize] {
-                Fit::No => {}
-                Fit::DontCare => self.bits[start + case / 64] |= bit,
-                Fit::Yes => {
-                    self.bits[start + case / 64] |= bit;
-                    self.bits[start + words + case / 64] |= bit;
+        self.row.clear();
+        self.row.resize(1 + 2 * words, 0);
+        self.row[0] = at as u64;
+        let (survive, gain) = self.row[1..].split_at_mut(words);
+        if let masks @ [_, ..] = &*self.masks[at] {
+            for (element, cases) in param.elements.iter().zip(masks.chunks_exact(words)) {
+                let fit = element.fit(value);
+                if fit != Fit::No {
+                    survive.iter_mut().zip(cases).for_each(|(word, cases)| *word |= cases);
+                }
+                if fit == Fit::Yes {
+                    gain.iter_mut().zip(cases).for_each(|(word, cases)| *word |= cases);
                 }
             }
+        } else {
+            let fits: Vec<Fit> = param.elements.iter().map(|element| element.fit(value)).collect();
+            for (case, element) in param.of_case.iter().enumerate() {
+                let fit = fits[*element as usize];
+                survive[case / 64] |= u64::from(fit != Fit::No) << (case % 64);
+                gain[case / 64] |= u64::from(fit == Fit::Yes) << (case % 64);
+            }
         }
-        let invalid = validate(param, name, value).err().map(Arc::from);
-        self.verdicts.push(Verdict { invalid, at: start });
-        if self.known[at].len() <= index {
-            self.known[at].resize(index + 1, 0);
+        if let Some(known) = self.by_bits.get(self.row.as_slice()) {
+            return *known as usize;
         }
-        self.known[at][index] = self.verdicts.len() as u32;
+        self.verdicts.push(Verdict { invalid: None, at: self.bits.len() });
+        self.bits.extend_from_slice(&self.row[1..]);
+        self.by_bits.insert(self.row.as_slice().into(), self.verdicts.len() as u32 - 1);
         self.verdicts.len() - 1
     }
 
@@ -100,12 +146,6 @@ impl MatchCache {
         &self.bits[at..at + words]
     }
 
-    /// All bits of a verdict: survivors, then gains.
-    pub fn words_of(&self, verdict: usize, node: &MatchNode) -> &[u64] {
-        let at = self.verdicts[verdict].at;
-        &self.bits[at..at + 2 * Self::words(node)]
-    }
-
     /// Whether a case gains weight by a value.
     #[inline]
     pub fn gains(&self, verdict: usize, words: usize, case: usize) -> u32 {
@@ -114,8 +154,20 @@ impl MatchCache {
     }
 }
 
+/// Per element the bits of its cases; nothing where that takes too much room.
+fn masks(param: &MatchParam, words: usize) -> Box<[u64]> {
+    if param.elements.len() * words > MOST_MASK_WORDS {
+        return Box::default();
+    }
+    let mut masks = vec![0; param.elements.len() * words];
+    for (case, element) in param.of_case.iter().enumerate() {
+        masks[*element as usize * words + case / 64] |= 1 << (case % 64);
+    }
+    masks.into()
+}
+
 /// The validity check of RS 9.4.
-fn validate(param: &MatchParam, name: &str, value: &str) -> Result<(), String> {
+fn validate(param: &MatchParam, name: &str, value: &str, list: &mut Option<String>) -> Result<(), String> {
     let has = |text: &str| param.valid.binary_search_by(|known| known.as_str().cmp(text)).is_ok();
     let mut value = value.to_owned();
     // Each turn of the loop takes three characters away or follows one substitution; both ends are in sight.
@@ -149,7 +201,8 @@ fn validate(param: &MatchParam, name: &str, value: &str) -> Result<(), String> {
             None => break,
         }
     }
-    Err(format!(" parameter={} value={} is not in {}", repr(name), repr(&value), repr_list(&param.valid)))
+    let list = list.get_or_insert_with(|| repr_list(&param.valid));
+    Err(format!(" parameter={} value={} is not in {list}", repr(name), repr(&value)))
 }
 
 fn in_range(name: &str, value: &str, low: &str, high: &str) -> Result<(), String> {

@@ -80,6 +80,10 @@ impl Plan {
         new: &Context,
         difference: Option<&ContextDiff>,
     ) -> Result<Self, RulesError> {
+        if old.observatory() != new.observatory() {
+            let (old, new) = (old.name().to_owned(), new.name().to_owned());
+            return Err(RulesError::Observatories { old, new });
+        }
         let worked_out;
         let mut comparison = mode.comparison.clone();
         let mut all_dates = false;

@@ -154,12 +154,13 @@ impl Comparer {
         for context in [&self.new, &self.old] {
             super::lookup::still_named(context, &conditioned, &rules)?;
         }
-        let wanted = if self.new.observatory() == "jwst" && !self.mode.all_types && self.mode.types.is_none() {
+        let asked_for_all = self.mode.all_types || self.mode.types.is_some();
+        let needed = if self.new.observatory() == "jwst" && (self.mode.only.is_some() || !asked_for_all) {
             exposure(header, self.mode.calibration_version.as_deref()).types()
         } else {
             Arc::from([])
         };
-        let wanted = match self.wanted(&instrument, &wanted) {
+        let wanted = match self.wanted(&instrument, &needed) {
             Some(wanted) => wanted,
             None => return Ok(None),
         };
@@ -174,23 +175,24 @@ impl Comparer {
         change.map(|change| Some(Change { instrument, ..change }))
     }
 
-    /// The types to compare: `Some(None)` for all, nothing where the dataset is left out.
+    /// The types to compare: `Some(None)` for all of either context, nothing where the dataset is left out (RS 15.2).
     #[allow(clippy::option_option)]
     fn wanted(&self, instrument: &str, exposure: &[&'static str]) -> Option<Option<Vec<String>>> {
-        let mut wanted: Option<Vec<String>> =
-            (!exposure.is_empty()).then(|| exposure.iter().map(|n| (*n).to_owned()).collect());
-        if let Some(only) = &self.mode.only {
-            let differing = only.get(&instrument.to_lowercase())?;
-            let keep = |name: &&String| wanted.as_ref().is_none_or(|wanted| wanted.contains(name));
-            let types: Vec<String> = differing.iter().filter(keep).cloned().collect();
-            if types.is_empty() {
-                return None;
+        let needed = |name: &String| exposure.is_empty() || exposure.contains(&name.as_str());
+        let wanted = match (&self.mode.only, &self.mode.types) {
+            // What differs leaves a dataset out even where all types are asked for in the end.
+            (Some(only), _) => {
+                let differing = only.get(&instrument.to_lowercase())?;
+                let types: Vec<String> = differing.iter().filter(|name| needed(name)).cloned().collect();
+                if types.is_empty() {
+                    return None;
+                }
+                types
             }
-            wanted = Some(types);
-        } else if let Some(types) = &self.mode.types {
-            wanted = Some(types.clone());
-        }
-        Some(wanted)
+            (None, Some(types)) => types.clone(),
+            (None, None) => exposure.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        Some(Some(wanted).filter(|types| !types.is_empty() && !self.mode.all_types))
     }
 
     /// The plan of an instrument under both contexts.
@@ -284,12 +286,10 @@ impl Comparer {
         }
     }
 
-    /// The types to compare where nothing but the exposure limits them.
+    /// The types to compare where differences of the rules do not limit them; nothing for all.
     pub(super) fn wanted_fast(&self, exposure: Option<&[String]>) -> Option<Vec<String>> {
-        if let Some(types) = &self.mode.types {
-            return Some(types.clone());
-        }
-        exposure.filter(|types| !types.is_empty() && !self.mode.all_types).map(<[String]>::to_vec)
+        let wanted = self.mode.types.as_deref().or(exposure)?;
+        (!wanted.is_empty() && !self.mode.all_types).then(|| wanted.to_vec())
     }
 
     /// The types left out.

@@ -40,6 +40,14 @@ pub enum RulesError {
         /// The reason, in the client's words.
         why: String,
     },
+    /// Two contexts that cannot be compared.
+    #[error("`{old}` and `{new}` are contexts of different observatories")]
+    Observatories {
+        /// The one.
+        old: String,
+        /// The other.
+        new: String,
+    },
     /// A mapping that should be of one kind is of another.
     #[error("`{name}` is not a {expected}")]
     Kind {
@@ -66,6 +74,15 @@ impl RulesError {
     /// The next move.
     pub fn help(&self) -> String {
         match self {
+            Self::Read { path, .. } if path.extension().is_none() => {
+                "name a context by its file, such as `hst_0280.pmap`; only a server knows what a symbolic name stands for"
+                    .to_owned()
+            }
+            // The directory of the observatory, of `mappings`, of the cache.
+            Self::Read { path, .. } if path.ancestors().nth(2).is_some_and(|mappings| !mappings.is_dir()) => {
+                let cache = path.ancestors().nth(3).filter(|cache| !cache.as_os_str().is_empty());
+                format!("`{}` holds no `mappings/`: name the directory that does", cache.unwrap_or(path).display())
+            }
             Self::Read { path, .. } => format!(
                 "put `{}` there (`crds sync --contexts ...` fetches the mappings of a context), or name another cache",
                 path.display()
@@ -75,6 +92,7 @@ impl RulesError {
             Self::Checksum { file, .. } => format!(
                 "`{file}` is not what was published: fetch it again; to look at it all the same, ignore checksums"
             ),
+            Self::Observatories { old, .. } => format!("name two contexts of the observatory of `{old}`"),
             Self::Kind { expected, .. } => format!("name a {expected}"),
         }
     }

@@ -96,8 +96,14 @@ fn values_of_every_kind_are_taken() {
         r#"{"M": "no header for you"}"#,
         r#"{"B": {"INSTRUME": 3}}"#,
         r#"{"G": {"INSTRUME": "ACS", "DETECTOR": "WFC", "CCDAMP": "A", "DATE-OBS": "2012-01-01", "TIME-OBS": "00:00:00"}}"#,
+        r#"{"V": [1, "a}"]}"#,
+        r#"{"W": null}"#,
+        r#"{"H": {"INSTRUME": "ACS", "DETECTOR": "WFC", "CCDAMP": "A", "DATE-OBS": "2012-01-01", "TIME-OBS": "00:00:00"}}"#,
     ];
     std::fs::write(&path, kinds.join("\n")).expect("writable");
+    let whole = small.path().join("whole.json");
+    let members: Vec<&str> = kinds.iter().map(|line| &line[1..line.len() - 1]).collect();
+    std::fs::write(&whole, format!("{{{}}}", members.join(",\n"))).expect("writable");
     let out = ours(&["bestrefs", "--context", "hst_0001.pmap", "--datasets", &path.display().to_string(), "--cache"])
         .arg(small.path())
         .output()
@@ -112,6 +118,42 @@ fn values_of_every_kind_are_taken() {
     assert_eq!(lines[3]["error"], "Failed to fetch header: no header for you");
     assert!(lines[4]["error"].as_str().is_some_and(|why| why.contains("INSTRUME is not a text: 3")), "{}", lines[4]);
     assert_eq!(dark(5), "dark_wfc.fits");
+    assert_eq!(lines[6]["error"], "Failed to fetch header: not an object of keywords and values: [1, 'a}']");
+    assert_eq!(lines[7]["error"], "Failed to fetch header: not an object of keywords and values: None");
+    assert_eq!(dark(8), "dark_wfc.fits");
+    let whole = whole.display().to_string();
+    let again = ours(&["bestrefs", "--context", "hst_0001.pmap", "--datasets", &whole, "--cache"])
+        .arg(small.path())
+        .output()
+        .expect("runs");
+    assert_eq!(text(&again.stdout), text(&out.stdout), "the same as one object");
+}
+
+#[test]
+fn contexts_that_cannot_be_used_are_named_with_the_next_move() {
+    let small = Small::story();
+    let path = dump(&small, "datasets.json");
+    std::fs::create_dir(small.path().join("mappings/jwst")).expect("writable");
+    let other = "header = {'mapping':'PIPELINE','observatory':'JWST','name':'jwst_0001.pmap','derived_from':'x',\
+                 'parkey':('META.INSTRUMENT.NAME',)}\nselector = {}\n";
+    std::fs::write(small.path().join("mappings/jwst/jwst_0001.pmap"), other).expect("writable");
+    let cache = small.path().display().to_string();
+    let below = format!("{cache}/mappings");
+    for (cache, new, says, help) in [
+        (&cache, "jwst_0001.pmap", "contexts of different observatories", "of the observatory of `hst_0001.pmap`"),
+        (&cache, "hst-operational", "failed to read mapping", "such as `hst_0280.pmap`"),
+        (&cache, "hst_0009.pmap", "hst_0009.pmap`: No such file", "crds sync --contexts"),
+        (&below, "hst_0002.pmap", "failed to read mapping", "holds no `mappings/`"),
+    ] {
+        for format in ["ids", "jsonl"] {
+            let arguments = ["affected", "--ignore-checksums", "--old", "hst_0001.pmap", "--datasets", &path];
+            let out =
+                ours(&arguments).args(["--format", format, "--new", new, "--cache", cache]).output().expect("runs");
+            let errors = text(&out.stderr);
+            assert_eq!(out.status.code(), Some(1), "{new}: {errors}");
+            assert!(errors.contains(says) && errors.contains(help), "{new}: {errors}");
+        }
+    }
 }
 
 #[test]
@@ -119,9 +161,10 @@ fn input_that_cannot_be_read_ends_with_1_and_names_the_line() {
     let small = Small::story();
     let good = line("A:A", &header("WFC", "A", "2012-01-01"));
     let deep = format!("{good}\n{{\"B\": {{\"X\": {}1{}}}}}\n", "[".repeat(200_000), "]".repeat(200_000));
-    let cases: [(&str, Vec<u8>, &str); 6] = [
+    let cases: [(&str, Vec<u8>, &str); 7] = [
         ("truncated", good.as_bytes()[..good.len() - 9].to_vec(), ":1: "),
         ("cut in the second line", format!("{good}\n{}\n", &good[..20]).into_bytes(), ":2: "),
+        ("cut before a value", format!("{good}\n{{\"A\": {{\"X\": \n").into_bytes(), ":2: "),
         ("not JSON", b"SIMPLE  =                    T\n".to_vec(), ":1: "),
         ("a list", b"[1, 2]\n".to_vec(), ":1: "),
         ("not UTF-8", [good.as_bytes(), b"\n{\"B\": {\"INSTRUME\": \"A\xffS\"}}\n"].concat(), ":2: "),

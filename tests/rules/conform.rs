@@ -6,27 +6,48 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crds_upgrade::rules::affected::{self, Mode, Options};
+use crds_upgrade::rules::affected::{self, Mode, Options, SinceMode};
 use crds_upgrade::rules::input::Source;
 use crds_upgrade::rules::input::json::Entry;
-use crds_upgrade::rules::{Context, Lookup};
+use crds_upgrade::rules::{Context, Lookup, reformat_date};
 use serde_json::Value;
 
 use crate::data;
 use crate::golden::headers;
 
-/// Observatory, contexts, seed, share of dirty headers, share of JWST headers that name a calibration version.
-const PAIRS: [(&str, &str, &str, u32, &str, &str); 9] = [
-    ("hst", "0250", "0310", 101, "0.25", "0"),
-    ("hst", "0300", "0350", 102, "0.4", "0"),
-    ("hst", "0260", "0400", 103, "0.25", "0"),
-    ("hst", "0254", "0280", 104, "0.4", "0"),
-    ("hst", "0390", "0400", 105, "0.4", "0"),
-    ("jwst", "0100", "0250", 106, "0.4", "0.7"),
-    ("jwst", "0200", "0300", 107, "0.25", "0"),
-    ("jwst", "0290", "0300", 108, "0.4", "0.5"),
-    ("jwst", "0000", "0150", 109, "0.25", "0.7"),
+/// Observatory, contexts, seed, share of dirty headers, share of JWST headers that name a calibration version, switches
+/// under which the prints are compared once more.
+type Pair = (&'static str, &'static str, &'static str, u32, &'static str, &'static str, &'static [&'static str]);
+
+const PAIRS: [Pair; 9] = [
+    ("hst", "0250", "0310", 101, "0.25", "0", &["--undefined-differences-matter", "--datasets-since=auto"]),
+    ("hst", "0300", "0350", 102, "0.4", "0", &["--diffs-only", "--datasets-since=auto"]),
+    ("hst", "0260", "0400", 103, "0.25", "0", &["--diffs-only", "--all-types"]),
+    ("hst", "0254", "0280", 104, "0.4", "0", &["--datasets-since=2005-06-01", "--skip-types=darkfile"]),
+    ("hst", "0390", "0400", 105, "0.4", "0", &["--all-types", "--types=biasfile"]),
+    ("jwst", "0100", "0250", 106, "0.4", "0.7", &["--diffs-only", "--types=flat"]),
+    ("jwst", "0200", "0300", 107, "0.25", "0", &["--diffs-only", "--undefined-differences-matter"]),
+    ("jwst", "0290", "0300", 108, "0.4", "0.5", &["--all-types", "--datasets-since=auto"]),
+    ("jwst", "0000", "0150", 109, "0.25", "0.7", &["--types=flat", "--undefined-differences-matter"]),
 ];
+
+/// Our mode for switches of the client.
+fn mode(switches: &[&str]) -> Mode {
+    let mut mode = Mode::default();
+    for switch in switches {
+        match switch.split_once('=').unwrap_or((switch, "")) {
+            ("--undefined-differences-matter", "") => mode.comparison.undefined_matters = true,
+            ("--all-types", "") => mode.comparison.all_types = true,
+            ("--diffs-only", "") => mode.diffs_only = true,
+            ("--types", name) => mode.comparison.types = Some(vec![name.to_owned()]),
+            ("--skip-types", name) => mode.comparison.skip_types = vec![name.to_owned()],
+            ("--datasets-since", "auto") => mode.since = SinceMode::Auto,
+            ("--datasets-since", date) => mode.since = SinceMode::Date(reformat_date(date).expect("a date")),
+            _ => panic!("switch {switch}"),
+        }
+    }
+    mode
+}
 
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
@@ -41,9 +62,20 @@ fn more_seed() -> u32 {
         .map_or(0, |seed| seed.parse().expect("CRDS_UPGRADE_CONFORM_SEED: a number"))
 }
 
+/// The long form, which takes minutes.
+fn is_full() -> bool {
+    std::env::var("CRDS_UPGRADE_CONFORM").is_ok_and(|form| form == "full")
+}
+
+/// Where the client's word is kept, and the switches it was given. The short form gives some of the pairs no switches.
+fn passes(folder: &Path, at: usize, switches: &'static [&'static str]) -> Vec<(PathBuf, &'static [&'static str])> {
+    let switched = (is_full() || at % 2 == 1).then(|| (folder.join("switched"), switches));
+    [(folder.to_owned(), &[][..])].into_iter().chain(switched).collect()
+}
+
 /// Runs the client over fresh headers; the folder with what it said.
 fn record(venv: &str, cache: &Path, generator: &Path, at: usize, count: usize, out: &Path) -> PathBuf {
-    let (observatory, old, new, seed, dirty, versions) = PAIRS[at];
+    let (observatory, old, new, seed, dirty, versions, switches) = PAIRS[at];
     let (old, new) = (format!("{observatory}_{old}.pmap"), format!("{observatory}_{new}.pmap"));
     let folder = out.join(format!("{observatory}_{at}"));
     std::fs::create_dir_all(&folder).expect("writable");
@@ -57,25 +89,31 @@ fn record(venv: &str, cache: &Path, generator: &Path, at: usize, count: usize, o
         .arg("--out")
         .arg(&headers));
     let root = std::env::var("CARGO_MANIFEST_DIR").expect("run under cargo or nextest");
-    run(Command::new(Path::new(venv).join("bin/python"))
-        .arg(Path::new(&root).join("tests/rules/client/record.py"))
-        .args(["--old", &old, "--new", &new, "--headers"])
-        .arg(&headers)
-        .arg("--out")
-        .arg(&folder)
-        .env("CRDS_PATH", cache)
-        .env("CRDS_SERVER_URL", "https://crds-serverless-mode.stsci.edu")
-        .env("CRDS_READONLY_CACHE", "1")
-        .env_remove("CRDS_CONTEXT"));
+    for (out, switches) in passes(&folder, at, switches) {
+        run(Command::new(Path::new(venv).join("bin/python"))
+            .arg(Path::new(&root).join("tests/rules/client/record.py"))
+            .args(["--old", &old, "--new", &new, "--headers"])
+            .arg(&headers)
+            .arg("--out")
+            .arg(&out)
+            .arg("--")
+            .args(switches)
+            .env("CRDS_PATH", cache)
+            .env("CRDS_OBSERVATORY", observatory)
+            .env("CRDS_SERVER_URL", "https://crds-serverless-mode.stsci.edu")
+            .env("CRDS_READONLY_CACHE", "1")
+            .env_remove("CRDS_CONTEXT"));
+    }
     folder
 }
 
 /// Compares what the client said with what we say; the number of lookups compared.
 fn compare(cache: &Path, at: usize, folder: &Path) -> usize {
-    let (observatory, old, new, ..) = PAIRS[at];
+    let (observatory, old, new, .., switches) = PAIRS[at];
     let context = |n: &str| Context::load(cache, &format!("{observatory}_{n}.pmap")).expect("a context of the cache");
     let contexts = [("old", context(old)), ("new", context(new))];
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("the client's word");
+    let headers_file = folder.join("headers.json");
     let headers = headers(&read("headers.json"));
     let mut lookup = Lookup::new();
     let (mut compared, mut different) = (0, Vec::new());
@@ -103,23 +141,29 @@ fn compare(cache: &Path, at: usize, folder: &Path) -> usize {
             }
         }
     }
-    let datasets = headers.into_iter().map(|(id, header)| (id, Entry::Header(header)));
-    let ours = affected::compute(&contexts[0].1, &contexts[1].1, datasets, &Mode::default()).expect("loads");
-    let lines = |lines: Vec<String>| lines.into_iter().map(|line| line + "\n").collect::<String>();
-    let prints = [
-        ("affected", lines(ours.products().into_iter().collect())),
-        ("details", lines(ours.details().collect())),
-        ("newrefs", lines(ours.new_references().collect())),
-    ];
-    for (name, print) in prints {
-        assert_eq!(print, read(&format!("{name}.txt")), "{observatory} {old} -> {new}: --print of {name}");
+    let [(_, old_context), (_, new_context)] = &contexts;
+    let passes = passes(folder, at, switches);
+    for (folder, switches) in &passes {
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("the client's word");
+        let mode = mode(switches);
+        let datasets = headers.iter().map(|(id, header)| (id.clone(), Entry::Header(header.clone())));
+        let ours = affected::compute(old_context, new_context, datasets, &mode).expect("loads");
+        let lines = |lines: Vec<String>| lines.into_iter().map(|line| line + "\n").collect::<String>();
+        let prints = [
+            ("affected", lines(ours.products().into_iter().collect())),
+            ("details", lines(ours.details().collect())),
+            ("newrefs", lines(ours.new_references().collect())),
+        ];
+        for (name, print) in prints {
+            assert_eq!(print, read(&format!("{name}.txt")), "{observatory} {old} -> {new} {switches:?}: {name}");
+        }
+        // The quick way through the file, which tells the products only.
+        let source = Source::Path(headers_file.clone());
+        let options = Options { products_only: true, ..Options::default() };
+        let quick = affected::compute_source(old_context, new_context, &source, &mode, &options);
+        let quick = lines(quick.expect("read").products().into_iter().collect());
+        assert_eq!(quick, read("affected.txt"), "{observatory} {old} -> {new} {switches:?}: the quick way");
     }
-    // The quick way through the file, which tells the products only.
-    let source = Source::Path(folder.join("headers.json"));
-    let options = Options { products_only: true, ..Options::default() };
-    let quick = affected::compute_source(&contexts[0].1, &contexts[1].1, &source, &Mode::default(), &options);
-    let quick = lines(quick.expect("read").products().into_iter().collect());
-    assert_eq!(quick, read("affected.txt"), "{observatory} {old} -> {new}: the quick way");
     let shown = different[..different.len().min(10)].join("\n");
     assert!(
         different.is_empty(),
@@ -127,7 +171,8 @@ fn compare(cache: &Path, at: usize, folder: &Path) -> usize {
         different.len()
     );
     println!(
-        "{observatory}_{old} -> {observatory}_{new}: {compared} lookups compared, 0 differences; three prints equal"
+        "{observatory}_{old} -> {observatory}_{new}: {compared} lookups compared, 0 differences; prints equal under {:?}",
+        passes.iter().map(|(_, switches)| switches.join(" ")).collect::<Vec<_>>()
     );
     compared
 }
@@ -138,7 +183,7 @@ fn the_real_client_says_the_same() {
     let root = std::env::var("CARGO_MANIFEST_DIR").expect("run under cargo or nextest");
     let venv = run(&mut Command::new(Path::new(&root).join("ci/client-venv")));
     let venv = venv.lines().last().expect("a path").to_owned();
-    let full = std::env::var("CRDS_UPGRADE_CONFORM").is_ok_and(|form| form == "full");
+    let full = is_full();
     let out = tempfile::tempdir().expect("a temporary directory");
     let generator = folder.join("gen_headers.py");
     let mut compared = 0;

@@ -94,7 +94,10 @@ impl Args {
         match self.datasets_since.as_deref() {
             None => {}
             Some(date) if date.eq_ignore_ascii_case("auto") => mode.since = SinceMode::Auto,
-            Some(date) => mode.since = SinceMode::Date(crds_upgrade::rules::reformat_date(date)?),
+            Some(date) => {
+                let known = crds_upgrade::rules::reformat_date(date);
+                mode.since = SinceMode::Date(known.map_err(|why| format!("`{date}` is no date ({why})"))?);
+            }
         }
         Ok(mode)
     }

@@ -24,6 +24,8 @@ pub struct MatchCache {
     masks: Vec<Box<[u64]>>,
     /// Per parkey: the values that the rules mention, as messages tell them.
     lists: Vec<Option<String>>,
+    /// Per parkey: whether any value is valid.
+    open: Vec<bool>,
     /// Tables merged from several cases, by the cases.
     pub merged: ShortMap<Box<[u32]>, Result<Arc<Merged>, Fail>>,
     /// Room in which such cases are put together.
@@ -82,9 +84,11 @@ impl MatchCache {
         if self.known.len() < node.params.len() {
             self.known.resize_with(node.params.len(), Vec::new);
             self.lists.resize(node.params.len(), None);
+            self.open = node.params.iter().map(|param| is_open(&param.valid)).collect();
             self.masks = node.params.iter().map(|param| masks(param, Self::words(node))).collect();
         }
-        let verdict = match validate(&node.params[at], name, value, &mut self.lists[at]) {
+        let valid = if self.open[at] { Ok(()) } else { validate(&node.params[at], name, value, &mut self.lists[at]) };
+        let verdict = match valid {
             Ok(()) => self.judge(node, at, value),
             Err(why) => {
                 self.verdicts.push(Verdict { invalid: Some(why.into()), at: 0 });
@@ -166,16 +170,18 @@ fn masks(param: &MatchParam, words: usize) -> Box<[u64]> {
     masks.into()
 }
 
-/// The validity check of RS 9.4.
+/// Whether a set of values refuses none (RS 9.4, rules 2 and 3).
+fn is_open(valid: &[String]) -> bool {
+    valid.is_empty() || valid.iter().any(|value| matches!(value.as_str(), "*" | "ANY" | "N/A"))
+}
+
+/// The validity check of RS 9.4 by a set that is not open.
 fn validate(param: &MatchParam, name: &str, value: &str, list: &mut Option<String>) -> Result<(), String> {
     let has = |text: &str| param.valid.binary_search_by(|known| known.as_str().cmp(text)).is_ok();
     let mut value = value.to_owned();
     // Each turn of the loop takes three characters away or follows one substitution; both ends are in sight.
     for _ in 0..64 {
         if has(&value) || has(&condition_value(&value)) {
-            return Ok(());
-        }
-        if ["*", "ANY", "N/A"].into_iter().any(has) || param.valid.is_empty() {
             return Ok(());
         }
         if let Some(rest) = value.strip_prefix("NOT") {

@@ -152,16 +152,20 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Reads what stands under an id.
+    /// Reads what stands under an id. A value that is neither a header nor a text fails this dataset alone.
     ///
     /// # Errors
     ///
-    /// Neither a header nor a text.
+    /// Text that is not a value.
     pub fn entry(&mut self) -> Result<Entry, JsonError> {
         match self.bytes.get(self.at) {
             Some(b'"') => Ok(Entry::Message(self.string()?)),
             Some(b'{') => Ok(Entry::Header(self.header()?)),
-            _ => self.error("a dataset is an object of keywords and values"),
+            _ => {
+                let value = self.value()?;
+                let text: String = value.python_text().chars().take(60).collect();
+                Ok(Entry::Message(format!("not an object of keywords and values: {text}")))
+            }
         }
     }
 

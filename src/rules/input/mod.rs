@@ -148,9 +148,10 @@ pub(super) fn json_error(path: &Path, line: usize, error: &JsonError) -> InputEr
     InputError::Json { path: path.to_owned(), line, what: error.what.clone() }
 }
 
-/// The number of the line that holds a byte of a chunk.
+/// The number of the line that holds a byte of a chunk; behind its text, that of the last line with any.
 pub(super) fn line_at(chunk: &Chunk, at: usize) -> usize {
-    chunk.line + memchr::memchr_iter(b'\n', &chunk.bytes[..at.min(chunk.bytes.len())]).count()
+    let end = chunk.bytes.trim_ascii_end().len();
+    chunk.line + memchr::memchr_iter(b'\n', &chunk.bytes[..at.min(end)]).count()
 }
 
 /// Reads every dataset of a chunk.

@@ -221,12 +221,15 @@ pub fn member(bytes: &[u8], at: usize, marks: &mut Marks, keys: &Keys, found: &m
     }
     marks.skip(2);
     marks.seek(at);
+    if !is(at, b'"') {
+        return None;
+    }
     loop {
-        // Here `at` is where the next place of `marks` should be: the quote that opens a keyword.
+        // Here a quote at `at` opens a keyword; it should be the next place of `marks`.
         let [open, end, value, close] = marks.four();
         // The usual form, `"KEY": "text", "`, takes two looks at four bytes.
         let usual = value == end.wrapping_add(3) && four(end, b"\": \"");
-        if open != at || !(usual || (is(at, b'"') && is(end, b'"'))) {
+        if open != at || !(usual || is(end, b'"')) {
             return None;
         }
         let start = at + 1;
@@ -279,6 +282,9 @@ pub fn member(bytes: &[u8], at: usize, marks: &mut Marks, keys: &Keys, found: &m
             Some(b',') => at = blanks(bytes, at + 1),
             Some(b'}') => return Some(Member { id_start, id_end, end: at + 1 }),
             _ => return None,
+        }
+        if !is(at, b'"') {
+            return None;
         }
         // Line ends between members are places too.
         marks.seek(at);
@@ -345,6 +351,10 @@ mod tests {
             r#""X": "message""#,
             r#""X\n": {}"#,
             r#""X": {"meta.instrument.name": "x"}"#,
+            // A control character where a quote should open a keyword.
+            "\"X\": {\u{8}A\": \"1\"}",
+            "\"X\": {\"B\": \"1\", \u{8}A\": \"1\"}",
+            "\"X\": {\"B\": 1, \u{8}A\": \"1\"}",
         ] {
             assert!(scan(text).is_none(), "{text}");
         }

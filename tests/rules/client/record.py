@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Record what the real CRDS client answers, lookup by lookup.
 
-    record.py --old PMAP --new PMAP --headers headers.json --out DIR [--undefined]
+    record.py --old PMAP --new PMAP --headers headers.json --out DIR [-- SWITCH ...]
 
-Runs `crds bestrefs --load-pickles HEADERS --print-affected --print-affected-details --print-new-references` in this
-process and writes to DIR: `lookups.jsonl` (per dataset and context every type with its answer, tuples as lists, or the
+Runs `crds bestrefs --load-pickles HEADERS --print-affected --print-affected-details --print-new-references SWITCH ...` in
+this process (`--diffs-only` with the headers of the file instead of a server's) and writes to DIR: `lookups.jsonl` (per dataset and context every type with its answer, tuples as lists, or the
 failure), `affected.txt`, `details.txt`, `newrefs.txt` (the client's own prints), `cpu.txt` (CPU seconds of the run).
 Needs CRDS_PATH and a serverless configuration in the environment.
 """
@@ -16,6 +16,7 @@ import os
 import resource
 
 import crds.bestrefs
+import crds.bestrefs.headers
 from crds.core import log
 
 
@@ -29,6 +30,11 @@ class Recorder(crds.bestrefs.BestrefsScript):
     """The client's own script; only listens to what it computes."""
 
     answers = {}
+
+    def init_headers(self, context, datasets_since):
+        self.pickle_headers = crds.bestrefs.headers.PickleHeaderGenerator(
+            context, self.args.load_pickles, only_ids=self.only_ids, datasets_since=datasets_since)
+        return self.pickle_headers
 
     def get_bestrefs(self, instrument, dataset, context, header):
         side = "new" if context == self.new_context else "old"
@@ -46,14 +52,12 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("old", "new", "headers", "out"):
         parser.add_argument("--" + name, required=True)
-    parser.add_argument("--undefined", action="store_true")
+    parser.add_argument("switches", nargs="*")
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
-    command = f"crds.bestrefs --old-context {args.old} --new-context {args.new} --load-pickles {args.headers}"
-    if args.undefined:
-        command += " --undefined-differences-matter"
+    command = ["crds.bestrefs", "--old-context", args.old, "--new-context", args.new, "--load-pickles", args.headers]
     log.set_verbose(-3)
-    script = Recorder(command + " --print-affected")
+    script = Recorder(command + ["--print-affected"] + args.switches)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         script()

@@ -166,6 +166,10 @@ impl Conditioned {
 
     /// The value of a parkey: by its lower-case spelling, else by its upper-case one.
     pub fn get(&self, parkey: &str) -> Option<&str> {
+        // All keywords are upper case here, so one that is upper case already has no other spelling to be found by.
+        if parkey.is_ascii() && !parkey.bytes().any(|b| b.is_ascii_lowercase()) {
+            return self.0.get(parkey).map(String::as_str);
+        }
         self.0.get(&parkey.to_lowercase()).or_else(|| self.0.get(&parkey.to_uppercase())).map(String::as_str)
     }
 }

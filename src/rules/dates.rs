@@ -52,7 +52,7 @@ impl std::fmt::Debug for DateText {
 ///
 /// The text of the exception that the client (under Python 3.11) raises.
 pub fn reformat(date: &str) -> Result<DateText, String> {
-    if let Some(done) = plain(date) {
+    if let Some(done) = plain(date.as_bytes()) {
         return Ok(done);
     }
     if date.contains("UNDEFINED") {
@@ -90,9 +90,8 @@ pub fn seconds(date: &str) -> f64 {
 }
 
 /// The common form `dddd-dd-dd dd:dd:dd[.d{1,6}]`, valid in the calendar, without any detour.
-fn plain(date: &str) -> Option<DateText> {
-    let [y1, y2, y3, y4, b'-', n1, n2, b'-', d1, d2, b' ', h1, h2, b':', m1, m2, b':', s1, s2, fraction @ ..] =
-        date.as_bytes()
+pub fn plain(date: &[u8]) -> Option<DateText> {
+    let [y1, y2, y3, y4, b'-', n1, n2, b'-', d1, d2, b' ', h1, h2, b':', m1, m2, b':', s1, s2, fraction @ ..] = date
     else {
         return None;
     };
@@ -107,7 +106,7 @@ fn plain(date: &str) -> Option<DateText> {
     if !good || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let mut out = DateText::new(&date.as_bytes()[..19]);
+    let mut out = DateText::new(&date[..19]);
     match fraction {
         [] => {}
         [b'.', fraction @ ..] if (1..=6).contains(&fraction.len()) && fraction.iter().all(u8::is_ascii_digit) => {

@@ -7,7 +7,10 @@
 //! and pickles as input (dumps of headers, Parquet and servers carry the same); type lists from a cached `SYSTEM CRDSCFG`
 //! reference (no published context names one); regular expressions with look-around or back references in match elements
 //! (no published rule has a regular expression; such rules are refused when they are loaded); the client's log lines
-//! around the failure of a whole dataset (the reason is given, without `Failed processing '...' :` before it).
+//! around the failure of a whole dataset (the reason is given, without `Failed processing '...' :` before it); rules that
+//! the client loads or refuses depending on the order of their keys (a key of another length than its parkeys, a key that
+//! a substitution makes equal to another or longer than its parkeys) and tables of different selectors at the same weight,
+//! none of which was ever published; the type of a whole number in Python's message about comparing it with a text.
 
 pub mod syntax;
 

@@ -43,6 +43,8 @@ struct Fast {
     kids: Vec<Kid>,
     /// Where nothing but the products is wanted.
     quick: Option<Quick>,
+    /// What to compare where the exposure does not matter.
+    always: Option<Rc<Compared>>,
     /// What to compare, by what the header says about its exposure.
     wanted: ShortMap<Box<[u8]>, Rc<Compared>>,
 }
@@ -127,7 +129,7 @@ impl Worker {
             let kids = pair.first.iter().chain(&pair.rest).copied().collect();
             let quick = lean.then(|| Quick::new(&mut judge.comparer.session, &pair));
             instruments.push((name.clone().into_bytes().into(), Known::Fast(fast.len())));
-            fast.push(Fast { pair, name, first, rest, kids, quick, wanted: ShortMap::default() });
+            fast.push(Fast { pair, name, first, rest, kids, quick, always: None, wanted: ShortMap::default() });
         }
         for kid in judge.comparer.instrument_kids() {
             keywords[kid.0 as usize] = INSTRUMENT;
@@ -251,7 +253,9 @@ impl Worker {
         // The first keyword of the client's list that is there and says something.
         let span = self.instrument_fields.iter().find_map(|field| self.found.get(*field))?;
         let raw = &bytes[span.start as usize..span.end as usize];
-        let known = match self.instruments.iter().find(|(name, _)| **name == *raw) {
+        // So short that comparing byte by byte is quickest.
+        let is = |name: &[u8]| name.len() == raw.len() && name.iter().zip(raw).all(|(one, other)| one == other);
+        let known = match self.instruments.iter().find(|(name, _)| is(name)) {
             Some((_, known)) if !span.bare => *known,
             Some(_) => return None,
             None => {
@@ -260,24 +264,26 @@ impl Worker {
             }
         };
         let id_bytes = &bytes[member.id_start..member.id_end];
-        let fast = match known {
+        let (group, fast) = match known {
             Known::General => return None,
             Known::Unchanged => {
                 self.part.see(id_bytes);
                 return Some(member.end);
             }
-            Known::Fast(at) => &mut self.fast[at],
+            Known::Fast(at) => (at, &mut self.fast[at]),
         };
         let found = &self.found;
         let comparer = &mut self.judge.comparer;
-        self.exposure_key.clear();
-        // Never empty: comparing nothing with nothing is slow on some processors.
-        self.exposure_key.push(b':');
-        if let Some(fields) = &self.exposure {
-            fields.key(found, bytes, &mut self.exposure_key)?;
-        }
-        let wanted = match fast.wanted.get(self.exposure_key.as_slice()) {
-            Some(wanted) => Rc::clone(wanted),
+        let known = match &self.exposure {
+            None => fast.always.clone(),
+            Some(fields) => {
+                self.exposure_key.clear();
+                fields.key(found, bytes, &mut self.exposure_key)?;
+                fast.wanted.get(self.exposure_key.as_slice()).cloned()
+            }
+        };
+        let wanted = match known {
+            Some(wanted) => wanted,
             None => {
                 let types = match &self.exposure {
                     None => None,
@@ -286,20 +292,27 @@ impl Worker {
                 let names = comparer.wanted_fast(types.as_deref());
                 let wanted = Wanted::new(&fast.pair, names.as_deref(), comparer.skipped());
                 let wanted = Rc::new((names, wanted));
-                if fast.wanted.len() > MOST_EXPOSURES {
-                    fast.wanted.clear();
+                if self.exposure.is_none() {
+                    fast.always = Some(Rc::clone(&wanted));
+                } else {
+                    if fast.wanted.len() > MOST_EXPOSURES {
+                        fast.wanted.clear();
+                    }
+                    fast.wanted.insert(self.exposure_key.as_slice().into(), Rc::clone(&wanted));
                 }
-                fast.wanted.insert(self.exposure_key.as_slice().into(), Rc::clone(&wanted));
                 wanted
             }
         };
         let id = || std::str::from_utf8(id_bytes).ok().map(str::to_owned);
         if let Some(quick) = &mut fast.quick {
-            comparer.session.state.begin_unread(&fast.kids);
+            comparer.session.state.begin_unread(group, &fast.kids);
             let (fields, name) = (&self.fields, &fast.name);
-            let mut read = |state: &mut State, kid: Kid| match fields[kid.0 as usize] {
-                INSTRUMENT => state.put(kid, name),
-                field => put(state, found, bytes, kid, field),
+            let mut read = |state: &mut State, kid: Kid| {
+                state.note_read(kid);
+                match fields[kid.0 as usize] {
+                    INSTRUMENT => state.put(kid, name),
+                    field => put(state, found, bytes, kid, field),
+                }
             };
             let listed = quick.is_listed(comparer, &fast.pair, &wanted.1, &mut read);
             comparer.session.trim();

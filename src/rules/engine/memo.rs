@@ -31,6 +31,10 @@ pub struct Slots {
     exact: bool,
     /// The cases that differ between the two rmaps, where these can be compared case by case.
     delta: Option<Delta>,
+    /// The keyword that rules a change out most often, where no other can bring one back.
+    gate: Option<usize>,
+    /// How often each keyword ruled a change out.
+    ruled_out: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -177,7 +181,22 @@ impl Slots {
                 }
             }
         }
-        (exact || delta.is_some()).then_some(Self { slots, exact, delta })
+        let gate = (delta.is_some() && refuse_the_same(plans, runtimes)).then_some(0);
+        let ruled_out = vec![0; slots.len()];
+        (exact || delta.is_some()).then_some(Self { slots, exact, delta, gate, ruled_out })
+    }
+
+    /// Whether one look at the header at hand rules a change out.
+    #[inline]
+    pub fn cannot_differ(
+        &mut self,
+        state: &mut State,
+        runtimes: &mut [Runtime],
+        read: &mut impl FnMut(&mut State, Kid),
+    ) -> bool {
+        let Some(slot) = self.gate.and_then(|gate| self.slots.get_mut(gate)) else { return false };
+        let class = slot.class(state, runtimes, read, self.exact, self.delta.as_ref());
+        slot.hints.get(usize::from(class).wrapping_sub(1)).is_some_and(|hint| hint.sides == [0; 2])
     }
 
     /// The keywords.
@@ -223,12 +242,18 @@ impl Slots {
     ) -> bool {
         let Some(delta) = &self.delta else { return true };
         let mut left = ANYTHING;
-        for slot in &mut self.slots {
+        for (slot, ruled_out) in self.slots.iter_mut().zip(&mut self.ruled_out) {
             let class = slot.class(state, runtimes, read, self.exact, Some(delta));
             match slot.hints.get(usize::from(class) - 1) {
                 None => return true,
-                Some(hint) => left = left.and(*hint),
+                Some(hint) => {
+                    *ruled_out += u32::from(hint.sides == [0; 2]);
+                    left = left.and(*hint);
+                }
             }
+        }
+        if self.gate.is_some() {
+            self.gate = (0..self.slots.len()).max_by_key(|at| self.ruled_out[*at]);
         }
         left.sides != [0; 2] || left.odd
     }
@@ -241,6 +266,19 @@ impl Slots {
             slot.hints.clear();
         }
     }
+}
+
+/// Whether the roots of two plans refuse the same values, so that a value is never refused by one alone.
+fn refuse_the_same(plans: &[(&Side, &TypePlan)], runtimes: &[Runtime]) -> bool {
+    let roots = plans.iter().map(|(_, plan)| {
+        let rmap = &runtimes[plan.runtime].rmap;
+        match rmap.tree.node(rmap.root) {
+            Node::Match(node) => node.params.iter().map(|param| &param.valid).collect(),
+            _ => Vec::new(),
+        }
+    });
+    let roots: Vec<Vec<&Vec<String>>> = roots.collect();
+    roots.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 fn named(uses: &mut Vec<(Kid, Use)>, names: &[Name], expr: &Expr) {

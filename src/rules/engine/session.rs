@@ -243,6 +243,12 @@ impl Session {
         slots.key(&mut self.state, &mut self.runtimes, read)
     }
 
+    /// See [`Slots::cannot_differ`].
+    #[inline]
+    pub fn cannot_differ(&mut self, slots: &mut Slots, read: &mut impl FnMut(&mut State, Kid)) -> bool {
+        slots.cannot_differ(&mut self.state, &mut self.runtimes, read)
+    }
+
     /// See [`Slots::may_differ`].
     #[inline]
     pub fn may_differ(&mut self, slots: &mut Slots, read: &mut impl FnMut(&mut State, Kid)) -> bool {

@@ -184,6 +184,9 @@ pub struct State {
     pub(super) scratch: Vec<(u32, u32)>,
     pub(super) words: Vec<u64>,
     pub(super) verdicts: Vec<u32>,
+    /// The group of datasets whose keywords stand unread but for those in `read`.
+    unread_group: Option<usize>,
+    read: Vec<Kid>,
 }
 
 /// Date parkeys of one table; HST and JWST have two, Roman one.
@@ -250,11 +253,13 @@ impl State {
             *column = Column { volatile: column.volatile, pinned: column.pinned, ..Column::default() };
         }
         self.cells.fill(UNDEFINED);
+        self.unread_group = None;
         self.kept = 0;
     }
 
     /// Begins a dataset: the listed keywords are undefined until set.
     pub fn begin(&mut self, kids: impl IntoIterator<Item = Kid>) {
+        self.unread_group = None;
         for kid in kids {
             self.cells[kid.0 as usize] = UNDEFINED;
         }
@@ -262,14 +267,29 @@ impl State {
         self.dates.clear();
     }
 
-    /// Begins a dataset whose values are read when they are asked for: see [`State::is_unread`].
+    /// Begins a dataset whose values are read when they are asked for: see [`State::is_unread`]. `kids` are all keywords
+    /// that may be asked for, and `group` says for whom; of the group at hand only what has been read is taken back.
     #[inline]
-    pub fn begin_unread(&mut self, kids: &[Kid]) {
-        for kid in kids {
-            self.cells[kid.0 as usize] = UNREAD;
+    pub fn begin_unread(&mut self, group: usize, kids: &[Kid]) {
+        if self.unread_group == Some(group) {
+            for kid in self.read.drain(..) {
+                self.cells[kid.0 as usize] = UNREAD;
+            }
+        } else {
+            self.read.clear();
+            for kid in kids {
+                self.cells[kid.0 as usize] = UNREAD;
+            }
+            self.unread_group = Some(group);
         }
         self.changes.clear();
         self.dates.clear();
+    }
+
+    /// Notes that a keyword has been read for a dataset of [`State::begin_unread`].
+    #[inline]
+    pub fn note_read(&mut self, kid: Kid) {
+        self.read.push(kid);
     }
 
     /// Whether a keyword must be set before it is looked at.
@@ -433,8 +453,22 @@ impl State {
         date
     }
 
+    /// The date of two keywords in the common form.
+    fn plain_date(&self, kids: &[Kid]) -> Option<DateText> {
+        let &[day, time] = kids else { return None };
+        let (day, time) = (self.text(day).as_bytes(), self.text(time).as_bytes());
+        let mut joined = [b' '; 26];
+        let all = joined.get_mut(..11 + time.len())?;
+        all[..10].copy_from_slice(day.get(..10).filter(|_| day.len() == 10)?);
+        all[11..].copy_from_slice(time);
+        dates::plain(all)
+    }
+
     fn new_date(&mut self, kids: &[Kid], names: &dyn Fn(usize) -> String) -> Result<Date, Fail> {
         use super::super::python::{repr, repr_tuple, strip};
+        if let Some(text) = self.plain_date(kids) {
+            return Ok(Date { text, prefix: prefix(text.as_bytes()) });
+        }
         let mut joined = std::mem::take(&mut self.buffer);
         joined.clear();
         for (at, kid) in kids.iter().enumerate() {

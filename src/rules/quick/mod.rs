@@ -318,6 +318,9 @@ impl Kind {
         read: &mut impl FnMut(&mut State, Kid),
     ) -> Result<u32, Unnumbered> {
         let Some(slots) = &mut self.slots else { return Err(Unnumbered::LookUp) };
+        if !ask.whole && comparer.session.cannot_differ(slots, read) {
+            return Err(Unnumbered::CannotChange);
+        }
         let Some(key) = comparer.session.key(slots, read) else {
             let may_differ = ask.whole || comparer.session.may_differ(slots, read);
             return Err(if may_differ { Unnumbered::LookUp } else { Unnumbered::CannotChange });

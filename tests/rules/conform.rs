@@ -67,9 +67,9 @@ fn is_full() -> bool {
     std::env::var("CRDS_UPGRADE_CONFORM").is_ok_and(|form| form == "full")
 }
 
-/// Where the client's word is kept, and the switches it was given. The short form gives some of the pairs no switches.
+/// Where the client's word is kept, and the switches it was given. The short form gives most pairs no switches.
 fn passes(folder: &Path, at: usize, switches: &'static [&'static str]) -> Vec<(PathBuf, &'static [&'static str])> {
-    let switched = (is_full() || at % 2 == 1).then(|| (folder.join("switched"), switches));
+    let switched = (is_full() || at % 4 == 1).then(|| (folder.join("switched"), switches));
     [(folder.to_owned(), &[][..])].into_iter().chain(switched).collect()
 }
 

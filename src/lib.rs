@@ -9,6 +9,8 @@ pub mod backup;
 pub mod crds;
 pub mod drill;
 pub mod host;
+#[cfg(test)]
+mod mangled;
 pub mod plan;
 pub mod report;
 pub mod review;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::page::{Page, Table};
 use super::session::Session;
-use crate::crds::wire::{Answer, WireError};
+use crate::crds::wire::{Answer, WireError, clip};
 use crate::plan::{Change, Era, Role};
 use crate::run::Permit;
 
@@ -343,7 +343,7 @@ impl Session {
         let path = match to.strip_prefix(self.base()) {
             Some(path) => path,
             None if to.starts_with("https://") || to.starts_with("http://") => {
-                let why = format!("a redirect to another server: {to}");
+                let why = format!("a redirect to another server: {}", clip(to, 300));
                 return Err(WireError::Shape { host: self.host().to_owned(), what: what.to_owned(), why });
             }
             None => to,

@@ -1,8 +1,24 @@
 //! Reading a page of a CRDS server, of 2014 as well as of 2019 (WP 3.1, 3.6, 3.7).
 
+use std::cell::Cell;
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-use scraper::{ElementRef, Html, Selector};
+use html5ever::driver::{ParseOpts, parse_document};
+use html5ever::tendril::{StrTendril, TendrilSink as _};
+use scraper::{ElementRef, Html, HtmlTreeSink, Node, Selector};
+
+use crate::crds::wire::clip;
+
+/// How long a page may take to be read. Millions of elements inside each other take time without end; the largest
+/// catalogue takes a second.
+const READS: Duration = Duration::from_secs(20);
+
+/// Most nodes of a page: a catalogue of tens of thousands of rows has a tenth of it.
+const MOST_NODES: usize = 6_000_000;
+
+/// Longest error text that is kept, in characters.
+const LONGEST_ERROR: usize = 2000;
 
 /// A table of a page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,12 +113,30 @@ static SELECT: LazyLock<Select> = LazyLock::new(|| {
 });
 
 impl Page {
-    /// Reads a page. Never fails: what is not there is empty.
+    /// Reads a page. Never fails: what is not there is empty, and a page that is built to take for ever or to fill the
+    /// memory has an error block that says so.
     #[must_use]
     pub fn parse(status: u16, html: &str) -> Self {
-        let document = Html::parse_document(html);
+        Self::parse_within(status, html, READS)
+    }
+
+    fn parse_within(status: u16, html: &str, limit: Duration) -> Self {
+        let read = read(html, limit).and_then(|document| Self::of(status, html.len(), &document));
+        read.unwrap_or_else(|why| Self {
+            status,
+            errors: vec![why],
+            text: clip(html, LONGEST_ERROR),
+            ..Self::default()
+        })
+    }
+
+    fn of(status: u16, size: usize, document: &Html) -> Result<Self, String> {
         let select = &*SELECT;
-        let all = |selector: &Selector| document.select(selector).map(fold).filter(|text| !text.is_empty()).collect();
+        let budget = Budget::new(size);
+        let fold = |element: ElementRef<'_>| budget.fold(element);
+        let all = |selector: &Selector| -> Vec<String> {
+            document.select(selector).map(fold).filter(|text| !text.is_empty()).collect()
+        };
         let first = |selector: &Selector| document.select(selector).next();
         let value = |selector: &Selector| {
             document.select(selector).next_back().and_then(|input| input.attr("value")).map(str::to_owned)
@@ -112,23 +146,24 @@ impl Page {
         let whole = h1.map(fold).unwrap_or_default();
         let heading =
             mark.as_ref().map_or(whole.clone(), |mark| whole.replacen(mark.as_str(), "", 1).trim().to_owned());
-        Self {
+        let page = Self {
             status,
             title: first(&select.title).map(fold).unwrap_or_default(),
             heading,
             use_case: mark.map(|mark| mark.trim_matches(['(', ')']).to_owned()).filter(|mark| !mark.is_empty()),
             sections: all(&select.h2),
             parts: all(&select.h3),
-            errors: all(&select.errors),
+            errors: all(&select.errors).iter().map(|error| error.chars().take(LONGEST_ERROR).collect()).collect(),
             successes: all(&select.success),
             warnings: all(&select.warning),
-            tables: document.select(&select.table).map(table).collect(),
+            tables: document.select(&select.table).map(|element| table(element, &budget)).collect(),
             token: value(&select.token),
             results_id: value(&select.results),
-            renamed: document.select(&select.with_id).filter_map(renamed).collect(),
+            renamed: document.select(&select.with_id).filter_map(|element| renamed(element, &budget)).collect(),
             links: document.select(&select.link).filter_map(|a| a.attr("href")).map(str::to_owned).collect(),
             text: first(&select.body).map(fold).unwrap_or_default(),
-        }
+        };
+        if budget.is_spent() { Err("the page says the same in element within element".to_owned()) } else { Ok(page) }
     }
 
     /// The text of the page's error block, if it has one: a page without one and without its positive mark is no success
@@ -154,24 +189,91 @@ impl Page {
     #[must_use]
     pub fn gist(&self) -> String {
         const LONGEST: usize = 200;
-        let text = match self.error() {
-            Some(error) => error.to_owned(),
-            None if !self.sections.is_empty() => format!("`{}`", self.sections.join(" / ")),
-            None => self.text.clone(),
-        };
-        text.chars().take(LONGEST).collect()
+        match self.error() {
+            Some(error) => clip(error, LONGEST),
+            None if !self.sections.is_empty() => clip(&format!("`{}`", self.sections.join(" / ")), LONGEST),
+            None => clip(&self.text, LONGEST),
+        }
     }
 }
 
-/// The text of an element, blanks folded.
-fn fold(element: ElementRef<'_>) -> String {
-    element.text().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+/// Builds the tree of a page, or says why it is not worth it.
+fn read(html: &str, limit: Duration) -> Result<Html, String> {
+    const PIECE: usize = 1 << 14;
+    let began = Instant::now();
+    let mut parser = parse_document(HtmlTreeSink::new(Html::new_document()), ParseOpts::default());
+    let mut rest = html;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(rest.floor_char_boundary(PIECE));
+        parser.process(StrTendril::from_slice(piece));
+        rest = after;
+        if began.elapsed() > limit {
+            return Err(format!(
+                "the page cannot be read within {} s: {} of {} bytes left",
+                limit.as_secs(),
+                rest.len(),
+                html.len()
+            ));
+        }
+        if parser.tokenizer.sink.sink.0.borrow().tree.values().len() > MOST_NODES {
+            return Err(format!("the page has more than {MOST_NODES} parts"));
+        }
+    }
+    Ok(parser.finish())
 }
 
-fn table(element: ElementRef<'_>) -> Table {
+/// How much of a page may be looked at, all in all: elements inside each other show the same text again and again.
+struct Budget(Cell<usize>);
+
+impl Budget {
+    /// Times that a page may be gone over. An ordinary page is gone over three times.
+    const TIMES: usize = 16;
+
+    fn new(size: usize) -> Self {
+        Self(Cell::new(size.saturating_mul(Self::TIMES).saturating_add(1 << 16)))
+    }
+
+    fn is_spent(&self) -> bool {
+        self.0.get() == 0
+    }
+
+    /// Takes so much from what is left; false if it is not there.
+    fn spend(&self, cost: usize) -> bool {
+        let left = self.0.get().saturating_sub(cost);
+        self.0.set(left);
+        left > 0
+    }
+
+    /// The text of an element, blanks folded.
+    fn fold(&self, element: ElementRef<'_>) -> String {
+        let mut whole = String::new();
+        for node in element.descendants() {
+            let text: &str = if let Node::Text(text) = node.value() { text } else { "" };
+            if !self.spend(1 + text.len()) {
+                break;
+            }
+            whole.push_str(text);
+        }
+        whole.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether all of an element may be gone over.
+    fn affords(&self, element: ElementRef<'_>) -> bool {
+        element.descendants().all(|_| self.spend(1))
+    }
+}
+
+fn table(element: ElementRef<'_>, budget: &Budget) -> Table {
     let select = &*SELECT;
+    let fold = |element: ElementRef<'_>| budget.fold(element);
+    if !budget.affords(element) {
+        return Table::default();
+    }
     let mut table = Table { id: element.attr("id").unwrap_or_default().to_owned(), ..Table::default() };
     for row in element.select(&select.row) {
+        if !budget.affords(row) {
+            break;
+        }
         let cells: Vec<String> = row.select(&select.cell).map(fold).collect();
         if cells.is_empty() {
             table.header.extend(row.select(&select.header).map(fold));
@@ -183,11 +285,11 @@ fn table(element: ElementRef<'_>) -> Table {
 }
 
 /// An element whose id is a file name shows that file's new name.
-fn renamed(element: ElementRef<'_>) -> Option<(String, String)> {
-    let id = element.attr("id")?;
-    let text = fold(element);
+fn renamed(element: ElementRef<'_>, budget: &Budget) -> Option<(String, String)> {
     let is_name = |name: &str| name.contains('.') && !name.contains(char::is_whitespace);
-    (is_name(id) && is_name(&text)).then(|| (id.to_owned(), text))
+    let id = element.attr("id").filter(|id| is_name(id))?;
+    let text = budget.fold(element);
+    is_name(&text).then(|| (id.to_owned(), text))
 }
 
 #[cfg(test)]
@@ -224,10 +326,65 @@ mod tests {
         }
     }
 
+    #[test]
+    fn pages_built_to_exhaust_are_errors_in_good_time() {
+        let limit = Duration::from_secs(2);
+        let most = 4 << 20;
+        let pieces: [&str; 9] = [
+            "<div>",
+            "<div class=error>x",
+            "<b id=a.b>x",
+            "<table><tr><td>x",
+            "<h2><div>x",
+            "<a ",
+            "<p><b>",
+            "<!--",
+            "&amp",
+        ];
+        let mut pages: Vec<String> = pieces.iter().map(|piece| piece.repeat(most / piece.len())).collect();
+        pages.push(format!("<a {}>", (0..most / 8).map(|n| format!("a{n} ")).collect::<String>()));
+        pages.push((0..most / 20).map(|n| format!("<b id={n}><p>x")).collect());
+        for html in pages {
+            let began = Instant::now();
+            let page = Page::parse_within(200, &html, limit);
+            let start = clip(&html, 20);
+            assert!(began.elapsed() < Duration::from_secs(30), "{start}: {:?}", began.elapsed());
+            assert!(!page.says("Submission Confirmed.") && page.gist().chars().count() <= 200, "{start}");
+            let kept: usize = page.errors.iter().chain(&page.sections).map(String::len).sum();
+            assert!(kept < 20 * most, "{start}: {kept} bytes kept of {most}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_a_page_as_any_other() {
+        let html = PAGE.replace("1 <b>", &format!("{} <b>", "1".repeat(10 << 20)));
+        let page = Page::parse(200, &html);
+        assert!(page.says("Submission Confirmed.") && page.error().is_none() && page.gist().len() < 800);
+    }
+
     proptest::proptest! {
         #[test]
-        fn no_page_makes_it_panic(html in "(?s)(<[a-z0-9 ='/]{0,12}>|[^<]{0,9}){0,60}") {
-            let _ = Page::parse(200, &html).gist();
+        fn reading_in_pieces_changes_nothing(html in crate::mangled::text(PAGE), before in 0..40_000usize) {
+            let html = format!("{}{html}", "ß".repeat(before));
+            let (pieces, whole) = (read(&html, READS).unwrap(), Html::parse_document(&html));
+            proptest::prop_assert_eq!(pieces.html(), whole.html());
+        }
+
+        #[test]
+        fn an_error_block_is_never_lost_below_a_damaged_page(html in crate::mangled::text(PAGE)) {
+            let page = Page::parse(200, &format!("<div class='error'>ERROR: no</div>{html}"));
+            proptest::prop_assert_eq!(page.error(), Some("ERROR: no"));
+        }
+
+        #[test]
+        fn success_is_said_by_the_page_or_not_at_all(html in crate::mangled::text(PAGE)) {
+            let page = Page::parse(200, &html);
+            if page.says("Submission Confirmed.") {
+                proptest::prop_assert!(html.contains("success") && html.contains("Submission"));
+            }
+            if let Some(id) = &page.results_id {
+                proptest::prop_assert!(html.contains("results_id") && !id.is_empty() || html.contains("value"));
+            }
         }
     }
 }

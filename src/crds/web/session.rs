@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::page::Page;
-use crate::crds::wire::{Answer, Ask, Body, Http, WireError};
+use crate::crds::wire::{Answer, Ask, Body, Http, WireError, clip};
 use crate::plan::{Change, Role};
 use crate::run::Permit;
 
@@ -244,7 +244,7 @@ impl Session {
             Some(to) if to.contains("/login/") => {
                 "a redirect to the login page: not logged in, or without the group it needs".to_owned()
             }
-            Some(to) => format!("status {} to {to}", answer.status),
+            Some(to) => format!("status {} to {}", answer.status, clip(to, 300)),
             None => format!("status {}: {}", answer.status, Page::parse(answer.status, &answer.text()).gist()),
         };
         WireError::Shape { host: self.host().to_owned(), what: path.to_owned(), why }

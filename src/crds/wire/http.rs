@@ -224,21 +224,33 @@ impl Http {
                 request.multipart(form.part(field.clone(), Part::bytes(bytes.clone()).file_name(name.clone())))
             }
         };
-        let response = request.send().map_err(failed)?;
+        let mut response = request.send().map_err(failed)?;
         let status = response.status().as_u16();
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
         let mut body = Vec::new();
-        let most = u64::try_from(self.most).unwrap_or(u64::MAX);
-        response.take(most.saturating_add(1)).read_to_end(&mut body).map_err(|error| {
-            if error.kind() == std::io::ErrorKind::TimedOut || began.elapsed() >= ask.limit {
-                let (host, limit) = (self.host.clone(), ask.limit);
-                return WireError::TimedOut { host, what: what(), limit, changes: ask.changes };
+        let mut piece = vec![0; 1 << 16];
+        let late = || {
+            let (host, limit) = (self.host.clone(), ask.limit);
+            WireError::TimedOut { host, what: what(), limit, changes: ask.changes }
+        };
+        loop {
+            // Each read has a limit of its own; a server that drips must not get one after the other.
+            if began.elapsed() >= ask.limit {
+                return Err(late());
             }
-            lost(error.to_string())
-        })?;
-        if body.len() > self.most {
-            return Err(WireError::TooMuch { host: self.host.clone(), what: what(), most: self.most });
+            match response.read(&mut piece) {
+                Ok(0) => break,
+                Ok(count) => body.extend_from_slice(&piece[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == std::io::ErrorKind::TimedOut || began.elapsed() >= ask.limit => {
+                    return Err(late());
+                }
+                Err(error) => return Err(lost(cause(&error))),
+            }
+            if body.len() > self.most {
+                return Err(WireError::TooMuch { host: self.host.clone(), what: what(), most: self.most });
+            }
         }
         Ok(Answer { status, headers, body, elapsed: began.elapsed() })
     }

@@ -9,11 +9,19 @@ use std::time::Duration;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
+use super::clip::clip as short;
 use super::error::WireError;
 use super::http::{Ask, Body, Http};
 
 /// Most bytes that a compressed payload may unpack to.
-const MOST_UNPACKED: u64 = 256 << 20;
+const MOST_UNPACKED: u64 = 128 << 20;
+
+/// Most values in an answer.
+const MOST_VALUES: usize = 4_000_000;
+
+/// Longest piece of an answer in a message, in characters, and of a server's own refusal.
+const LONGEST: usize = 160;
+const LONGEST_REFUSAL: usize = 2000;
 
 /// A client of one server's JSON-RPC.
 #[derive(Clone, Debug)]
@@ -82,30 +90,35 @@ impl Rpc {
         let text = json!({"jsonrpc": "1.0", "method": method, "params": params, "id": id}).to_string();
         let ask = Ask { method: "POST", body: Body::Json(text), limit: self.limit, ..Ask::get(&url) };
         let answer = self.http.send(&ask)?;
+        if answer.status != 200 {
+            let why = format!("HTTP status {}: {}", answer.status, clip(&answer.body));
+            return Err(WireError::Shape { host: self.http.host().to_owned(), what: method.to_owned(), why });
+        }
+        self.result_of(method, &id, &answer.body)
+    }
+
+    /// The result in the body of an answer to the call `id` of `method`.
+    fn result_of(&self, method: &str, id: &str, body: &[u8]) -> Result<Value, WireError> {
         let shape =
             |what: String| WireError::Shape { host: self.http.host().to_owned(), what: method.to_owned(), why: what };
-        if answer.status != 200 {
-            return Err(shape(format!("HTTP status {}: {}", answer.status, clip(&answer.text()))));
-        }
-        let mut envelope: Value = serde_json::from_slice(&answer.body)
-            .map_err(|error| shape(format!("no JSON ({error}): {}", clip(&answer.text()))))?;
+        let mut envelope = parse(body).map_err(|error| shape(format!("no JSON ({error}): {}", clip(body))))?;
         let Some(members) = envelope.as_object_mut() else {
-            return Err(shape("no JSON object".to_owned()));
+            return Err(shape(format!("no JSON object: {}", clip(body))));
         };
         match members.get("error") {
             None => return Err(shape("an answer without `error`".to_owned())),
             Some(Value::Null) => {}
             Some(error) => {
-                let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-                let (name, message) = (field("name"), field("message"));
+                let field = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+                let (name, message) = (short(field("name"), LONGEST), short(field("message"), LONGEST_REFUSAL));
                 if name.is_empty() && message.is_empty() {
-                    return Err(shape(format!("an error of unknown shape: {}", clip(&error.to_string()))));
+                    return Err(shape(format!("an error of unknown shape: {}", clip(error.to_string().as_bytes()))));
                 }
                 let host = self.http.host().to_owned();
                 return Err(WireError::Rpc { host, method: method.to_owned(), name, message });
             }
         }
-        if members.get("id").and_then(Value::as_str) != Some(&id) {
+        if members.get("id").and_then(Value::as_str) != Some(id) {
             return Err(shape("the answer to another request".to_owned()));
         }
         let result = members.remove("result").ok_or_else(|| shape("an answer without `result`".to_owned()))?;
@@ -244,7 +257,7 @@ impl Rpc {
     }
 
     fn wrong(&self, method: &str, why: &str, seen: &Value) -> WireError {
-        let why = format!("{why}: {}", clip(&seen.to_string()));
+        let why = format!("{why}: {}", clip(seen.to_string().as_bytes()));
         WireError::Shape { host: self.http.host().to_owned(), what: method.to_owned(), why }
     }
 }
@@ -286,10 +299,20 @@ fn unpack(result: Value) -> Result<Value, String> {
     if text.len() as u64 > MOST_UNPACKED {
         return Err(format!("a compressed result of more than {MOST_UNPACKED} bytes"));
     }
-    serde_json::from_slice(&text).map_err(|error| format!("a compressed result that is no JSON: {error}"))
+    parse(&text).map_err(|error| format!("a compressed result that is no JSON: {error}"))
 }
 
-fn clip(text: &str) -> String {
-    const LONGEST: usize = 160;
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect()
+/// Reads a JSON text that does not hold absurdly many values: three bytes of text can make seventy of memory.
+fn parse(text: &[u8]) -> Result<Value, String> {
+    let values = memchr::memchr3_iter(b',', b'[', b'{', text).take(MOST_VALUES + 1).count();
+    if values > MOST_VALUES {
+        return Err(format!("more than {MOST_VALUES} values"));
+    }
+    // What serde says repeats a value of the text, however long it is.
+    serde_json::from_slice(text).map_err(|error| short(&error.to_string(), LONGEST))
+}
+
+/// The beginning of a body for a message.
+fn clip(body: &[u8]) -> String {
+    short(&String::from_utf8_lossy(&body[..body.len().min(16 * LONGEST)]), LONGEST)
 }

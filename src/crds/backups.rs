@@ -1,5 +1,6 @@
 //! Sets of backups on a host: making one, and finding out what is there (SO 11). Judging them is `crate::backup`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -104,17 +105,19 @@ impl Server {
 
 fn sets(base: &str, entries: Vec<Entry>) -> (Vec<BackupSet>, Vec<SetFile>) {
     let mut sets: Vec<BackupSet> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     let mut stray = Vec::new();
     for entry in entries {
         match entry.path.split_once('/') {
             None if entry.kind == EntryKind::Directory && is_tag(&entry.path) => {
+                known.insert(entry.path.clone(), sets.len());
                 sets.push(BackupSet { tag: entry.path.clone(), path: format!("{base}/{}", entry.path), files: vec![] });
             }
             None => stray.push(SetFile { name: entry.path.clone(), entry }),
             Some((tag, name)) => {
                 let name = name.to_owned();
-                if let Some(set) = sets.iter_mut().rev().find(|set| set.tag == tag) {
-                    set.files.push(SetFile { name, entry });
+                if let Some(at) = known.get(tag) {
+                    sets[*at].files.push(SetFile { name, entry });
                 }
             }
         }
@@ -163,5 +166,17 @@ mod tests {
             stray.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(),
             ["crds_hst-2014-09-16-030600.mysql", "old"]
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_tag_is_a_time_or_close_to_one(name in crate::mangled::text("2014-09-16-030507")) {
+            // Whatever is taken for a set sorts by time, as text and as time alike.
+            if is_tag(&name) {
+                proptest::prop_assert_eq!(name.split('-').map(str::len).collect::<Vec<_>>(), [4, 2, 2, 6]);
+            } else {
+                proptest::prop_assert_ne!(name.as_str(), "2014-09-16-030507");
+            }
+        }
     }
 }

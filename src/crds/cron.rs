@@ -1,5 +1,7 @@
 //! The cron table, jobs that run because of it, and the `at` queue (SO 9).
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 
 use crate::host::{Limit, Ran};
@@ -8,15 +10,6 @@ use crate::run::Permit;
 
 use super::{CrdsError, Process, Server};
 
-/// An active line of a cron table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CronLine {
-    /// The five time fields.
-    pub schedule: String,
-    /// The command, without the line's end.
-    pub command: String,
-}
-
 /// A queued `at` job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AtJob {
@@ -24,37 +17,6 @@ pub struct AtJob {
     pub id: String,
     /// The rest of `atq`'s line.
     pub when: String,
-}
-
-/// The lines of a table that start something: no comments, blanks or assignments.
-pub fn active_lines(table: &str) -> Vec<CronLine> {
-    table.lines().filter_map(line).collect()
-}
-
-fn line(text: &str) -> Option<CronLine> {
-    let text = text.trim();
-    let first = text.split_whitespace().next()?;
-    if first.starts_with('#') {
-        return None;
-    }
-    if let Some(name) = text.split('=').next()
-        && text.contains('=')
-        && name.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        && !name.trim().is_empty()
-        && !name.trim().starts_with(|c: char| c.is_ascii_digit())
-    {
-        return None;
-    }
-    let fields = if first.starts_with('@') { 1 } else { 5 };
-    let mut rest = text;
-    let mut schedule = Vec::new();
-    for _ in 0..fields {
-        rest = rest.trim_start();
-        let end = rest.find(char::is_whitespace)?;
-        schedule.push(&rest[..end]);
-        rest = &rest[end..];
-    }
-    Some(CronLine { schedule: schedule.join(" "), command: rest.trim().to_owned() })
 }
 
 /// Names of the programs that cron starts on a CRDS server: a process of one of them is a job still running.
@@ -83,17 +45,16 @@ pub fn job_processes(all: &[Process]) -> Vec<Process> {
             JOBS.contains(&name)
         }) || process.args.contains("cronenv.csh")
     };
-    let mut chosen: Vec<u32> = all.iter().filter(|process| is_job(process)).map(|process| process.pid).collect();
-    loop {
-        let more: Vec<u32> = all
-            .iter()
-            .filter(|process| chosen.contains(&process.ppid) && !chosen.contains(&process.pid))
-            .map(|process| process.pid)
-            .collect();
-        if more.is_empty() {
-            break;
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for process in all {
+        children.entry(process.ppid).or_default().push(process.pid);
+    }
+    let mut next: Vec<u32> = all.iter().filter(|process| is_job(process)).map(|process| process.pid).collect();
+    let mut chosen = HashSet::new();
+    while let Some(pid) = next.pop() {
+        if chosen.insert(pid) {
+            next.extend(children.get(&pid).into_iter().flatten());
         }
-        chosen.extend(more);
     }
     all.iter().filter(|process| chosen.contains(&process.pid)).cloned().collect()
 }
@@ -164,18 +125,6 @@ impl Server {
 mod tests {
     use super::*;
 
-    const TABLE: &str = "SHELL=/bin/tcsh\nMAILTO=\"a@b\"\n# comment\n\n05 03 * * * source $HOME/cronenv.csh;      nightly.crds.job\n\
-                         */5 * * * * source $HOME/cronenv.csh; x >& ${CRDS_CRON}/a=b.log\n@reboot run\n";
-
-    #[test]
-    fn comments_and_assignments_start_nothing() {
-        let lines = active_lines(TABLE);
-        assert_eq!(lines.len(), 3);
-        assert_eq!(lines[0].schedule, "05 03 * * *");
-        assert_eq!(lines[0].command, "source $HOME/cronenv.csh;      nightly.crds.job");
-        assert_eq!(lines[2], CronLine { schedule: "@reboot".into(), command: "run".into() });
-    }
-
     #[test]
     fn a_job_and_its_children_are_running_jobs() {
         let process = |pid, ppid, args: &str| Process { pid, ppid, args: args.into(), ..Process::default() };
@@ -190,10 +139,13 @@ mod tests {
         assert_eq!(pids, [10, 11, 13]);
     }
 
-    proptest::proptest! {
-        #[test]
-        fn any_table_is_read(text in "\\PC{0,300}") {
-            active_lines(&text);
-        }
+    #[test]
+    fn a_long_chain_of_children_is_followed_in_a_moment() {
+        let process = |pid: u32, args: &str| Process { pid, ppid: pid - 1, args: args.into(), ..Process::default() };
+        let mut all: Vec<Process> = (2..60_000).rev().map(|pid| process(pid, "sh")).collect();
+        all.push(process(1, "monitor_reprocessing"));
+        let began = std::time::Instant::now();
+        assert_eq!(job_processes(&all).len(), 59_999);
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
     }
 }

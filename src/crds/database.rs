@@ -1,12 +1,12 @@
 //! Questions to a server's database, read-only, through `manage dbshell` (SO 19).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::host::Limit;
 
+use super::table::{Row, Table, TableSummary, batch, summary};
 use super::{CrdsError, Server};
 
 /// Tables of a CRDS database (SO 19); `*` stands for `crds_<obs>_`.
@@ -32,32 +32,6 @@ pub const TABLES: [&str; 16] = [
 /// The column and value that end an answer among several.
 const MARK: &str = "crds_upgrade_next";
 
-/// A row: values by column. `None` = NULL. The names of the columns are kept once for all rows of an answer, because a
-/// catalogue has tens of thousands of them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    columns: Arc<[String]>,
-    values: Vec<Option<String>>,
-}
-
-impl Row {
-    /// The value of a column, if there is such a column.
-    pub fn get(&self, column: &str) -> Option<&Option<String>> {
-        self.values.get(self.columns.iter().position(|name| name == column)?)
-    }
-
-    /// Columns and values in the order of the answer.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.columns.iter().zip(&self.values).map(|(name, value)| (name.as_str(), value.as_deref()))
-    }
-}
-
-impl Serialize for Row {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
-    }
-}
-
 /// The contexts of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contexts {
@@ -65,26 +39,6 @@ pub struct Contexts {
     pub operational: String,
     /// The newest, from which the next is derived.
     pub edit: String,
-}
-
-/// The answer to one question.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Table {
-    /// Names of the columns; empty if there were no rows.
-    pub columns: Vec<String>,
-    /// The rows.
-    pub rows: Vec<Vec<Option<String>>>,
-}
-
-/// What a table holds, in short.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TableSummary {
-    /// Number of rows.
-    pub rows: u64,
-    /// Highest id; 0 if it has none.
-    pub max_id: u64,
-    /// BLAKE3 over all rows in the order of their first column.
-    pub digest: String,
 }
 
 /// A row of the context history.
@@ -118,83 +72,6 @@ pub struct LockRow {
     pub locked_object: String,
     /// When it was taken.
     pub created_on: String,
-}
-
-/// What the mysql client prints in batch mode: column names, then rows, tab-separated and escaped.
-pub(super) fn batch(text: &str) -> Result<Table, String> {
-    let mut lines = text.split('\n').filter(|line| !line.is_empty());
-    let Some(head) = lines.next() else { return Ok(Table::default()) };
-    let columns: Vec<String> = head.split('\t').map(str::to_owned).collect();
-    let mut rows = Vec::new();
-    for line in lines {
-        let row: Vec<Option<String>> = line.split('\t').map(value).collect();
-        if row.len() != columns.len() {
-            return Err(line.to_owned());
-        }
-        rows.push(row);
-    }
-    Ok(Table { columns, rows })
-}
-
-fn value(field: &str) -> Option<String> {
-    if field == "NULL" {
-        return None;
-    }
-    // Nearly every field of a catalogue of tens of thousands of rows.
-    if !field.contains('\\') {
-        return Some(field.to_owned());
-    }
-    let mut out = String::with_capacity(field.len());
-    let mut chars = field.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('t') => out.push('\t'),
-            Some('n') => out.push('\n'),
-            Some('0') => out.push('\0'),
-            Some(other) => out.push(other),
-            None => out.push('\\'),
-        }
-    }
-    Some(out)
-}
-
-impl Table {
-    /// The rows by column name.
-    pub fn by_name(self) -> Vec<Row> {
-        let columns: Arc<[String]> = self.columns.into();
-        self.rows.into_iter().map(|values| Row { columns: Arc::clone(&columns), values }).collect()
-    }
-
-    /// Where a column stands in each row.
-    pub fn position(&self, column: &str) -> Option<usize> {
-        self.columns.iter().position(|name| name == column)
-    }
-
-    /// Rows, highest id and digest.
-    pub fn summary(&self) -> TableSummary {
-        summary(self)
-    }
-
-    /// Reads what the mysql client prints in batch mode.
-    ///
-    /// # Errors
-    ///
-    /// The first line that is no row of the table.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        batch(text)
-    }
-
-    /// The only value of a question that has one row and one column.
-    pub fn single(&self) -> Option<&str> {
-        match &self.rows[..] {
-            [row] if row.len() == 1 => row[0].as_deref(),
-            _ => None,
-        }
-    }
 }
 
 impl Server {
@@ -410,55 +287,4 @@ impl Server {
 
 fn text(row: &Row, column: &str) -> Option<String> {
     row.get(column).cloned().flatten()
-}
-
-pub(super) fn summary(table: &Table) -> TableSummary {
-    let mut hash = blake3::Hasher::new();
-    let id = table.position("id");
-    let mut max_id = 0;
-    let mut bytes = Vec::new();
-    for row in &table.rows {
-        bytes.clear();
-        for field in row {
-            match field {
-                Some(value) => {
-                    bytes.extend_from_slice(&(value.len() as u64).to_le_bytes());
-                    bytes.extend_from_slice(value.as_bytes());
-                }
-                None => bytes.extend_from_slice(&u64::MAX.to_le_bytes()),
-            }
-        }
-        hash.update(&bytes);
-        let number = id.and_then(|at| row[at].as_deref()).and_then(|id| id.parse().ok());
-        max_id = max_id.max(number.unwrap_or(0));
-    }
-    TableSummary { rows: table.rows.len() as u64, max_id, digest: hash.finalize().to_hex().to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batch_output_is_read_with_its_escapes() {
-        let table = batch("id\tname\n1\ta\\tb\\\\n\n2\tNULL\n").unwrap();
-        assert_eq!(table.rows, [vec![Some("1".into()), Some("a\tb\\n".into())], vec![Some("2".into()), None]]);
-        assert_eq!(summary(&table).max_id, 2);
-        assert_eq!(batch("").unwrap(), Table::default());
-        assert!(batch("id\tname\n1\n").is_err());
-    }
-
-    #[test]
-    fn a_null_and_its_word_have_different_digests() {
-        let null = Table { columns: vec!["a".into()], rows: vec![vec![None]] };
-        let word = Table { columns: vec!["a".into()], rows: vec![vec![Some("NULL".into())]] };
-        assert_ne!(summary(&null).digest, summary(&word).digest);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn any_output_is_read_or_refused(text in "[\\PC\\t\\n]{0,200}") {
-            let _ = batch(&text);
-        }
-    }
 }

@@ -133,9 +133,9 @@ impl Server {
 
 /// The value of `operational_context` in a pretty-printed Python dictionary.
 pub(super) fn config_context(text: &str) -> Option<String> {
-    let rest = text.split(['\'', '"']).collect::<Vec<_>>();
-    let at = rest.iter().position(|word| *word == "operational_context")?;
-    rest.get(at + 2).map(|word| (*word).to_owned()).filter(|word| crate::plan::names::is_pmap(word))
+    let mut words = text.split(['\'', '"']);
+    words.find(|word| *word == "operational_context")?;
+    words.nth(1).filter(|word| crate::plan::names::is_pmap(word)).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -148,5 +148,16 @@ mod tests {
         assert_eq!(config_context(text).as_deref(), Some("hst_0279.pmap"));
         assert_eq!(config_context("{'operational_context': None}"), None);
         assert_eq!(config_context(""), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_damaged_configuration_names_a_context_of_its_own_or_none(
+            text in crate::mangled::text("{'bad_files_list': [],\n 'operational_context': 'hst_0279.pmap',\n 'x': 1}")
+        ) {
+            if let Some(context) = config_context(&text) {
+                proptest::prop_assert!(text.contains(&context) && context.ends_with(".pmap"), "{}", context);
+            }
+        }
     }
 }

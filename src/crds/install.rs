@@ -79,7 +79,12 @@ impl Server {
         let entries = self.remote.list(&base, None)?;
         let times = entries.iter().filter(|entry| entry.kind == EntryKind::File).map(|entry| entry.mtime);
         let (oldest, newest) = times.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), t| (a.min(t), b.max(t)));
-        Ok(Installed { client, server, oldest, newest, files: times.count() as u64 })
+        let files = times.count() as u64;
+        if files == 0 {
+            // Without a file the oldest one would be younger than anything.
+            return Err(self.missing(format!("file below {base}")));
+        }
+        Ok(Installed { client, server, oldest, newest, files })
     }
 
     /// Removes exactly `paths`, each relative to the install root.
@@ -159,5 +164,16 @@ mod tests {
         let expected = Stamp { version: "12M".into(), url: "file:///svn/crds/trunk".into(), last_changed: 11 };
         assert_eq!(stamp(text), Some(expected));
         assert_eq!(stamp("import os\n"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_damaged_stamp_is_another_or_none(text in crate::mangled::text(
+            "__svn_version__ = \"12M\"\n__full_svn_info__ = '''\nURL: file:///svn/crds/trunk\nLast Changed Rev: 11\n'''\n"
+        )) {
+            let Some(read) = stamp(&text) else { return Ok(()) };
+            proptest::prop_assert!(text.contains(&read.version) && text.contains(&read.url));
+            proptest::prop_assert!(read.last_changed == 0 || text.contains(&read.last_changed.to_string()));
+        }
     }
 }

@@ -4,8 +4,10 @@
 //! judges success by an exit status or by HTTP 200 (SO 6, WP 3.1): callers read back.
 
 mod backups;
+mod checkout;
 mod clients;
 mod cron;
+mod crontab;
 mod database;
 mod error;
 mod files;
@@ -18,13 +20,16 @@ mod processes;
 mod server;
 mod stack;
 mod svn;
+mod table;
 mod urls;
 pub mod web;
 pub mod wire;
 
 pub use backups::{BackupSet, PARTS, SetFile};
-pub use cron::{AtJob, CronLine, active_lines, job_processes};
-pub use database::{Contexts, Counter, HistoryRow, LockRow, Row, TABLES, Table, TableSummary};
+pub use checkout::{StatusLine, WorkingCopy};
+pub use cron::{AtJob, job_processes};
+pub use crontab::{CronLine, active_lines};
+pub use database::{Contexts, Counter, HistoryRow, LockRow, TABLES};
 pub use error::CrdsError;
 pub use files::{Delivery, LogWindow};
 pub use identity::Who;
@@ -34,5 +39,5 @@ pub use ports::{Flag, HIDDEN_PORT, OPERATIONAL_PORT, PortState};
 pub use processes::Process;
 pub use server::Server;
 pub use stack::{RcCase, StackInUse, rc_cases, with_stack};
-pub use svn::{StatusLine, WorkingCopy};
+pub use table::{Row, Table, TableSummary};
 pub use urls::Door;

@@ -122,7 +122,8 @@ impl Server {
         let mut ports = Vec::new();
         for name in ["httpd.conf", "ssl.conf"] {
             let text = self.remote.read_file(&format!("{}/conf/{name}", self.paths.server), 4 << 20)?;
-            ports.extend(configured_ports(&String::from_utf8_lossy(&text)));
+            let named = configured_ports(&String::from_utf8_lossy(&text));
+            ports.extend(named.map_err(|line| self.shape("a port of the Apache configuration", &line))?);
         }
         ports.sort_unstable();
         ports.dedup();
@@ -221,18 +222,20 @@ impl Server {
     }
 }
 
-/// Ports of `Listen` lines and `<VirtualHost ...:port>`.
-fn configured_ports(text: &str) -> Vec<u16> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let port = |line: &str| {
-        let value = line
-            .strip_prefix("Listen ")
-            .or_else(|| line.strip_prefix("<VirtualHost ").map(|rest| rest.trim_end_matches('>')))?
-            .split_whitespace()
-            .next()?;
-        value.rsplit(':').next()?.parse().ok()
-    };
-    lines.filter_map(port).collect()
+/// Ports of `Listen` lines and `<VirtualHost ...:port>`, or the `Listen` line that names none.
+fn configured_ports(text: &str) -> Result<Vec<u16>, String> {
+    let mut ports = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+        let port = |rest: &str| rest.split_whitespace().next()?.rsplit(':').next()?.parse().ok();
+        let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        if word.eq_ignore_ascii_case("listen") {
+            ports.push(port(rest).ok_or_else(|| line.to_owned())?);
+        } else if let Some(rest) = line.strip_prefix("<VirtualHost ") {
+            // `*` and `*:*` stand for whatever is listened on.
+            ports.extend(port(rest.trim_end_matches('>')));
+        }
+    }
+    Ok(ports)
 }
 
 fn address(url: &str) -> io::Result<std::net::SocketAddr> {
@@ -267,7 +270,27 @@ mod tests {
     #[test]
     fn ports_of_listen_and_virtual_hosts_are_found() {
         let text = "Listen 8001\n# Listen 1\n<VirtualHost _default_:8002>\nListen 127.1.2.3:8001 https\n";
-        assert_eq!(configured_ports(text), [8001, 8002, 8001]);
+        assert_eq!(configured_ports(text).unwrap(), [8001, 8002, 8001]);
+        for bad in ["Listen", "Listen ", "Listen x", "Listen 80018001", "Listen -1", "Listen 127.0.0.1:"] {
+            let text = format!("Listen 8001\n{bad}\n");
+            assert_eq!(configured_ports(&text).unwrap_err(), bad.trim());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_last_word_of_a_configuration_counts(text in crate::mangled::text("port = 8001\nBACKUP_URL_SCHEME = False # x\n")) {
+            let with = |value: &str| Flag::of(&format!("{text}\nBACKUP_URL_SCHEME = {value}\n"));
+            proptest::prop_assert_eq!((with("True"), with("False"), with("Tru")), (Flag::True, Flag::False, Flag::Absent));
+        }
+
+        #[test]
+        fn no_listen_line_is_passed_over(text in crate::mangled::text("Listen 8001\nListen 127.1.2.3:8002 https\n")) {
+            let lines = text.lines().filter(|line| line.split_whitespace().next() == Some("Listen")).count();
+            if let Ok(ports) = configured_ports(&text) {
+                proptest::prop_assert_eq!(ports.len(), lines);
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Processes of the account: who runs, since when, on what code.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use crate::host::{Limit, Script, Shell};
@@ -93,7 +95,7 @@ impl Process {
 
 pub(super) fn httpd_parents(all: &[Process], account: &str) -> Vec<Process> {
     let is_httpd = |process: &&Process| process.is("httpd") && (process.user == account || process.user == "root");
-    let ids: Vec<u32> = all.iter().filter(is_httpd).map(|process| process.pid).collect();
+    let ids: HashSet<u32> = all.iter().filter(is_httpd).map(|process| process.pid).collect();
     all.iter().filter(is_httpd).filter(|process| !ids.contains(&process.ppid)).cloned().collect()
 }
 
@@ -154,8 +156,14 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_line_is_read_or_refused(line in "\\PC{0,120}") {
-            let _ = process(&line);
+        fn what_is_read_stands_in_the_line(line in crate::mangled::text("  4711     1 crds     Ss   2-03:04:05 /usr/sbin/httpd -f /x y")) {
+            if let Some(read) = process(&line) {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                proptest::prop_assert_eq!(words[0].parse(), Ok(read.pid));
+                proptest::prop_assert_eq!(words[1].parse(), Ok(read.ppid));
+                proptest::prop_assert_eq!((words[2], words[3]), (read.user.as_str(), read.state.as_str()));
+                proptest::prop_assert!(line.trim_end().ends_with(&read.args));
+            }
         }
     }
 }

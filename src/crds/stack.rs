@@ -55,11 +55,18 @@ const PUT_RC: Script = Script {
     text: r#"cp "$1" "$2.crds-upgrade" && chmod 644 "$2.crds-upgrade" && mv -f "$2.crds-upgrade" "$2""#,
 };
 
+/// Most cases that are read: a site has a handful, and each line may belong to all cases above it.
+const MOST_CASES: usize = 10_000;
+
 /// The cases of an rc file that set a stack.
 pub fn rc_cases(text: &str) -> Vec<RcCase> {
     let mut hosts: Vec<String> = Vec::new();
     let mut cases = Vec::new();
     for (index, line) in text.lines().enumerate() {
+        if cases.len() >= MOST_CASES || hosts.len() >= MOST_CASES {
+            // No rc file: none of its cases can be believed.
+            return Vec::new();
+        }
         let line = line.trim();
         if let Some(name) = line.strip_prefix("case ") {
             hosts.push(name.trim().trim_end_matches(':').trim().to_owned());
@@ -200,5 +207,26 @@ mod tests {
         let text = "/r/crds_stacks/crds_11/lib:/r/crds_stacks/crds_12:/r/crds_stacks/crds_11/bin";
         assert_eq!(stacks_named(text, "/r/crds_stacks"), ["crds_11", "crds_12"]);
         assert!(stacks_named("", "/r").is_empty());
+    }
+
+    #[test]
+    fn a_flood_of_cases_is_no_rc_file() {
+        let text = format!("{}{}", "case a:\n".repeat(9_000), "setenv CRDS_STACK x\n".repeat(30_000));
+        assert_eq!(rc_cases(&text), []);
+        assert_eq!(rc_cases(&"case a:\n".repeat(200_000)), []);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_change_is_of_one_line_and_of_nothing_else(text in crate::mangled::text(RC)) {
+            if let Ok(after) = with_stack(&text, "plhstcrdsv1", "crds_11", "crds_12") {
+                let (old, new): (Vec<_>, Vec<_>) = (text.split('\n').collect(), after.split('\n').collect());
+                proptest::prop_assert_eq!(old.len(), new.len());
+                proptest::prop_assert_eq!(old.iter().zip(&new).filter(|(old, new)| old != new).count(), 1);
+                let of = |text: &str, host: &str| rc_cases(text).into_iter().filter(|case| case.host == host).collect::<Vec<_>>();
+                proptest::prop_assert_eq!(&of(&after, "plhstcrdsv1")[0].stack, "crds_12");
+                proptest::prop_assert_eq!(of(&after, "tlhstcrdsv1"), of(&text, "tlhstcrdsv1"));
+            }
+        }
     }
 }

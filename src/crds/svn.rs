@@ -3,37 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::host::{Limit, Ran, Script, Shell};
 use crate::plan::Change;
 use crate::run::Permit;
 
+use super::checkout::{StatusLine, WorkingCopy, info, status_line};
 use super::{CrdsError, Server};
-
-/// What `svn info` says of a checkout or URL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct WorkingCopy {
-    /// Where it comes from.
-    pub url: String,
-    /// Root of the repository.
-    pub root: String,
-    /// Revision of the checkout.
-    pub revision: u64,
-    /// Revision in which the branch changed last.
-    pub last_changed: u64,
-    /// Who changed it.
-    pub author: String,
-}
-
-/// One line of `svn status`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct StatusLine {
-    /// The seven columns of letters, blanks removed; `?` = not under version control.
-    pub letters: String,
-    /// The path.
-    pub path: String,
-}
 
 const SWITCH: Script =
     Script { name: "svn switch", shell: Shell::LoginSh, text: r#"cd "$1" && svn switch --non-interactive "$2""# };
@@ -202,55 +177,5 @@ return $status"#,
         let list = files.iter().flat_map(|file| file.bytes().chain([0])).collect::<Vec<u8>>();
         let argv = ["/bin/sh", "-c", IMPORT, "sh", base, url, message];
         Ok(self.remote.act_with(permit, Change::RulesBranch, &argv, &list, Limit::WALK)?)
-    }
-}
-
-fn info(text: &str) -> Option<WorkingCopy> {
-    let value = |key: &str| {
-        text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).map(|value| value.trim().to_owned())
-    };
-    Some(WorkingCopy {
-        url: value("URL")?,
-        root: value("Repository Root")?,
-        revision: value("Revision")?.parse().ok()?,
-        last_changed: value("Last Changed Rev")?.parse().ok()?,
-        author: value("Last Changed Author").unwrap_or_default(),
-    })
-}
-
-fn status_line(line: &str, prefix: &str) -> Option<StatusLine> {
-    // Seven columns of letters, a blank, the path; details of a conflict are indented by `>`.
-    let letters: String = line.get(..7)?.chars().filter(|c| *c != ' ').collect();
-    let path = line.get(8..)?;
-    if letters.is_empty() {
-        return None;
-    }
-    Some(StatusLine { letters, path: path.strip_prefix(prefix).unwrap_or(path).to_owned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn info_is_read() {
-        let text = "Path: .\nURL: file:///svn/crds/branches/opus_2014.3\nRelative URL: ^/branches/opus_2014.3\n\
-                    Repository Root: file:///svn/crds\nRevision: 12\nNode Kind: directory\nLast Changed Author: jdoe\n\
-                    Last Changed Rev: 11\n";
-        let read = info(text).unwrap();
-        assert_eq!(
-            (read.url.as_str(), read.revision, read.last_changed),
-            ("file:///svn/crds/branches/opus_2014.3", 12, 11)
-        );
-        assert!(info("svn: E155007").is_none());
-    }
-
-    #[test]
-    fn status_lines_are_read() {
-        let modified = status_line("M       /x/y/sources/configs/config.ops.hst.py", "/x/y/").unwrap();
-        assert_eq!((modified.letters.as_str(), modified.path.as_str()), ("M", "sources/configs/config.ops.hst.py"));
-        assert_eq!(status_line("?       a b", "/x/").unwrap().letters, "?");
-        assert_eq!(status_line("    S   sub", "/x/").unwrap().letters, "S");
-        assert!(status_line("short", "").is_none());
     }
 }

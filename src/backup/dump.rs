@@ -121,7 +121,10 @@ impl Dump {
             let (current, after) = rest.split_at(end);
             if let Some(table) = created(current) {
                 open = Some(table.to_owned());
-                tables.insert(table.to_owned(), Table::default());
+                if tables.insert(table.to_owned(), Table::default()).is_some() {
+                    // Rows that came before would be lost.
+                    return Err(DumpError::Statement { line, text: current.chars().take(80).collect() });
+                }
                 rest = after;
             } else if let Some(table) = open.as_ref().filter(|_| current.trim_start().starts_with('`')).cloned() {
                 if let (Some(name), Some(table)) = (current.split('`').nth(1), tables.get_mut(&table)) {
@@ -254,6 +257,8 @@ mod tests {
         assert!(!DumpFacts::of("").closed);
         assert!(Dump::parse("hello\n").is_err());
         assert!(Dump::parse(&DUMP.replace("(1,'hst_op", "(1,2,'hst_op")).is_err());
+        let twice = format!("{DUMP}CREATE TABLE `crds_hst_contexts` (\n  `id` int\n);\n");
+        assert!(Dump::parse(&twice).is_err(), "a table created anew would lose its rows");
     }
 
     proptest::proptest! {
@@ -261,6 +266,24 @@ mod tests {
         fn any_text_is_read_or_refused(text in "[\\PC\\n]{0,300}") {
             let _ = Dump::parse(&text);
             let _ = Dump::parse(&format!("-- MySQL dump\nCREATE TABLE `t` (\n  `a` int\n);\nINSERT INTO `t` VALUES {text}"));
+        }
+
+        #[test]
+        fn a_damaged_dump_is_refused_or_every_row_fits(text in crate::mangled::text(DUMP)) {
+            match Dump::parse(&text) {
+                Ok(dump) => for table in dump.tables.values() {
+                    proptest::prop_assert!(table.rows.iter().all(|row| row.len() == table.columns.len()));
+                }
+                Err(error) => proptest::prop_assert!(error.to_string().len() < 800),
+            }
+            if DumpFacts::of(&text).closed {
+                proptest::prop_assert!(text.ends_with('\n') && text.contains("-- Dump completed on "));
+            }
+        }
+
+        #[test]
+        fn no_part_of_a_dump_is_closed(at in 0..DUMP.len()) {
+            proptest::prop_assert!(!DumpFacts::of(&DUMP[..at]).closed);
         }
 
         #[test]

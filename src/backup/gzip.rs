@@ -7,6 +7,15 @@ use flate2::read::MultiGzDecoder;
 /// Most bytes that are unpacked; a longer stream is refused rather than trusted.
 pub const MAX_UNPACKED: u64 = 8 << 30;
 
+/// Bytes that a file of any size may unpack to, and how many times its size a larger one: text unpacks to ten times, a
+/// bomb to a thousand times.
+const SMALL: u64 = 64 << 20;
+const MOST_RATIO: u64 = 100;
+
+fn most(packed: &[u8]) -> u64 {
+    (packed.len() as u64).saturating_mul(MOST_RATIO).clamp(SMALL, MAX_UNPACKED)
+}
+
 /// Most members that are listed.
 const MAX_MEMBERS: usize = 2_000_000;
 
@@ -22,9 +31,14 @@ pub enum GzipError {
         /// Why.
         why: String,
     },
-    /// It unpacks to more than [`MAX_UNPACKED`].
-    #[error("it unpacks to more than {MAX_UNPACKED} bytes")]
-    TooLarge,
+    /// It unpacks to more than a file of its size can hold, or to more than [`MAX_UNPACKED`].
+    #[error("{packed} bytes of it unpack to more than {most} bytes")]
+    TooLarge {
+        /// Its own bytes.
+        packed: usize,
+        /// The bound.
+        most: u64,
+    },
     /// The archive inside is broken.
     #[error("the archive is broken after {after} members: {why}")]
     Archive {
@@ -45,14 +59,29 @@ pub enum GzipError {
 /// [`GzipError`].
 pub fn unpack(bytes: &[u8]) -> Result<Vec<u8>, GzipError> {
     let mut out = Vec::new();
-    let mut decoder = MultiGzDecoder::new(bytes).take(MAX_UNPACKED + 1);
-    let result = decoder.read_to_end(&mut out);
-    if out.len() as u64 > MAX_UNPACKED {
-        return Err(GzipError::TooLarge);
-    }
-    match result {
-        Ok(_) => Ok(out),
-        Err(error) => Err(broken(out.len() as u64, bytes, &error)),
+    each_piece(bytes, |piece| out.extend_from_slice(piece))?;
+    Ok(out)
+}
+
+/// Unpacks to the very end, piece by piece.
+fn each_piece(bytes: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), GzipError> {
+    let most = most(bytes);
+    let mut decoder = MultiGzDecoder::new(bytes);
+    let mut piece = vec![0; 1 << 16];
+    let mut after = 0;
+    loop {
+        match decoder.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                after += count as u64;
+                if after > most {
+                    return Err(GzipError::TooLarge { packed: bytes.len(), most });
+                }
+                take(&piece[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(broken(after, bytes, &error)),
+        }
     }
 }
 
@@ -73,13 +102,18 @@ fn broken(after: u64, bytes: &[u8], error: &io::Error) -> GzipError {
 ///
 /// [`GzipError`]; an archive without its end mark is broken.
 pub fn members(bytes: &[u8]) -> Result<Vec<String>, GzipError> {
-    let tar = unpack(bytes)?;
     let fail = |after, why: String| GzipError::Archive { after, why };
     // Two zero blocks end an archive; without them it was cut at a block's end, which no reader notices.
-    if tar.len() < 1024 || tar[tar.len() - 1024..].iter().any(|b| *b != 0) {
+    let mut zeros = 0;
+    each_piece(bytes, |piece| {
+        let trailing = piece.iter().rev().take_while(|byte| **byte == 0).count();
+        zeros = if trailing == piece.len() { zeros + trailing } else { trailing };
+    })?;
+    if zeros < 1024 {
         return Err(fail(0, "its end mark is missing".into()));
     }
-    let mut archive = tar::Archive::new(tar.as_slice());
+    // Unpacked once more: an archive is larger than what should be kept at once.
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(bytes));
     let mut names = Vec::new();
     for entry in archive.entries().map_err(|error| fail(0, error.to_string()))? {
         let mut entry = entry.map_err(|error| fail(names.len(), error.to_string()))?;
@@ -146,6 +180,30 @@ mod tests {
             changed[at] ^= flip;
             let same = unpack(&changed).is_ok_and(|out| out == unpack(&bytes).unwrap());
             proptest::prop_assert!(unpack(&changed).is_err() || same);
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_refused_before_it_is_unpacked() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        let zeros = vec![0; 1 << 20];
+        (0..200).for_each(|_| encoder.write_all(&zeros).unwrap());
+        let bomb = encoder.finish().unwrap();
+        assert!(bomb.len() < 1 << 20);
+        for error in [unpack(&bomb).map(drop), members(&bomb).map(drop)].map(Result::unwrap_err) {
+            assert!(matches!(error, GzipError::TooLarge { .. }), "{error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_damaged_archive_is_broken_or_lists_names(bytes in crate::mangled::bytes(&[0; 2048]), at in 0..3usize) {
+            let mut tar = archive(&["catalogs/a.cat", "catalogs/b.cat"]);
+            tar.splice(at * 512..at * 512, bytes);
+            match members(&gz(&tar)) {
+                Ok(names) => proptest::prop_assert!(names.len() <= 2, "{:?}", names),
+                Err(error) => proptest::prop_assert!(!error.to_string().is_empty()),
+            }
         }
     }
 }

@@ -98,8 +98,10 @@ impl Manifest {
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         let mut manifest = Self::default();
         for (index, line) in text.lines().enumerate() {
-            let member = serde_json::from_str(line);
-            manifest.push(member.map_err(|error| ManifestError { line: index + 1, why: error.to_string() })?);
+            // What serde says repeats the value, however long it is.
+            let why = |error: serde_json::Error| error.to_string().chars().take(200).collect();
+            manifest
+                .push(serde_json::from_str(line).map_err(|error| ManifestError { line: index + 1, why: why(error) })?);
         }
         Ok(manifest)
     }
@@ -112,7 +114,8 @@ impl Manifest {
 
     /// Total bytes of plain files.
     pub fn bytes(&self) -> u64 {
-        self.members.values().map(|member| if member.kind == Kind::File { member.size } else { 0 }).sum()
+        let files = self.members.values().filter(|member| member.kind == Kind::File);
+        files.fold(0, |sum, member| sum.saturating_add(member.size))
     }
 
     /// The manifest of a tree on a host, from its listing and the hashes of its files.
@@ -277,5 +280,36 @@ mod tests {
         let one = manifest(&[member("b", Kind::File), member("x", Kind::Link)]);
         assert_eq!(Manifest::parse(&one.to_text()).unwrap(), one);
         assert!(Manifest::parse("{}\n").is_err());
+    }
+
+    #[test]
+    fn absurd_sizes_do_not_add_up_to_small_ones() {
+        let big = |path: &str| Member { size: u64::MAX, ..member(path, Kind::File) };
+        assert_eq!(manifest(&[big("a"), big("b")]).bytes(), u64::MAX);
+    }
+
+    #[test]
+    fn a_long_wrong_line_is_named_in_short() {
+        let good = manifest(&[member("b", Kind::File)]).to_text();
+        let error =
+            Manifest::parse(&format!("{good}{{\"path\": \"x\", \"kind\": \"{}\"}}", "y".repeat(10 << 20))).unwrap_err();
+        assert!(error.to_string().starts_with("line 2 of the manifest") && error.to_string().len() < 400, "{error}");
+    }
+
+    const TEXT: &str = "{\"path\":\"a\",\"kind\":\"file\",\"mode\":420,\"size\":12,\"mtime\":1,\"sha256\":\"ab\"}\n\
+        {\"path\":\"b\",\"kind\":\"link\",\"mode\":511,\"size\":0,\"mtime\":-1,\"target\":\"a\"}\n";
+
+    proptest::proptest! {
+        #[test]
+        fn a_damaged_manifest_is_refused_or_reads_as_it_writes(text in crate::mangled::text(TEXT)) {
+            match Manifest::parse(&text) {
+                Ok(read) => {
+                    let again = Manifest::parse(&read.to_text()).unwrap();
+                    proptest::prop_assert_eq!(&again.members, &read.members);
+                    proptest::prop_assert_eq!(read.members.len() + read.twice.len(), text.lines().count());
+                }
+                Err(error) => proptest::prop_assert!((1..=text.lines().count()).contains(&error.line)),
+            }
+        }
     }
 }

@@ -137,4 +137,22 @@ mod tests {
         assert!(facts.broken.contains_key("catalogs"));
         assert!(!facts.dump.unwrap().closed);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_delivery_is_lost(bytes in crate::mangled::bytes(b"opus_1234_i.cat\ny7b1516ii_npl.fits*\r\nsub/\n\n")) {
+            let list = deliveries_list(&bytes);
+            let text = String::from_utf8_lossy(&bytes);
+            let lines = text.lines().filter(|line| !line.trim_end_matches('\r').is_empty()).count();
+            proptest::prop_assert_eq!(list.names.len() + list.odd.len(), lines);
+        }
+
+        #[test]
+        fn a_time_is_the_tag_again(tag in crate::mangled::text("2014-09-16-030507")) {
+            if let Some(time) = tag_time(&tag) {
+                let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+                proptest::prop_assert!(digits(&time.to_string()).starts_with(&digits(&tag)) || tag.len() != 17, "{} {}", tag, time);
+            }
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub struct Line {
     pub class: Class,
     /// Why it has that class.
     pub why: &'static str,
-    /// The line itself.
+    /// The line itself, cut after 64 KB.
     pub text: String,
 }
 
@@ -90,8 +90,9 @@ impl Review {
         // The lines of a traceback belong to the message that opened it.
         let mut in_traceback = false;
         for (index, line) in text.lines().enumerate() {
-            let (time, body) = split(file, line);
+            let (time, body) = split(file, clip_to(line, LONGEST));
             let (class, why) = match file {
+                _ if line.len() > LONGEST => (Class::Abnormal, "longer than Apache writes a line"),
                 LogFile::Errors => classify_error(body, &mut in_traceback),
                 LogFile::Access => classify_access(line, time),
                 LogFile::Requests if time.is_some() => (Class::Nominal, "a request"),
@@ -100,7 +101,7 @@ impl Review {
                 }
                 LogFile::Requests | LogFile::Memcached => (Class::Unknown, "not a line of this log"),
             };
-            review.lines.push(Line { number: index + 1, time, class, why, text: line.to_owned() });
+            review.lines.push(Line { number: index + 1, time, class, why, text: clip_to(line, LONGEST).to_owned() });
         }
         review
     }
@@ -172,6 +173,14 @@ impl Review {
     pub fn starts(&self) -> Vec<&Line> {
         self.lines.iter().filter(|line| line.text.contains("configured -- resuming normal operations")).collect()
     }
+}
+
+/// Longest line that is looked at, in bytes: Apache cuts its own at 8192, and a request line has no more.
+const LONGEST: usize = 64 << 10;
+
+/// The beginning of a text: at most so many bytes, cut between characters.
+fn clip_to(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
 }
 
 fn seconds(from: DateTime, to: DateTime) -> i64 {
@@ -310,10 +319,35 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "(?s).{0,300}") {
-            for file in [LogFile::Errors, LogFile::Access, LogFile::Requests, LogFile::Memcached] {
-                let _ = Review::of(file, &text).judge_known();
+        fn an_abnormal_line_is_found_below_anything(text in crate::mangled::text(
+            "[Wed Oct 15 09:14:02 2014] [error] CRDS  : INFO     REQUEST: / GET ajax=False\n[Wed Oct 15 09:14:03 2014] [error] CRDS  : INFO     2 errors\n"
+        )) {
+            let bad = "[Wed Oct 15 09:20:31 2014] [error] CRDS  : INFO     EXCEPTION TRACEBACK:";
+            let review = Review::of(LogFile::Errors, &format!("{text}\n{bad}\n"));
+            proptest::prop_assert_eq!(review.judge_normal().outcome, Outcome::Failed);
+            proptest::prop_assert_eq!(review.lines.len(), format!("{text}\n{bad}\n").lines().count());
+        }
+
+        #[test]
+        fn a_damaged_request_is_no_line_of_the_log_or_still_a_request(text in crate::mangled::text(
+            "192.0.2.10 - - [15/Oct/2014:09:22:00 -0400] \"GET / HTTP/1.1\" 200 512\n"
+        )) {
+            for line in Review::of(LogFile::Access, &text).lines.iter().filter(|line| line.class == Class::Nominal) {
+                proptest::prop_assert!(line.time.is_some() && STATUS.is_match(&line.text), "{:?}", line);
             }
         }
+    }
+
+    #[test]
+    fn a_line_of_ten_megabytes_is_abnormal_and_takes_a_moment() {
+        let began = std::time::Instant::now();
+        for file in [LogFile::Errors, LogFile::Access, LogFile::Requests, LogFile::Memcached] {
+            for piece in ["a", "ß", "[", "\" 200 ", " ERROR Traceback"] {
+                let review = Review::of(file, &piece.repeat((10 << 20) / piece.len()));
+                assert_eq!(review.judge_normal().outcome, Outcome::Failed, "{file:?} {piece}");
+                assert!(review.judge_normal().observed.len() < 1000);
+            }
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
     }
 }

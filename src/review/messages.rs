@@ -122,4 +122,29 @@ mod tests {
         assert_eq!(counters(&log.replace("12 infos", "cut")), None);
         assert_eq!(counters("NameError: name 'cojugate' is not defined"), None);
     }
+
+    const CLOSING: &str =
+        "CRDS  : ERROR    x\nCRDS  : INFO     1 errors\nCRDS  : INFO     0 warnings\nCRDS  : INFO     12 infos\n";
+
+    proptest::proptest! {
+        #[test]
+        fn counters_are_those_of_the_text(text in crate::mangled::text(CLOSING)) {
+            if let Some(found) = counters(&text) {
+                for (count, word) in [(found.errors, "errors"), (found.warnings, "warnings"), (found.infos, "infos")] {
+                    let stands = text.lines().any(|line| {
+                        line.trim_end().strip_suffix(word).and_then(|rest| rest.split_whitespace().next_back()?.parse().ok()) == Some(count)
+                    });
+                    proptest::prop_assert!(stands, "{} {}", count, word);
+                }
+            }
+        }
+
+        #[test]
+        fn an_unreadable_count_is_none(count in "-[0-9]{1,3}|[0-9]{21,30}|[0-9]{1,3}[.,e][0-9]|0x0|") {
+            for word in ["1 errors", "0 warnings", "12 infos"] {
+                let (_, name) = word.split_once(' ').expect("two words");
+                proptest::prop_assert_eq!(counters(&CLOSING.replace(word, &format!("{count} {name}"))), None);
+            }
+        }
+    }
 }

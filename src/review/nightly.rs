@@ -224,4 +224,26 @@ mod tests {
         assert_eq!((mail.subject.as_str(), mail.body.as_str()), ("Cron <crds@plhstcrdsv1> nightly", "body\n"));
         assert_eq!(split_mail("just text\n\nmore").body, "just text\n\nmore");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_night_with_a_damaged_title_does_not_pass(which in 0..13usize, at in 0..20usize, byte in "[ -~]|\\PC") {
+            let titles = expected_titles(Role::Ops);
+            let mut damaged = titles.clone();
+            let at = at.min(titles[which].len() - 1);
+            let title = format!("{}{byte}{}", &titles[which][..at], &titles[which][at + 1..]);
+            proptest::prop_assume!(title != titles[which] && !titles.contains(&title.trim()));
+            damaged[which] = &title;
+            let night = Night::parse(&mail(&damaged, COUNTERS));
+            proptest::prop_assert_ne!(night.judge_whole(Role::Ops).outcome, Outcome::Passed);
+        }
+
+        #[test]
+        fn a_mail_loses_no_line(text in crate::mangled::text("Subject: x\nDate: y\n\n===========================================================\nCRDS config\n===========================================================\nsome\noutput\n")) {
+            let mail = split_mail(&text);
+            let night = Night::parse(&mail.body);
+            let kept = night.preamble.lines().count() + night.sections.iter().map(|section| section.text.lines().count() + 3).sum::<usize>();
+            proptest::prop_assert_eq!(kept, mail.body.lines().count());
+        }
+    }
 }

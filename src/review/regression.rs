@@ -3,7 +3,7 @@
 //! The log is a merged stream: application messages and whole HTML pages stand between a test's name and its verdict,
 //! so a verdict counts only where the runner writes it, on the test's own line or alone on a later one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -149,13 +149,10 @@ impl TestRun {
     #[must_use]
     pub fn failures(&self) -> Vec<String> {
         let bad = |token: &Token| matches!(token, Token::Fail | Token::Error | Token::UnexpectedSuccess);
-        let mut all: Vec<String> = self.keys(bad).into_iter().map(str::to_owned).collect();
-        for block in &self.blocks {
-            if !all.contains(&block.key) {
-                all.push(block.key.clone());
-            }
-        }
-        all
+        let mut all = self.keys(bad);
+        let mut known: BTreeSet<&str> = all.iter().copied().collect();
+        all.extend(self.blocks.iter().map(|block| block.key.as_str()).filter(|key| known.insert(key)));
+        all.into_iter().map(str::to_owned).collect()
     }
 
     /// Whether the run is whole: one summary, as many tests as it counts, each with a verdict, the test database
@@ -363,6 +360,16 @@ mod tests {
     const HEAD: &str = "testing hst\nCreating test database for alias 'default' ('test_crds_hst_test')...\n";
     const TAIL: &str = "Destroying test database for alias 'default' ('test_crds_hst_test')...\n";
 
+    const GOOD: &str = "testing hst\nCreating test database for alias 'default' ('test_crds_hst_test')...\n\
+        test_a (interactive.tests.Hst) ... ok\ntest_b (jsonapi.tests.Hst) ... skipped 'no archive here'\n\n\
+        ----------------------------------------------------------------------\nRan 2 tests in 8.117s\n\nOK (skipped=1)\n\
+        Destroying test database for alias 'default' ('test_crds_hst_test')...\n";
+
+    #[test]
+    fn the_sample_is_whole() {
+        assert_eq!(TestRun::parse(GOOD).judge_whole().outcome, super::super::Outcome::Passed);
+    }
+
     fn log(middle: &str) -> String {
         format!("{HEAD}{middle}")
     }
@@ -422,8 +429,36 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "(?s).{0,400}") {
-            let _ = TestRun::parse(&text).judge_whole();
+        fn what_passes_counts_what_it_lists(text in crate::mangled::text(GOOD)) {
+            let run = TestRun::parse(&text);
+            let passed = super::super::Outcome::Passed;
+            if run.judge_whole().outcome == passed {
+                proptest::prop_assert_eq!(run.summaries.len(), 1);
+                proptest::prop_assert_eq!(run.summaries[0].ran, run.tests.len());
+                proptest::prop_assert!(run.tests.iter().all(|test| test.token.is_some()));
+                let end = text.rfind("Destroying test database").expect("a closing line");
+                let counted = format!("Ran {} test", run.tests.len());
+                proptest::prop_assert!(text[..end].contains(&counted), "{}", counted);
+            }
+            if run.judge_database("test_crds_hst_test").outcome == passed {
+                proptest::prop_assert!(text.contains("('test_crds_hst_test')"));
+            }
+        }
+
+        #[test]
+        fn another_count_is_no_pass(count in "[0-9]{1,25}") {
+            proptest::prop_assume!(count.parse() != Ok(2));
+            let run = TestRun::parse(&GOOD.replace("Ran 2", &format!("Ran {count}")));
+            proptest::prop_assert_ne!(run.judge_whole().outcome, super::super::Outcome::Passed);
+        }
+
+        #[test]
+        fn a_log_cut_anywhere_is_no_pass(at in 0..GOOD.len() - 1) {
+            let run = TestRun::parse(&GOOD[..at]);
+            // Only the closing line's own end may be missing.
+            proptest::prop_assert!(
+                run.judge_whole().outcome != super::super::Outcome::Passed || GOOD[..at].contains("Destroying test database for alias ")
+            );
         }
     }
 }

@@ -44,7 +44,7 @@ pub struct CheckTool {
     pub warnings: Vec<String>,
 }
 
-static DF: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\s(\d{1,3})%\s+(/\S*)$").expect("a constant pattern"));
+static DF: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\s(\d+)%\s+(/\S*)$").expect("a constant pattern"));
 /// A line of `svn status`: seven columns, a blank, the path. One of `svn update` has its path at the sixth column.
 static STATUS_COLUMNS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[ ACDIMRX?!~][ CM][ L][ +][ SX][ KOTB][ C] \S").expect("a constant pattern"));
@@ -118,7 +118,8 @@ impl SvnFacts {
 #[must_use]
 pub fn disk_use(text: &str) -> Vec<DiskUse> {
     let found = text.lines().filter_map(|line| DF.captures(line));
-    found.filter_map(|found| Some(DiskUse { percent: found[1].parse().ok()?, mount: found[2].to_owned() })).collect()
+    // More than a number can hold is more than full.
+    found.map(|found| DiskUse { percent: found[1].parse().unwrap_or(u8::MAX), mount: found[2].to_owned() }).collect()
 }
 
 impl CheckTool {
@@ -223,5 +224,33 @@ mod tests {
     fn orphans_are_a_set() {
         let log = "CRDS  : WARNING  b\nCRDS  : ERROR    a\nCRDS  : WARNING  b\nCRDS  : INFO     0 errors\n";
         assert_eq!(orphan_lines(log), ["a", "b"]);
+    }
+
+    #[test]
+    fn an_absurd_use_is_more_than_full_and_not_left_out() {
+        for percent in ["256", "999", "1000", "99999999999999999999"] {
+            let text = format!("fs  1 1 1 {percent}% /data\n");
+            assert_eq!(disk_use(&text), [DiskUse { mount: "/data".into(), percent: u8::MAX }], "{percent}");
+        }
+    }
+
+    const CLEAN: &str =
+        "URL: file:///svn/crds/trunk\nRevision: 12\nLast Changed Rev: 11\nM       sources/a.py\n?       b\n";
+
+    proptest::proptest! {
+        #[test]
+        fn a_working_copy_passes_only_as_it_says(text in crate::mangled::text(CLEAN)) {
+            let judged = svn_facts(&text).judge("file:///svn/crds/trunk", Some(12));
+            if judged.outcome == super::super::Outcome::Passed {
+                proptest::prop_assert!(text.contains("URL: file:///svn/crds/trunk") && text.contains("Revision: 12"));
+            }
+        }
+
+        #[test]
+        fn no_text_is_taken_for_a_clean_copy_of_another_revision(revision in "[0-9]{1,24}") {
+            proptest::prop_assume!(revision.parse() != Ok(12));
+            let text = format!("URL: u\nRevision: {revision}\n");
+            proptest::prop_assert_ne!(svn_facts(&text).judge("u", Some(12)).outcome, super::super::Outcome::Passed);
+        }
     }
 }

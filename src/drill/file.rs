@@ -1,12 +1,16 @@
 //! Drill files (design section 8).
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
 use serde::Deserialize;
 
-use crate::plan::Role;
+use crate::plan::{MAX_FILE_BYTES, Role};
 use crate::steps;
+
+/// Longest description of a problem, in characters.
+const LONGEST_PROBLEM: usize = 1000;
 
 /// A drill file as written.
 #[derive(Debug, Clone, Deserialize)]
@@ -115,7 +119,12 @@ impl Drill {
     /// [`FileError`] with the first thing that is wrong.
     pub fn load(file: &Path) -> Result<Self, FileError> {
         let wrong = |problem: String| FileError { file: file.to_owned(), problem };
-        let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+        let opened = std::fs::File::open(file).map_err(|error| wrong(error.to_string()))?;
+        let mut text = String::new();
+        opened.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|error| wrong(error.to_string()))?;
+        if text.len() as u64 > MAX_FILE_BYTES {
+            return Err(wrong(format!("it has more than {MAX_FILE_BYTES} bytes, no drill has")));
+        }
         Self::parse(&text, file)
     }
 
@@ -125,7 +134,14 @@ impl Drill {
     ///
     /// As [`Drill::load`].
     pub fn parse(text: &str, file: &Path) -> Result<Self, FileError> {
-        let wrong = |problem: String| FileError { file: file.to_owned(), problem };
+        // The reader's own message shows the whole line, however long it is.
+        let wrong = |problem: String| {
+            let problem = match problem.char_indices().nth(LONGEST_PROBLEM) {
+                Some((at, _)) => format!("{}…", &problem[..at]),
+                None => problem,
+            };
+            FileError { file: file.to_owned(), problem }
+        };
         let written: Written = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let regex = |key: &str, text: &str| {
             Regex::new(&format!("(?s){text}")).map_err(|error| wrong(format!("`{key}` is not a regex: {error}")))
@@ -241,6 +257,41 @@ says = "dump .* older"
         ] {
             let error = parse(&GOOD.replace(from, to)).expect_err(to);
             assert!(error.to_string().starts_with("x.toml: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_refused_in_short() {
+        for text in [
+            format!("{GOOD}x = \"{}\"", "y".repeat(1 << 20)),
+            "[".repeat(1 << 20),
+            format!("{GOOD}{}", "a = 1\n".repeat(1 << 17)),
+        ] {
+            let began = std::time::Instant::now();
+            let error = parse(&text).expect_err("no drill");
+            assert!(
+                error.to_string().starts_with("x.toml: ") && error.to_string().len() < 5000,
+                "{}",
+                error.to_string().len()
+            );
+            assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+        }
+        let folder = tempfile::tempdir().expect("a directory");
+        let file = folder.path().join("huge.toml");
+        std::fs::write(&file, format!("{GOOD}#{}", "y".repeat(2 << 20))).expect("writes");
+        assert!(Drill::load(&file).expect_err("no drill").to_string().contains("bytes"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_damaged_drill_is_refused_by_name_or_still_strikes_before_it_is_caught(text in crate::mangled::text(GOOD)) {
+            match parse(&text) {
+                Ok(drill) => proptest::prop_assert!(!drill.caught_at.is_empty() && drill.caught_at.iter().all(|id| *id >= drill.step)),
+                Err(error) => {
+                    proptest::prop_assert!(error.to_string().starts_with("x.toml: "));
+                    proptest::prop_assert!(!error.help().is_empty());
+                }
+            }
         }
     }
 }

@@ -95,8 +95,16 @@ impl<'a> Reader<'a> {
     }
 
     fn note(&self, span: Option<Range<usize>>, key: &str, message: impl Into<String>, help: impl Into<String>) {
-        let problem = self.text.problem(span, &self.path_of(key), message, help);
-        self.problems.borrow_mut().push(problem);
+        // To locate a problem its line is looked at; a file of nothing but problems must not be looked at for each.
+        if !self.is_full() {
+            let problem = self.text.problem(span, &self.path_of(key), message, help);
+            self.problems.borrow_mut().push(problem);
+        }
+    }
+
+    /// Whether as many problems are noted as are listed.
+    fn is_full(&self) -> bool {
+        self.problems.borrow().len() >= MAX_PROBLEMS
     }
 
     /// Notes that the value of `key` (or, where it is missing, the table) is wrong.
@@ -351,6 +359,9 @@ impl<'a> Reader<'a> {
     fn finish(&self) {
         let asked = self.asked.borrow();
         for (key, _) in self.table {
+            if self.is_full() {
+                break;
+            }
             let name: &str = key.get_ref();
             if !asked.contains(name) {
                 let known = asked.iter().copied().filter(|known| !self.has(known));

@@ -508,11 +508,68 @@ mod tests {
         }
 
         #[test]
-        fn a_plan_with_a_piece_cut_out_is_judged_without_a_panic(at in 0usize..5000, len in 1usize..200) {
-            let mut bytes = HISTORICAL.as_bytes().to_vec();
-            let at = at.min(bytes.len());
-            bytes.drain(at..(at + len).min(bytes.len()));
-            let _ = PlanFile::parse(Path::new("p"), &bytes);
+        fn a_damaged_plan_is_refused_by_file_and_line_or_a_plan(bytes in crate::mangled::bytes(HISTORICAL.as_bytes())) {
+            match PlanFile::parse(Path::new("plan.toml"), &bytes) {
+                Ok(file) => proptest::prop_assert!(file.plan.context_chain().len() > 1),
+                Err(error) => for problem in error.problems() {
+                    proptest::prop_assert!(problem.to_string().starts_with("plan.toml:") && !problem.help.is_empty(), "{}", problem);
+                    proptest::prop_assert!(problem.line <= bytes.iter().filter(|byte| **byte == b'\n').count() + 1);
+                }
+            }
+        }
+
+        #[test]
+        fn a_damaged_site_is_refused_by_file_and_line_or_a_site(
+            bytes in crate::mangled::bytes(include_bytes!("../../fixtures/sites/three-ssh-hosts.toml"))
+        ) {
+            if let Err(error) = Site::parse(Path::new("/x/site.toml"), &bytes) {
+                for problem in error.problems() {
+                    proptest::prop_assert!(problem.to_string().starts_with("/x/site.toml:") && !problem.help.is_empty(), "{}", problem);
+                }
+            }
+        }
+    }
+
+    /// Files of the greatest size that is read, each built to be slow or to say much.
+    #[test]
+    fn hostile_files_are_refused_in_good_time_and_in_short() {
+        let most = usize::try_from(super::super::MAX_FILE_BYTES).unwrap();
+        let unit = |text: &str| text.repeat(most / text.len());
+        let keys: String = (0..most / 10).map(|n| format!("k{n}=1\n")).collect();
+        let inline = format!("x = {{{}}}", (0..most / 12).map(|n| format!("k{n}=1,")).collect::<String>());
+        let files = [
+            unit("["),
+            unit("{"),
+            unit("a."),
+            unit("a = 1\n"),
+            unit("\u{0}"),
+            unit("="),
+            unit("\"\"\""),
+            format!("observatory = \"{}\"", unit("h")),
+            format!("{HISTORICAL}\n{keys}"),
+            keys,
+            inline,
+            unit("[[submissions]]\n"),
+            unit("x = [[[[[[[[\n"),
+            unit("ß"),
+            format!("a = {}", unit("9")),
+        ];
+        for file in files {
+            let start: String = file.chars().take(20).collect();
+            let began = std::time::Instant::now();
+            let errors = [
+                PlanFile::parse(Path::new("plan.toml"), file.as_bytes()).map(drop).unwrap_err(),
+                Site::parse(Path::new("site.toml"), file.as_bytes()).map(drop).unwrap_err(),
+            ];
+            assert!(began.elapsed() < std::time::Duration::from_secs(20), "{start:?}: {:?}", began.elapsed());
+            for error in errors {
+                assert!(
+                    !error.help().is_empty() && error.to_string().len() < 400_000,
+                    "{start:?}: {}",
+                    error.to_string().len()
+                );
+                assert!((1..=200).contains(&error.problems().len()), "{start:?}");
+            }
         }
     }
 }

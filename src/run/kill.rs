@@ -85,4 +85,19 @@ mod tests {
             assert_eq!(KillPoint::parse(bad), None, "{bad}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn a_damaged_point_is_none_or_another_one(text in crate::mangled::text("command:31:before")) {
+            let written = KillPoint::parse(&text).map(|point| match point {
+                KillPoint::Write(number, side) => ("write", number, side),
+                KillPoint::Command(number, side) => ("command", number, side),
+            });
+            if let Some((kind, number, side)) = written {
+                let side = if side == Side::Before { "before" } else { "after" };
+                let parts: Vec<&str> = text.split(':').collect();
+                proptest::prop_assert_eq!((parts[0], parts[1].parse(), parts[2]), (kind, Ok(number), side));
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 
 use super::{State, Surface};
 
@@ -38,16 +38,27 @@ impl<'de> Visitor<'de> for Whole<'_> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<State, M::Error> {
-        let mut state = State::default();
+        let (mut host, mut taken, mut surfaces) = (None, None, None);
         while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "host" => state.host = map.next_value()?,
-                "taken" => state.taken = map.next_value()?,
-                "surfaces" => state.surfaces = map.next_value_seed(Surfaces(self.0))?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
+            let twice = match key.as_str() {
+                "host" => host.replace(map.next_value()?).map(|_| "host"),
+                "taken" => taken.replace(map.next_value()?).map(|_| "taken"),
+                "surfaces" => surfaces.replace(map.next_value_seed(Surfaces(self.0))?).map(|_| "surfaces"),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    None
+                }
+            };
+            if let Some(field) = twice {
+                return Err(Error::duplicate_field(field));
             }
         }
-        Ok(state)
+        // A state without its surfaces would look like a host that has nothing.
+        Ok(State {
+            host: host.ok_or_else(|| Error::missing_field("host"))?,
+            taken: taken.ok_or_else(|| Error::missing_field("taken"))?,
+            surfaces: surfaces.ok_or_else(|| Error::missing_field("surfaces"))?,
+        })
     }
 }
 
@@ -101,5 +112,42 @@ mod tests {
         assert!(pick(&format!("{TEXT} x"), &["svn"]).is_err());
         assert!(pick(&TEXT.replace("7", "7.7.7"), &[]).is_err());
         assert!(pick("[]", &["svn"]).is_err());
+    }
+
+    #[test]
+    fn a_state_without_one_of_its_members_is_none() {
+        for text in [
+            "{}",
+            r#"{"host": "ops", "taken": 1.5}"#,
+            r#"{"host": "ops", "surfaces": {}}"#,
+            r#"{"taken": 1, "surfaces": {}}"#,
+        ] {
+            assert!(pick(text, &["svn"]).is_err() && State::parse(text).is_err(), "{text}");
+        }
+        let twice = TEXT.replacen('{', r#"{"surfaces": {},"#, 1);
+        assert!(pick(&twice, &["svn"]).is_err() && State::parse(&twice).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_time_comes_back_to_the_microsecond(taken in 1.0e9..2.0e9f64) {
+            let state = State { taken, ..State::default() };
+            let again = State::parse(&state.to_text()).unwrap().taken;
+            proptest::prop_assert!((again - taken).abs() < 1e-6, "{} {}", again, taken);
+        }
+
+        #[test]
+        fn a_damaged_state_is_read_by_both_readers_alike_or_by_none(text in crate::mangled::text(TEXT)) {
+            match (State::parse(&text), pick(&text, &["svn"])) {
+                (Ok(whole), Ok(part)) => proptest::prop_assert_eq!(whole.only(|name| name == "svn"), part),
+                // What is passed over is looked at for being JSON, not for being a surface.
+                (Err(_), picked) => proptest::prop_assert!(picked.is_err() || serde_json::from_str::<serde_json::Value>(&text).is_ok()),
+                (Ok(_), Err(error)) => proptest::prop_assert!(false, "{}", error),
+            }
+            if let Ok(state) = State::parse(&text) {
+                let again = State::parse(&state.to_text()).unwrap();
+                proptest::prop_assert_eq!((&again.host, &again.surfaces), (&state.host, &state.surfaces));
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::allowed::{Allowed, allowed_values, check_value, header_substitutions};
 use super::matching::{Keywords, matching_header};
+use super::pprint;
 use super::rules::{Body, Choice, Node, Rules, compare};
 use super::value::{Py, repr, repr_texts, repr_tuple};
 use super::{DeriveError, Derived, Generation, KeyOrder, LogLine, Reference, base_name, condition, dates};
@@ -106,13 +107,22 @@ pub(crate) fn insert_one(
     };
     let (levels, classes) = (rules.parkey_levels(), rules.classes());
     let name = rules.name_of("name");
+    let parkey = rules.get("parkey").map(Py::repr).unwrap_or_default();
     let Body::Tree(tree) = &mut rules.body else {
         return Err(DeriveError::new("AttributeError", "'dict' object has no attribute 'insert'"));
     };
     insertion.walk(tree, file, &levels, &classes).map_err(|error| match generation {
         Generation::Y2014 => error,
         Generation::Now => {
-            let context = format!("Failed inserting {} into rmap: {} with header:\n", repr(file), repr(&name));
+            let context = format!(
+                "Failed inserting {} into rmap: {} with header:\n {} \n\nparkey: {} \nclasses: {} \nvalid_values:\n {} \n",
+                repr(file),
+                repr(&name),
+                pprint::texts(keywords),
+                repr(&parkey),
+                repr_texts(&classes),
+                pprint::tuples(&allowed),
+            );
             error.within("MappingInsertionError", &context)
         }
     })

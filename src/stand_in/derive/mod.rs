@@ -17,6 +17,7 @@ mod insert;
 mod log;
 mod matching;
 pub mod names;
+mod pprint;
 mod record;
 mod rules;
 pub mod shipped;

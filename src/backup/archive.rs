@@ -318,7 +318,11 @@ fn manifest_of(stream: &mut dyn Read) -> Result<Manifest, (usize, io::Error)> {
             tar::EntryType::Directory => Kind::Directory,
             tar::EntryType::Symlink => Kind::Link,
             tar::EntryType::Link => Kind::HardLink,
-            tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => Kind::File,
+            tar::EntryType::Regular | tar::EntryType::Continuous => Kind::File,
+            // A header alone can stand for more bytes than anybody can read; tar makes none unless it is asked to.
+            tar::EntryType::GNUSparse => {
+                return Err((count, io::Error::other("a sparse member, which was not asked for")));
+            }
             _ => Kind::Other,
         };
         let path = plain(&String::from_utf8_lossy(&entry.path_bytes())).to_owned();
@@ -449,5 +453,57 @@ mod tests {
         fs::write(&archive.path, &bytes).unwrap();
         assert!(Archive::verify(&archive.path).is_err());
         assert!(Archive::verify(Path::new("/no/such/archive")).is_err());
+    }
+
+    /// A tar archive with a long name, a link and a file.
+    fn tar_of_all_kinds() -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(3);
+        header.set_mode(0o644);
+        builder.append_data(&mut header.clone(), "y".repeat(180), &b"abc"[..]).unwrap();
+        builder.append_data(&mut header.clone(), "a", &b"abc"[..]).unwrap();
+        header.set_size(0);
+        header.set_entry_type(tar::EntryType::Link);
+        builder.append_link(&mut header, "b", "a").unwrap();
+        builder.into_inner().unwrap()
+    }
+
+    static TAR: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(tar_of_all_kinds);
+
+    #[test]
+    fn a_sparse_member_is_refused_before_its_zeros_are_read() {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("a").unwrap();
+        header.set_mode(0o644);
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        header.set_size(0);
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.realsize.copy_from_slice(b"77777777777\0");
+        gnu.sparse[0].offset.copy_from_slice(b"77777777777\0");
+        gnu.sparse[0].numbytes.copy_from_slice(b"00000000000\0");
+        header.set_cksum();
+        let tar = [header.as_bytes().to_vec(), vec![0; 1024]].concat();
+        let (_, error) = manifest_of(&mut tar.as_slice()).unwrap_err();
+        assert!(error.to_string().contains("sparse"), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_damaged_stream_is_broken_or_has_no_more_than_it_holds(tar in crate::mangled::bytes(&TAR)) {
+            match manifest_of(&mut tar.as_slice()) {
+                Ok(manifest) => {
+                    proptest::prop_assert!(manifest.members.len() + manifest.twice.len() <= tar.len() / 512);
+                    proptest::prop_assert!(manifest.bytes() <= tar.len() as u64);
+                }
+                Err((after, error)) => proptest::prop_assert!(after <= tar.len() / 512 && !error.to_string().is_empty()),
+            }
+        }
+
+        #[test]
+        fn a_plain_name_stays_plain(name in "(\\./|/|\\.|[a-zß]){0,8}") {
+            let once = plain(&name);
+            proptest::prop_assert!(name.contains(once) && !once.ends_with('/'));
+        }
     }
 }

@@ -30,7 +30,9 @@ pub fn deliveries_list(bytes: &[u8]) -> DeliveriesList {
 
 /// The time in the name of a dated set, `YYYY-MM-DD-HHMMSS`, in the server's local time.
 pub fn tag_time(tag: &str) -> Option<DateTime> {
-    DateTime::strptime("%Y-%m-%d-%H%M%S", tag).ok()
+    // The reader of times takes blanks and years of three digits.
+    let plain = tag.len() == 17 && tag.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    DateTime::strptime("%Y-%m-%d-%H%M%S", tag).ok().filter(|_| plain)
 }
 
 /// Everything that the contents of one set say, part by part. A part that cannot be read has its reason in `broken`.
@@ -151,7 +153,7 @@ mod tests {
         fn a_time_is_the_tag_again(tag in crate::mangled::text("2014-09-16-030507")) {
             if let Some(time) = tag_time(&tag) {
                 let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
-                proptest::prop_assert!(digits(&time.to_string()).starts_with(&digits(&tag)) || tag.len() != 17, "{} {}", tag, time);
+                proptest::prop_assert_eq!(digits(&time.to_string()), digits(&tag));
             }
         }
     }

@@ -286,7 +286,7 @@ mod tests {
 
         #[test]
         fn no_listen_line_is_passed_over(text in crate::mangled::text("Listen 8001\nListen 127.1.2.3:8002 https\n")) {
-            let lines = text.lines().filter(|line| line.split_whitespace().next() == Some("Listen")).count();
+            let lines = text.lines().filter(|line| line.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("listen"))).count();
             if let Ok(ports) = configured_ports(&text) {
                 proptest::prop_assert_eq!(ports.len(), lines);
             }

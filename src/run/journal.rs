@@ -168,7 +168,10 @@ impl Journal {
         let mut rows = statement.query([]).map_err(fail)?;
         let (mut entries, mut before, mut expected) = (Vec::new(), GENESIS.to_owned(), 1u64);
         while let Some(row) = rows.next().map_err(fail)? {
-            let seq = row.get::<_, i64>(0).map_err(fail)?.unsigned_abs();
+            let number: i64 = row.get(0).map_err(fail)?;
+            let seq = u64::try_from(number).map_err(|_| RunError::Tampered {
+                what: format!("journal entry {number}: entries are counted from 1"),
+            })?;
             let at: String = row.get(1).map_err(fail)?;
             let step: Option<String> = row.get(2).map_err(fail)?;
             let attempt: u32 = row.get(3).map_err(fail)?;
@@ -256,6 +259,7 @@ mod tests {
             "UPDATE entries SET step = NULL WHERE seq = 3",
             "UPDATE entries SET attempt = 2 WHERE seq = 3",
             "UPDATE entries SET kind = 'done' WHERE seq = 3",
+            "UPDATE entries SET seq = -1 WHERE seq = 1",
             "DELETE FROM entries WHERE seq = 1",
             "DELETE FROM entries WHERE seq = 2",
         ] {
@@ -272,5 +276,28 @@ mod tests {
         let connection = Connection::open(&path).expect("opens");
         assert!(connection.execute("UPDATE entries SET at = ''", []).is_err());
         assert!(connection.execute("DELETE FROM entries", []).is_err());
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn a_damaged_body_is_never_read_as_an_entry(body in crate::mangled::text(r#"{"kind":"intent","act":"b"}"#), hashed in proptest::bool::ANY) {
+            let (_folder, path) = three();
+            let written = Journal::read_only(&path).and_then(|journal| journal.entries()).expect("reads");
+            tamper(&path, "");
+            let connection = Connection::open(&path).expect("opens");
+            connection.execute("UPDATE entries SET body = ?1 WHERE seq = 2", [&body]).expect("tampers");
+            if hashed {
+                // Even with the right hash it must be the event that its label says, and the next entry breaks the chain.
+                let at = &written[1].at;
+                let hash = chain(&written[0].hash, 2, at, Some("s130"), 1, &body);
+                connection.execute("UPDATE entries SET hash = ?1 WHERE seq = 2", [hash]).expect("tampers");
+            }
+            match Journal::read_only(&path).and_then(|journal| journal.entries()) {
+                Ok(entries) => proptest::prop_assert_eq!(entries, written),
+                Err(error) => proptest::prop_assert!(error.to_string().contains("journal"), "{}", error),
+            }
+        }
     }
 }

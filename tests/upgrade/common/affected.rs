@@ -43,7 +43,14 @@ pub fn headers(s: &Step, ops: &Server, context: &str) -> Result<Vec<(String, Ent
             let ids = rpc.names("get_dataset_ids", &json!([context, instrument, null]))?;
             for slice in ids.chunks(SLICE) {
                 let answer = rpc.call("get_dataset_headers_by_id", &json!([context, slice, null]))?;
-                for (id, header) in answer.as_object().into_iter().flatten() {
+                let Some(headers) = answer.as_object() else {
+                    // Taken for no datasets, it would be an upgrade that affects none.
+                    return Err(StepError::unknown(
+                        format!("`{}` answers `get_dataset_headers_by_id` with no map of headers", ops.name()),
+                        "see what answers on that port, then run the same command again",
+                    ));
+                };
+                for (id, header) in headers {
                     text.push_str(&json!({ id: header }).to_string());
                     text.push('\n');
                 }

@@ -318,7 +318,10 @@ pub fn disks(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally) -> 
     for floor in &s.plan().thresholds.disk {
         let path = server.remote().path(&floor.path);
         let of = uses.iter().filter(|disk| path.starts_with(&disk.mount) || floor.path.starts_with(&disk.mount));
-        let Some(disk) = of.max_by_key(|disk| disk.mount.len()) else { continue };
+        let Some(disk) = of.max_by_key(|disk| disk.mount.len()) else {
+            tally.fault(check, format!("the mail shows no disk for {}", floor.path));
+            continue;
+        };
         let free = 100_u8.saturating_sub(disk.percent);
         tally.hold(check, free >= floor.free_percent, format!("{}: {free} % free on {}", floor.path, disk.mount));
     }

@@ -3,8 +3,8 @@
 
 use std::io::{Read as _, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Http, Rpc, WireError};
 use crate::crds::web::{Login, Ready, Session};
-use crate::host::record::NoRecord;
+use crate::host::record::{Call, CallId, NoRecord, Outcome, RecordError, Recorder};
 use crate::plan::{Change, Role};
 use crate::run::Permit;
 
@@ -116,6 +116,15 @@ fn flood(start: &'static str, piece: &'static str) -> Answers {
 fn reset(bytes: &'static [u8]) -> Answers {
     Box::new(move |stream, _| {
         put(stream, bytes);
+        let _ = rustix::net::sockopt::set_socket_linger(&*stream, Some(Duration::ZERO));
+    })
+}
+
+/// As [`reset`], when the client has had time to read.
+fn reset_later(bytes: &'static [u8]) -> Answers {
+    Box::new(move |stream, _| {
+        put(stream, bytes);
+        std::thread::sleep(LIMIT / 4);
         let _ = rustix::net::sockopt::set_socket_linger(&*stream, Some(Duration::ZERO));
     })
 }
@@ -409,5 +418,41 @@ fn no_page_of_a_hostile_server_is_a_success() {
             let began = Instant::now();
             judge(case, &[object, "page /login/", "`/login/`"], &result.expect_err(case), began.elapsed());
         }
+    }
+}
+
+/// Keeps what was recorded of the answers.
+#[derive(Default)]
+struct Kept(Mutex<Vec<(String, Vec<u8>)>>);
+
+impl Recorder for Kept {
+    fn began(&self, _call: &Call<'_>) -> Result<CallId, RecordError> {
+        Ok(CallId(1))
+    }
+
+    fn ended(&self, _id: CallId, outcome: &Outcome<'_>) -> Result<(), RecordError> {
+        let kept = (format!("{:?}", outcome.status), outcome.stdout.to_vec());
+        self.0.lock().expect("one thread").push(kept);
+        Ok(())
+    }
+
+    fn secret(&self, _value: &secrecy::SecretString) {}
+}
+
+#[test]
+fn what_came_before_the_break_is_recorded() {
+    let cases: [(Answers, &[u8]); 3] = [
+        (reset_later(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nTraceback"), b"Traceback"),
+        (drip(b"HTTP/1.1 200 OK\r\n\r\nTraceback "), b"Traceback"),
+        (flood("HTTP/1.1 200 OK\r\n\r\nTraceback", "x"), b"Traceback"),
+    ];
+    for (answers, beginning) in cases {
+        let server = serve(answers);
+        let kept = Arc::new(Kept::default());
+        let http = Http::open("ops", None, Arc::<Kept>::clone(&kept)).expect("a client").at_most(MOST);
+        let error = Rpc::new(http, &server.base).within(LIMIT).server_info().expect_err("no answer");
+        let kept = kept.0.lock().expect("one thread");
+        let [(status, body)] = kept.as_slice() else { panic!("{} records", kept.len()) };
+        assert!(body.starts_with(beginning) && body.len() <= 1 << 20, "{error}: {status}, {} bytes", body.len());
     }
 }

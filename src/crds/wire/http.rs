@@ -17,6 +17,9 @@ use super::error::WireError;
 /// Most bytes taken from one answer unless the caller says otherwise: the file map of the largest catalogue is 5 MB.
 pub const MOST_BYTES: usize = 64 << 20;
 
+/// Most bytes that are recorded of an answer that did not come whole.
+const MOST_OF_BROKEN: usize = 1 << 20;
+
 /// What is sent in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -177,7 +180,8 @@ impl Http {
             Call { host: &self.host, kind: CallKind::Http, argv: &argv, stdin: Some(&sent), changes: ask.changes };
         let id = self.recorder.began(&call)?;
         let began = Instant::now();
-        let result = self.exchange(ask, began);
+        let mut body = Vec::new();
+        let result = self.exchange(ask, began, &mut body);
         let elapsed = began.elapsed();
         match &result {
             Ok(answer) => {
@@ -190,13 +194,16 @@ impl Http {
                     WireError::TimedOut { .. } => Ended::TimedOut,
                     other => Ended::Lost(other.to_string()),
                 };
-                self.recorder.ended(id, &Outcome { status, stdout: b"", stderr: b"", elapsed })?;
+                // What came before the break is what says why it broke.
+                body.truncate(MOST_OF_BROKEN);
+                self.recorder.ended(id, &Outcome { status, stdout: &body, stderr: b"", elapsed })?;
             }
         }
         result
     }
 
-    fn exchange(&self, ask: &Ask<'_>, began: Instant) -> Result<Answer, WireError> {
+    /// As [`Self::send`], unrecorded; what has come of an answer when it breaks off is left in `body`.
+    fn exchange(&self, ask: &Ask<'_>, began: Instant, body: &mut Vec<u8>) -> Result<Answer, WireError> {
         let what = || format!("{} {}", ask.method, ask.url);
         let lost = |why: String| WireError::Lost { host: self.host.clone(), what: what(), changes: ask.changes, why };
         let failed = |error: reqwest::Error| {
@@ -228,7 +235,6 @@ impl Http {
         let status = response.status().as_u16();
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
-        let mut body = Vec::new();
         let mut piece = vec![0; 1 << 16];
         let late = || {
             let (host, limit) = (self.host.clone(), ask.limit);
@@ -252,7 +258,7 @@ impl Http {
                 return Err(WireError::TooMuch { host: self.host.clone(), what: what(), most: self.most });
             }
         }
-        Ok(Answer { status, headers, body, elapsed: began.elapsed() })
+        Ok(Answer { status, headers, body: std::mem::take(body), elapsed: began.elapsed() })
     }
 
     fn headers(&self, ask: &Ask<'_>) -> Result<HeaderMap, String> {

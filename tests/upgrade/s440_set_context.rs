@@ -16,6 +16,7 @@ use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::steps::S440_SET_CONTEXT;
 use serde_json::json;
 
+use crate::common::baseline::deliveries;
 use crate::common::delivery::catalog_stem;
 use crate::common::known_state;
 use crate::common::rules::{Rules, sha1};
@@ -68,9 +69,15 @@ fn before(s: &Step, ops: &Server, set: &SetContext) -> Result<serde_json::Value,
         "history": ops.history()?.iter().map(|row| row.id).max().unwrap_or(0),
         "dates": dates(&catalogue, &members),
         "states": ops.states()?,
+        "pending": catalogue.iter().filter(|(_, row)| is_pending(row)).map(|(name, _)| name).collect::<Vec<_>>(),
     });
     s.fact("before", before.clone())?;
     Ok(before)
+}
+
+/// Whether the archive is still to take a file.
+fn is_pending(row: &Row) -> bool {
+    matches!(row.get("state").cloned().flatten().as_deref(), Some("delivered" | "submitted" | "archiving"))
 }
 
 /// A digest of the delivery and activation dates of all files outside a context.
@@ -93,8 +100,14 @@ fn wait_for_archive(s: &Step, ops: &Server, plan: &Plan, set: &SetContext, tally
     let link = |name: &String| catalogue.get(name).and_then(|row| row.get("catalog_link").cloned().flatten());
     let catalogs: BTreeSet<String> = files.iter().filter_map(link).filter_map(|link| catalog_stem(&link)).collect();
     let limit = Duration::from_secs(set.archive_wait_s);
+    let same = s.need_fact("s010_preflight", "deliveries")?;
     let waited = s.wait("the archive to take this plan's deliveries", limit, Duration::from_secs(300), || {
         let present = ops.deliveries()?;
+        if deliveries(ops)? != same {
+            return Ok(Poll::Ready(Err(
+                "deliveries is not the directory that it was before: that links are absent says nothing (A005)".to_owned(),
+            )));
+        }
         let mut pending = Vec::new();
         for catalog in &catalogs {
             let semaphore = present.iter().find(|link| link.name.starts_with(catalog.as_str()));
@@ -142,20 +155,21 @@ fn wait_for_archive(s: &Step, ops: &Server, plan: &Plan, set: &SetContext, tally
     silent_promotion(s, ops, &files, tally)
 }
 
-/// A file of somebody else that was pending at the baseline and is archived now without its link having been seen go.
+/// A file of somebody else that was pending at preflight, or when this step began, and is archived now: nobody here has
+/// asked the archive whether it has it.
 fn silent_promotion(s: &Step, ops: &Server, ours: &BTreeSet<String>, tally: &mut Tally) -> Result<(), StepError> {
     let check = "no_silent_promotion";
-    let pending_before = s.fact_of("s010_preflight", "pending").unwrap_or(serde_json::Value::Null);
-    let Some(before) = pending_before.as_array() else {
-        tally.proof(check, "nothing was pending before the upgrade");
-        return Ok(());
-    };
+    let at_preflight = s.need_fact("s010_preflight", "pending")?;
+    let at_beginning = s.need_fact(s.spec().id, "before")?;
+    let lists = [&at_preflight, &at_beginning["pending"]];
+    let before: BTreeSet<&str> =
+        lists.iter().filter_map(|list| list.as_array()).flatten().filter_map(|name| name.as_str()).collect();
     let catalogue = ops.catalogue()?;
     let mut promoted = Vec::new();
-    for name in before.iter().filter_map(|name| name.as_str()).filter(|name| !ours.contains(*name)) {
+    for name in before.iter().copied().filter(|name| !ours.contains(*name)) {
         let state = catalogue.get(name).and_then(|row| row.get("state").cloned().flatten()).unwrap_or_default();
         if state == "archived" || state == "operational" {
-            promoted.push(format!("{name} was pending at preflight and is {state} now"));
+            promoted.push(format!("{name} was pending before and is {state} now"));
         }
     }
     for fault in promoted {

@@ -12,6 +12,12 @@ use serde_json::json;
 use super::state::keep;
 use super::tally::Tally;
 
+/// Which directory the links of deliveries lie in: another one, or none, would be read as if the archive had taken them all.
+pub fn deliveries(ops: &Server) -> Result<serde_json::Value, StepError> {
+    let entry = ops.remote().stat(&ops.paths().deliveries())?;
+    Ok(entry.map_or(json!(null), |entry| json!({ "inode": entry.inode, "device": entry.device })))
+}
+
 /// What later steps compare with.
 pub fn remember(s: &Step, ops: &Server) -> Result<(), StepError> {
     if s.fact_of(s.spec().id, "answers").is_some() {
@@ -24,6 +30,7 @@ pub fn remember(s: &Step, ops: &Server) -> Result<(), StepError> {
     let rows = ops.ask(&sql)?.rows;
     let pending: Vec<&String> = rows.iter().filter_map(|row| row.first()?.as_ref()).collect();
     s.fact("pending", json!(pending))?;
+    s.fact("deliveries", deliveries(ops)?)?;
     let rpc = ops.rpc(Door::Direct)?;
     let info = rpc.server_info()?;
     s.fact("version", json!({ "svn_url": info.svn_url, "revision": info.revision, "version": info.version }))?;

@@ -105,7 +105,7 @@ fn wait_for_archive(s: &Step, ops: &Server, plan: &Plan, set: &SetContext, tally
         let present = ops.deliveries()?;
         if deliveries(ops)? != same {
             return Ok(Poll::Ready(Err(
-                "deliveries is not the directory that it was before: that links are absent says nothing (A005)".to_owned(),
+                "deliveries is not what it was before: that links are absent says nothing (A005)".to_owned(),
             )));
         }
         let mut pending = Vec::new();

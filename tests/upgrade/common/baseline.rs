@@ -12,10 +12,12 @@ use serde_json::json;
 use super::state::keep;
 use super::tally::Tally;
 
-/// Which directory the links of deliveries lie in: another one, or none, would be read as if the archive had taken them all.
+/// Where the links of deliveries lie: an empty place in its stead would be read as if the archive had taken them all.
 pub fn deliveries(ops: &Server) -> Result<serde_json::Value, StepError> {
     let entry = ops.remote().stat(&ops.paths().deliveries())?;
-    Ok(entry.map_or(json!(null), |entry| json!({ "inode": entry.inode, "device": entry.device })))
+    Ok(entry.map_or(json!(null), |entry| {
+        json!({ "kind": format!("{:?}", entry.kind), "device": entry.device, "mode": entry.mode, "owner": entry.owner, "group": entry.group })
+    }))
 }
 
 /// What later steps compare with.

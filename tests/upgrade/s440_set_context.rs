@@ -228,7 +228,17 @@ fn preview(
 
 fn set_it(s: &Step, ops: &Server, set: &SetContext) -> Result<Option<String>, StepError> {
     let mut said = None;
-    let look = || Ok(if ops.context_in_database("operational")? == set.context { Found::Done } else { Found::NotDone });
+    let from = &s.plan().contexts.operational;
+    let look = || {
+        let now = ops.context_in_database("operational")?;
+        Ok(match () {
+            () if now == set.context => Found::Done,
+            () if now == *from => Found::NotDone,
+            () => {
+                Found::Half(format!("the operational context is {now}: somebody set it, the plan sets out from {from}"))
+            }
+        })
+    };
     s.act("set_context", Role::Ops, Change::Context, look, |permit| {
         let credential = outcome::credential(s, &set.credential)?;
         let password = credential.password.resolve()?;

@@ -228,22 +228,19 @@ fn preview(
 
 fn set_it(s: &Step, ops: &Server, set: &SetContext) -> Result<Option<String>, StepError> {
     let mut said = None;
-    let from = &s.plan().contexts.operational;
-    let look = || {
-        let now = ops.context_in_database("operational")?;
-        Ok(match () {
-            () if now == set.context => Found::Done,
-            () if now == *from => Found::NotDone,
-            () => {
-                Found::Half(format!("the operational context is {now}: somebody set it, the plan sets out from {from}"))
-            }
-        })
-    };
+    let look = || Ok(if ops.context_in_database("operational")? == set.context { Found::Done } else { Found::NotDone });
     s.act("set_context", Role::Ops, Change::Context, look, |permit| {
         let credential = outcome::credential(s, &set.credential)?;
         let password = credential.password.resolve()?;
         let login = Login { username: &credential.username, password: &password, instrument: None };
         let mut session = Session::login_with_lock(permit, Role::Ops, ops.http()?, &ops.url(Door::Direct)?, &login)?;
+        let (now, from) = (ops.context_in_database("operational")?, &s.plan().contexts.operational);
+        if now != *from {
+            return Err(StepError::failed(
+                format!("the operational context is {now}: somebody set it, the plan sets out from {from}"),
+                SET.next,
+            ));
+        }
         said = Some(session.set_operational(permit, Role::Ops, &set.context, &set.description)?);
         session.logout()?;
         Ok(())

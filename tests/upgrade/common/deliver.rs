@@ -139,15 +139,21 @@ impl<'s> Hand<'s> {
     fn submit(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
         let (s, ops) = (self.s, self.ops);
         let act = format!("submit-{}", delivery.id);
+        let begun_before = std::cell::Cell::new(false);
         let look = || match self.state_of(delivery)? {
-            State::Untouched => Ok(Found::NotDone),
+            State::Untouched => {
+                begun_before.set(true);
+                Ok(Found::NotDone)
+            }
             State::Uploaded | State::Confirmed => Ok(Found::Done),
             State::Half(what) => Ok(Found::Half(what)),
         };
         let mut session = None;
         s.act(&act, Role::Ops, Change::Submit, look, |permit| {
             let mut new = self.log_in(delivery, Some(permit))?;
-            let left = new.uploads()?;
+            let mut left = new.uploads()?;
+            // An attempt that was ended between upload and submission left its own files: uploaded again they are replaced.
+            left.retain(|name| !(begun_before.get() && delivery.files.contains(name)));
             if !left.is_empty() {
                 return Err(StepError::failed(
                     format!("the ingest directory of the submitter holds {} already", shorten(&left)),

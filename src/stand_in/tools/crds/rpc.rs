@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::stand_in::tools::machine::clocks;
+
 /// Why a service did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServiceError {
@@ -21,6 +23,9 @@ pub enum ServiceError {
     #[error("{0}")]
     Refused(String),
 }
+
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// A connection to one server.
 pub struct Server {
@@ -38,7 +43,8 @@ impl Server {
         let away = |why: String| ServiceError::Away { method: "connect".to_owned(), why };
         // Another library of this process may have installed one already; either will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::blocking::Client::builder().no_proxy().timeout(Duration::from_secs(600));
+        let mut builder =
+            reqwest::blocking::Client::builder().no_proxy().timeout(LIMIT).connect_timeout(clocks::REAL_PATIENCE);
         if url.starts_with("https:") {
             let file = authority();
             let pem = fs::read(&file).map_err(|error| away(format!("{}: {error}", file.display())))?;
@@ -126,6 +132,9 @@ pub fn authority() -> PathBuf {
 }
 
 fn urlopen_error(error: &reqwest::Error) -> String {
+    if error.is_connect() && error.is_timeout() {
+        clocks::lose_patience(LIMIT);
+    }
     let mut source: Option<&dyn std::error::Error> = Some(error);
     let mut text = error.to_string();
     while let Some(inner) = source {

@@ -1,7 +1,21 @@
 //! Time: `sleep` steps the fleet's clock instead of waiting.
 
-use super::{Call, here_or_complain};
+use std::time::Duration;
+
+use super::{Call, here, here_or_complain};
 use crate::stand_in::fleet::order;
+
+/// How long a program of a host really waits for a connection that is accepted and not answered; the rest of its patience
+/// passes on the fleet's clock.
+pub const REAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Lets what is left of a patience of `limit` pass on the fleet's clock, after [`REAL_PATIENCE`] passed in vain.
+pub fn lose_patience(limit: Duration) {
+    if let Some((fleet, _)) = here() {
+        // A clock that cannot be stepped is seen by whoever reads it; the connection has failed either way.
+        let _ = order::step(&fleet, limit.saturating_sub(REAL_PATIENCE).as_secs_f64(), false);
+    }
+}
 
 /// `sleep NUMBER[smhd]...`.
 pub fn sleep(call: &mut Call<'_>) -> i32 {

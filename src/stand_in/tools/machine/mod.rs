@@ -1,6 +1,6 @@
 //! Machine-wide commands that act on one host of the fleet only.
 
-mod clocks;
+pub mod clocks;
 mod disks;
 mod identity;
 mod memcached;

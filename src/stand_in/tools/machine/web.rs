@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
+use super::clocks::{REAL_PATIENCE, lose_patience};
 use super::{Call, here_or_complain};
 
 /// `wget [-q] [-O FILE] [--no-check-certificate] [-T SECONDS] [-t TRIES] URL...`.
@@ -49,6 +50,7 @@ pub fn wget(call: &mut Call<'_>) -> i32 {
     let authority = authority.and_then(|pem| reqwest::Certificate::from_pem(&pem).ok());
     let client = reqwest::blocking::Client::builder()
         .timeout(Duration::from_secs(limit_s))
+        .connect_timeout(REAL_PATIENCE)
         .tls_certs_only(authority)
         .tls_danger_accept_invalid_certs(!check)
         .no_proxy()
@@ -63,7 +65,7 @@ pub fn wget(call: &mut Call<'_>) -> i32 {
     };
     let mut status = 0;
     for url in urls {
-        let ended = fetch(call, &client, &url, output.as_deref(), quiet);
+        let ended = fetch(call, &client, &url, output.as_deref(), quiet, Duration::from_secs(limit_s));
         if ended != 0 {
             status = ended;
         }
@@ -71,10 +73,20 @@ pub fn wget(call: &mut Call<'_>) -> i32 {
     status
 }
 
-fn fetch(call: &mut Call<'_>, client: &reqwest::blocking::Client, url: &str, output: Option<&str>, quiet: bool) -> i32 {
+fn fetch(
+    call: &mut Call<'_>,
+    client: &reqwest::blocking::Client,
+    url: &str,
+    output: Option<&str>,
+    quiet: bool,
+    limit: Duration,
+) -> i32 {
     let answer = match client.get(url).send() {
         Ok(answer) => answer,
         Err(error) => {
+            if error.is_connect() && error.is_timeout() {
+                lose_patience(limit);
+            }
             let tls = format!("{error:?}").to_ascii_lowercase().contains("certificate");
             if !quiet {
                 call.complain(format_args!(

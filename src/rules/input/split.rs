@@ -286,6 +286,8 @@ mod tests {
         assert_eq!(ids("\n{\"A\": {}}\n\n{\"B\": {}, \"C\": \"no\"}\n").unwrap(), ["A", "B", "C"]);
         assert_eq!(ids("{\"A\": {\"x\": \"}{\\\"\"},\n \"B\": {}\n}\n").unwrap(), ["A", "B"]);
         assert_eq!(ids("{\"A\": {}}").unwrap(), ["A"]);
+        // A dataset that is no header fails alone.
+        assert_eq!(ids("{\"A\": {}}\n{\"B\": 1}\n").unwrap(), ["A", "B"]);
         assert_eq!(ids("{}").unwrap(), [] as [&str; 0]);
         assert_eq!(ids("").unwrap(), [] as [&str; 0]);
         let many: String = (0..40_000).map(|n| format!("\"{n}\": {{\"KEY\": \"{}\"}},\n", "v".repeat(100))).collect();
@@ -296,8 +298,7 @@ mod tests {
     #[test]
     fn broken_texts_name_the_line() {
         for (text, line) in [
-            ("{\"A\": {}}\n{\"B\": {}\n", "3"),
-            ("{\"A\": {}}\n{\"B\": 1}\n", "2"),
+            ("{\"A\": {}}\n{\"B\": {}\n", "2: "),
             ("{\"A\": {},\n\"B\"", "x.json:2"),
             ("hello\n", "x.json:1"),
             ("{\"A\": {}} {}\n", "1"),

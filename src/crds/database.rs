@@ -32,6 +32,9 @@ pub const TABLES: [&str; 16] = [
 /// The column and value that end an answer among several.
 const MARK: &str = "crds_upgrade_next";
 
+/// Asks for all rows of locks.
+const LOCKS: &str = "select locked_object, created_on from locking_lock order by locked_object";
+
 /// The contexts of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contexts {
@@ -72,6 +75,23 @@ pub struct LockRow {
     pub locked_object: String,
     /// When it was taken.
     pub created_on: String,
+}
+
+/// What a delivery changes in a database, read in one session.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Both contexts.
+    pub contexts: Contexts,
+    /// As [`Server::catalogue`].
+    pub catalogue: BTreeMap<String, Row>,
+    /// As [`Server::counters`].
+    pub counters: Vec<Counter>,
+    /// As [`Server::locks`].
+    pub locks: Vec<LockRow>,
+    /// The highest number of an audit row; 0 where there is none.
+    pub last_action: u64,
+    /// The audit rows of higher numbers than the one asked for, oldest first, with all their columns.
+    pub actions: Vec<Row>,
 }
 
 impl Server {
@@ -169,7 +189,7 @@ impl Server {
     ///
     /// As [`Self::ask`]; [`CrdsError::Missing`] if there is none.
     pub fn context_in_database(&self, kind: &str) -> Result<String, CrdsError> {
-        let table = self.ask(&format!("select kind, context from {}", self.table("*contexts")))?;
+        let table = self.ask(&self.ask_for_contexts())?;
         self.context_of(&table, kind)
     }
 
@@ -179,8 +199,12 @@ impl Server {
     ///
     /// As [`Self::context_in_database`].
     pub fn contexts_in_database(&self) -> Result<Contexts, CrdsError> {
-        let table = self.ask(&format!("select kind, context from {}", self.table("*contexts")))?;
+        let table = self.ask(&self.ask_for_contexts())?;
         self.contexts_of(&table)
+    }
+
+    fn ask_for_contexts(&self) -> String {
+        format!("select kind, context from {}", self.table("*contexts"))
     }
 
     /// Both contexts of the rows of `crds_<obs>_contexts`.
@@ -201,6 +225,35 @@ impl Server {
         found.ok_or_else(|| self.missing(format!("row `{wanted}` in its database")))
     }
 
+    /// Everything that a delivery changes, in one session, so that no act of others comes in between; audit rows with
+    /// numbers above `after`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`]; [`CrdsError::Missing`] if a context is not there.
+    pub fn reading(&self, after: u64) -> Result<Reading, CrdsError> {
+        let actions = self.table("*actions");
+        let questions = [
+            self.ask_for_contexts(),
+            self.ask_for_catalogue(),
+            self.ask_for_counters(),
+            LOCKS.to_owned(),
+            format!("select max(id) as id from {actions}"),
+            format!("select * from {actions} where id > {after} order by id"),
+        ];
+        let answers = self.ask_all(&questions)?;
+        let [contexts, catalogue, counters, locks, last, actions] = <[Table; 6]>::try_from(answers)
+            .map_err(|answers| self.shape("the answers of the database", &format!("{} tables", answers.len())))?;
+        Ok(Reading {
+            contexts: self.contexts_of(&contexts)?,
+            catalogue: self.catalogue_of(catalogue)?,
+            counters: self.counters_of(counters)?,
+            locks: self.locks_of(locks)?,
+            last_action: last.single().and_then(|id| id.parse().ok()).unwrap_or(0),
+            actions: actions.by_name(),
+        })
+    }
+
     /// The whole context history, oldest first, of both kinds.
     ///
     /// # Errors
@@ -211,7 +264,7 @@ impl Server {
             "select id, start_date, context, state, description from {} order by id",
             self.table("*context_history")
         );
-        self.rows(&sql, "the context history", |row| {
+        self.rows(self.ask(&sql)?, "the context history", |row| {
             Some(HistoryRow {
                 id: text(row, "id")?.parse().ok()?,
                 start_date: text(row, "start_date")?,
@@ -228,8 +281,15 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn counters(&self) -> Result<Vec<Counter>, CrdsError> {
-        let sql = format!("select name, counter from {} order by name", self.table("*counters"));
-        self.rows(&sql, "a counter", |row| {
+        self.counters_of(self.ask(&self.ask_for_counters())?)
+    }
+
+    fn ask_for_counters(&self) -> String {
+        format!("select name, counter from {} order by name", self.table("*counters"))
+    }
+
+    fn counters_of(&self, table: Table) -> Result<Vec<Counter>, CrdsError> {
+        self.rows(table, "a counter", |row| {
             Some(Counter { name: text(row, "name")?, counter: text(row, "counter")?.parse().ok()? })
         })
     }
@@ -240,7 +300,11 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn locks(&self) -> Result<Vec<LockRow>, CrdsError> {
-        self.rows("select locked_object, created_on from locking_lock order by locked_object", "a lock", |row| {
+        self.locks_of(self.ask(LOCKS)?)
+    }
+
+    fn locks_of(&self, table: Table) -> Result<Vec<LockRow>, CrdsError> {
+        self.rows(table, "a lock", |row| {
             Some(LockRow { locked_object: text(row, "locked_object")?, created_on: text(row, "created_on")? })
         })
     }
@@ -253,8 +317,9 @@ impl Server {
     pub fn states(&self) -> Result<BTreeMap<String, u64>, CrdsError> {
         let sql =
             format!("select state, count(*) as files from {} group by state order by state", self.table("*catalog"));
+        let table = self.ask(&sql)?;
         let rows =
-            self.rows(&sql, "the states", |row| Some((text(row, "state")?, text(row, "files")?.parse().ok()?)))?;
+            self.rows(table, "the states", |row| Some((text(row, "state")?, text(row, "files")?.parse().ok()?)))?;
         Ok(rows.into_iter().collect())
     }
 
@@ -264,13 +329,21 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn catalogue(&self) -> Result<BTreeMap<String, Row>, CrdsError> {
-        let sql = format!(
+        self.catalogue_of(self.ask(&self.ask_for_catalogue())?)
+    }
+
+    fn ask_for_catalogue(&self) -> String {
+        format!(
             "select id, name, state, blacklisted, rejected, type, sha1sum, size, derived_from, catalog_link, \
              deliverer_user, delivery_date, activation_date from {} order by id",
             self.table("*catalog")
-        );
-        let rows = self.ask(&sql)?.by_name();
-        rows.into_iter()
+        )
+    }
+
+    fn catalogue_of(&self, table: Table) -> Result<BTreeMap<String, Row>, CrdsError> {
+        table
+            .by_name()
+            .into_iter()
             .map(|row| {
                 let name =
                     text(&row, "name").ok_or_else(|| self.shape("a row of the catalogue", &format!("{row:?}")))?;
@@ -279,8 +352,8 @@ impl Server {
             .collect()
     }
 
-    fn rows<T>(&self, sql: &str, what: &'static str, read: impl Fn(&Row) -> Option<T>) -> Result<Vec<T>, CrdsError> {
-        let rows = self.ask(sql)?.by_name();
+    fn rows<T>(&self, table: Table, what: &'static str, read: impl Fn(&Row) -> Option<T>) -> Result<Vec<T>, CrdsError> {
+        let rows = table.by_name();
         rows.iter().map(|row| read(row).ok_or_else(|| self.shape(what, &format!("{row:?}")))).collect()
     }
 }

@@ -29,7 +29,7 @@ pub use backups::{BackupSet, PARTS, SetFile};
 pub use checkout::{StatusLine, WorkingCopy};
 pub use cron::{AtJob, job_processes};
 pub use crontab::{CronLine, active_lines};
-pub use database::{Contexts, Counter, HistoryRow, LockRow, TABLES};
+pub use database::{Contexts, Counter, HistoryRow, LockRow, Reading, TABLES};
 pub use error::CrdsError;
 pub use files::{Delivery, LogWindow};
 pub use identity::Who;

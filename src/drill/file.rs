@@ -21,6 +21,8 @@ struct Written {
     before: Option<String>,
     during: Option<String>,
     when: Option<String>,
+    entry: Option<String>,
+    answer: Option<String>,
     after_s: Option<f64>,
     on: String,
     inject: String,
@@ -31,6 +33,7 @@ struct Written {
     fleet: Option<String>,
     layout: Option<String>,
     era: Option<String>,
+    plan: Option<String>,
 }
 
 /// Whose shell strikes.
@@ -58,11 +61,24 @@ pub enum Strike {
     Before,
     /// Inside the step.
     During {
-        /// When a process whose command line matches is started on the host; none: when the step begins.
-        when: Option<Regex>,
+        /// At what point of it.
+        point: Point,
         /// So many real seconds later.
         after_s: f64,
     },
+}
+
+/// A point inside a step.
+#[derive(Debug, Clone)]
+pub enum Point {
+    /// As it begins.
+    Beginning,
+    /// When a process whose command line matches is started on the host.
+    Process(Regex),
+    /// When the step has written an entry of its journal whose JSON text matches; the step waits for the strike.
+    Entry(Regex),
+    /// When a call to a host whose entry matches has been answered; the step waits for the strike.
+    Answer(Regex),
 }
 
 /// A drill.
@@ -92,6 +108,8 @@ pub struct Drill {
     pub layout: Option<String>,
     /// The era that it is for, if not any.
     pub era: Option<String>,
+    /// The shipped plan that is carried out, by its id, if not the historical one.
+    pub plan: Option<String>,
     /// Its file.
     pub file: PathBuf,
 }
@@ -150,8 +168,12 @@ impl Drill {
             (Some(step), None) | (None, Some(step)) => step.clone(),
             _ => return Err(wrong("exactly one of `before` and `during` names a step".to_owned())),
         };
-        if written.during.is_none() && (written.when.is_some() || written.after_s.is_some()) {
-            return Err(wrong("`when` and `after_s` go with `during` only".to_owned()));
+        let points = [&written.when, &written.entry, &written.answer].into_iter().flatten().count();
+        if written.during.is_none() && (points > 0 || written.after_s.is_some()) {
+            return Err(wrong("`when`, `entry`, `answer` and `after_s` go with `during` only".to_owned()));
+        }
+        if points > 1 {
+            return Err(wrong("of `when`, `entry` and `answer` only one names the point".to_owned()));
         }
         let after_s = written.after_s.unwrap_or(0.0);
         if !(0.0..=3600.0).contains(&after_s) {
@@ -180,9 +202,23 @@ impl Drill {
         if on == Whose::Operator && written.when.is_some() {
             return Err(wrong("`when` watches the processes of a host, the operator's side is none".to_owned()));
         }
+        // It becomes a path of the project.
+        let named =
+            |plan: &String| !plan.is_empty() && plan.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+        if let Some(plan) = written.plan.as_ref().filter(|plan| !named(plan)) {
+            return Err(wrong(format!("`plan` is `{plan}`, wants the id of a plan in fixtures/plans")));
+        }
         let strike = match written.during {
             None => Strike::Before,
-            Some(_) => Strike::During { when: written.when.map(|text| regex("when", &text)).transpose()?, after_s },
+            Some(_) => {
+                let point = match (&written.when, &written.entry, &written.answer) {
+                    (Some(text), ..) => Point::Process(regex("when", text)?),
+                    (_, Some(text), _) => Point::Entry(regex("entry", text)?),
+                    (.., Some(text)) => Point::Answer(regex("answer", text)?),
+                    (None, None, None) => Point::Beginning,
+                };
+                Strike::During { point, after_s }
+            }
         };
         Ok(Self {
             id: written.id,
@@ -197,6 +233,7 @@ impl Drill {
             fleet: written.fleet,
             layout: written.layout,
             era: written.era,
+            plan: written.plan,
             file: file.to_owned(),
         })
     }
@@ -253,6 +290,13 @@ says = "dump .* older"
             ("caught_at = [\"s150_verify_nightly_backup\"]", "caught_at = []"),
             ("title", "titel"),
             ("on = \"ops\"", "on = \"ops\"\nafter_s = 1.0"),
+            ("on = \"ops\"", "on = \"ops\"\nentry = \"wipe\""),
+            ("on = \"ops\"", "on = \"ops\"\nplan = \"../hst\""),
+            (
+                "before = \"s150_verify_nightly_backup\"",
+                "during = \"s150_verify_nightly_backup\"\nentry = \"a\"\nwhen = \"b\"",
+            ),
+            ("before = \"s150_verify_nightly_backup\"", "during = \"s150_verify_nightly_backup\"\nanswer = \"(\""),
             ("on = \"ops\"", "on = \"ops\"\nturns_red = [\"s150.nothing\"]"),
         ] {
             let error = parse(&GOOD.replace(from, to)).expect_err(to);

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 
 use super::{Drill, DrillError, Programs, Whose};
-use crate::run::{Folder, Ledger, UNLOOKED, Verdict, harness, kill};
+use crate::run::{Folder, Ledger, UNLOOKED, Verdict, harness, kill, pause};
 
 /// The longest that one step of a drill may take, real time.
 const STEP_LIMIT: Duration = Duration::from_secs(420);
@@ -88,6 +88,7 @@ pub fn step_with(
         .env("CARGO_MANIFEST_DIR", &programs.project)
         .env(harness::RUN_VARIABLE, run)
         .env_remove(kill::VARIABLE)
+        .env_remove(pause::VARIABLE)
         .envs(more.iter().copied());
     let ended = limited(&mut command, b"", STEP_LIMIT).map_err(DrillError::file("run", &programs.steps))?;
     if ended.success {
@@ -180,6 +181,17 @@ pub fn wait_for_process(fleet: &Path, drill: &Drill, when: &Regex, stop: &Atomic
             }
         }
         std::thread::sleep(Duration::from_millis(10));
+    }
+    false
+}
+
+/// Waits until a file is there; `false` if told to stop first.
+pub fn wait_for_file(file: &Path, stop: &AtomicBool) -> bool {
+    while !stop.load(Ordering::SeqCst) {
+        if file.exists() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
     false
 }

@@ -6,9 +6,11 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::file::Strike;
+use super::file::{Point, Strike};
+use super::script::StepEnd;
 use super::states::{Fleet, States, fleet_up, open_run};
 use super::{Answer, Drill, DrillError, Judged, Programs, judge, place, script};
+use crate::run::pause;
 use crate::steps;
 
 /// The fleet that drills are carried out on.
@@ -37,7 +39,7 @@ pub fn carry_out(programs: &Programs, drill: &Drill, reach: Reach) -> Result<Ans
     if !place::can_be_private() {
         return from_the_beginning(programs, drill, reach);
     }
-    let states = States::ready(programs)?;
+    let states = States::ready(programs, drill.plan.as_deref())?;
     let state = states.before(&drill.step)?;
     let copy = Copy(states.copies()?.join(format!("{}.{}", std::process::id(), uuid::Uuid::new_v4())));
     place::copy(&state, &copy.0)?;
@@ -71,7 +73,7 @@ pub fn inside(programs: &Programs, drill: &Drill, tree: &Path, reach: Reach) -> 
 fn from_the_beginning(programs: &Programs, drill: &Drill, reach: Reach) -> Result<Answer, DrillError> {
     let root = std::env::temp_dir().join(format!("crds-upgrade-drill.{}", uuid::Uuid::new_v4()));
     let copy = Copy(root.clone());
-    let fleet = fleet_up(programs, &root, &[])?;
+    let fleet = fleet_up(programs, &root, drill.plan.as_deref())?;
     let run = open_run(&root)?;
     let tests = script::tests(programs)?;
     for step in steps::ALL.iter().take_while(|step| step.id != drill.step) {
@@ -103,28 +105,9 @@ fn play(programs: &Programs, drill: &Drill, root: &Path, run: &Path, reach: Reac
             return Ok(Answer::without(drill, Judged::Missed, format!("there is no test of {}", step.id)));
         };
         let end = match &drill.strike {
-            Strike::During { when, after_s } if step.id == drill.step => {
-                let stop = AtomicBool::new(false);
-                std::thread::scope(|scope| {
-                    let striking = scope.spawn(|| {
-                        let there = when.as_ref().is_none_or(|when| script::wait_for_process(root, drill, when, &stop));
-                        if !there {
-                            return Ok(false);
-                        }
-                        std::thread::sleep(Duration::from_secs_f64(*after_s));
-                        script::inject(drill, root).map(|()| true)
-                    });
-                    let end = script::step(programs, test, step.id, run);
-                    stop.store(true, Ordering::SeqCst);
-                    let struck = striking.join().unwrap_or(Ok(false))?;
-                    if !struck {
-                        return Err(DrillError::new(
-                            format!("no process on {} matched `when` during {}", drill.on, step.id),
-                            format!("mend `when` in `{}`", drill.file.display()),
-                        ));
-                    }
-                    end
-                })?
+            Strike::During { point, after_s } if step.id == drill.step => {
+                let struck_at = During { drill, root, point, after_s: *after_s };
+                struck_at.carry_out(|more| script::step_with(programs, test, step.id, run, more))?
             }
             _ => script::step(programs, test, step.id, run)?,
         };
@@ -137,6 +120,72 @@ fn play(programs: &Programs, drill: &Drill, root: &Path, run: &Path, reach: Reac
         }
     }
     Ok(Answer::without(drill, Judged::Missed, "every step passed: nobody noticed"))
+}
+
+/// A strike inside a step.
+struct During<'a> {
+    drill: &'a Drill,
+    root: &'a Path,
+    point: &'a Point,
+    after_s: f64,
+}
+
+impl During<'_> {
+    /// Runs the step, which gets more variables, and strikes at the point.
+    fn carry_out(
+        &self,
+        step: impl FnOnce(&[(&str, &str)]) -> Result<StepEnd, DrillError>,
+    ) -> Result<StepEnd, DrillError> {
+        let pause = self.root.join("pause");
+        let setting = match self.point {
+            Point::Entry(regex) => Some(format!("entry:{}:{regex}", pause.display())),
+            Point::Answer(regex) => Some(format!("answer:{}:{regex}", pause.display())),
+            Point::Beginning | Point::Process(_) => None,
+        };
+        if setting.is_some() {
+            fs::create_dir_all(&pause).map_err(DrillError::file("create", &pause))?;
+        }
+        let more: Vec<(&str, &str)> = setting.iter().map(|setting| (pause::VARIABLE, setting.as_str())).collect();
+        let stop = AtomicBool::new(false);
+        let (end, struck) = std::thread::scope(|scope| {
+            let striking = scope.spawn(|| self.strike(&pause, &stop));
+            let end = step(&more);
+            stop.store(true, Ordering::SeqCst);
+            (end, striking.join().unwrap_or(Ok(false)))
+        });
+        if struck? {
+            return end;
+        }
+        let what = match self.point {
+            Point::Entry(_) => "no entry of the journal matched `entry`".to_owned(),
+            Point::Answer(_) => "no answered call matched `answer`".to_owned(),
+            Point::Beginning | Point::Process(_) => format!("no process on {} matched `when`", self.drill.on),
+        };
+        Err(DrillError::new(
+            format!("{what} during {}", self.drill.step),
+            format!("mend the point in `{}`", self.drill.file.display()),
+        ))
+    }
+
+    /// Waits for the point and strikes; `false` if it was told to stop first.
+    fn strike(&self, pause: &Path, stop: &AtomicBool) -> Result<bool, DrillError> {
+        let there = match self.point {
+            Point::Beginning => true,
+            Point::Process(when) => script::wait_for_process(self.root, self.drill, when, stop),
+            Point::Entry(_) | Point::Answer(_) => script::wait_for_file(&pause.join(pause::REACHED), stop),
+        };
+        if !there {
+            return Ok(false);
+        }
+        std::thread::sleep(Duration::from_secs_f64(self.after_s));
+        let struck = script::inject(self.drill, self.root);
+        // Also where the strike failed: the step is not to wait for it.
+        if pause.exists() {
+            let go = pause.join(pause::GO);
+            fs::write(&go, b"").map_err(DrillError::file("write", &go))?;
+        }
+        struck.map(|()| true)
+    }
 }
 
 /// A copy that goes when it is no longer needed.

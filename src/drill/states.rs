@@ -13,36 +13,38 @@ use crate::steps;
 /// steps: a state depends on what led up to it, so what a changed step would have done before is not in it.
 pub const OF_AN_OLDER_BUILD: &str = "CRDS_UPGRADE_STATES_OF_AN_OLDER_BUILD";
 
-/// The saved states of one build.
+/// The saved states of one build and one plan.
 #[derive(Debug, Clone)]
 pub struct States {
     folder: PathBuf,
 }
 
 impl States {
-    /// The states of these programs, made now if they are not there; others wait meanwhile.
+    /// The states of these programs on the historical plan or on another shipped one, by its id, made now if they are not
+    /// there; others wait meanwhile.
     ///
     /// # Errors
     ///
     /// If they cannot be made.
-    pub fn ready(programs: &Programs) -> Result<Self, DrillError> {
+    pub fn ready(programs: &Programs, plan: Option<&str>) -> Result<Self, DrillError> {
         let all = programs.states();
         fs::create_dir_all(&all).map_err(DrillError::file("create", &all))?;
         let lock_path = all.join("lock");
         let lock = File::create(&lock_path).map_err(DrillError::file("create", &lock_path))?;
         lock.lock().map_err(DrillError::file("lock", &lock_path))?;
-        let states = Self { folder: all.join(programs.key()?) };
+        let build = all.join(programs.key()?);
+        let states = Self { folder: plan.map_or_else(|| build.join(HISTORICAL), |plan| build.join(plan)) };
         if states.folder.join("whole").exists() {
             return Ok(states);
         }
         if std::env::var_os(OF_AN_OLDER_BUILD).is_some_and(|value| value == "1")
-            && let Some(older) = newest_whole(&all)
+            && let Some(older) = newest_whole(&all, plan.unwrap_or(HISTORICAL))
         {
             return Ok(Self { folder: older });
         }
         // States of former builds are of no use to anyone.
         for entry in fs::read_dir(&all).map_err(DrillError::file("list", &all))?.flatten() {
-            if entry.path().is_dir() {
+            if entry.path().is_dir() && entry.path() != build {
                 fs::remove_dir_all(entry.path()).map_err(DrillError::file("remove", &entry.path()))?;
             }
         }
@@ -50,7 +52,7 @@ impl States {
         fs::create_dir_all(&live).map_err(DrillError::file("create", &live))?;
         fs::create_dir_all(place::root()).map_err(DrillError::file("create", &place::root()))?;
         let mut command = place::private(&programs.upgrade);
-        command.arg("drill-record").arg(&states.folder).current_dir(&programs.project).stdin(Stdio::null());
+        command.arg("drill-record").arg(&states.folder).args(plan).current_dir(&programs.project).stdin(Stdio::null());
         let ended = command.output().map_err(DrillError::file("run", &programs.upgrade))?;
         let _ = fs::remove_dir_all(&live);
         if !ended.status.success() {
@@ -106,8 +108,12 @@ impl States {
     }
 }
 
-fn newest_whole(all: &Path) -> Option<PathBuf> {
-    let whole = fs::read_dir(all).ok()?.flatten().map(|entry| entry.path()).filter(|path| path.join("whole").is_file());
+/// Name of the folder with the states of the historical plan.
+const HISTORICAL: &str = "historical";
+
+fn newest_whole(all: &Path, plan: &str) -> Option<PathBuf> {
+    let builds = fs::read_dir(all).ok()?.flatten().map(|entry| entry.path().join(plan));
+    let whole = builds.filter(|path| path.join("whole").is_file());
     whole.max_by_key(|path| fs::metadata(path.join("whole")).and_then(|data| data.modified()).ok())
 }
 
@@ -117,9 +123,9 @@ fn newest_whole(all: &Path) -> Option<PathBuf> {
 ///
 /// If the fleet does not come up or cannot be saved. A step that does not pass is no error: it is noted, and the states
 /// before it are good.
-pub fn record(programs: &Programs, to: &Path) -> Result<(), DrillError> {
+pub fn record(programs: &Programs, to: &Path, plan: Option<&str>) -> Result<(), DrillError> {
     let root = place::furnish(&to.join("live"))?;
-    let fleet = fleet_up(programs, &root, &[])?;
+    let fleet = fleet_up(programs, &root, plan)?;
     let tests = script::tests(programs)?;
     let run = open_run(&root)?;
     let mut stopped = String::new();
@@ -190,18 +196,19 @@ impl Drop for Fleet {
     }
 }
 
-/// Brings a fleet up on the project's own small rules.
+/// Brings a fleet up on the project's own small rules, as the historical plan finds it or another shipped one, by its id.
 ///
 /// # Errors
 ///
 /// If it does not come up.
-pub fn fleet_up(programs: &Programs, root: &Path, more: &[&str]) -> Result<Fleet, DrillError> {
+pub fn fleet_up(programs: &Programs, root: &Path, plan: Option<&str>) -> Result<Fleet, DrillError> {
     let fleet = Fleet { stand_in: programs.stand_in.clone(), root: root.to_owned() };
     let own = std::process::id().to_string();
     let rules = programs.project.join("fixtures/rules");
     let mut rest: Vec<&std::ffi::OsStr> =
         vec!["--until-pid".as_ref(), own.as_ref(), "--rules".as_ref(), rules.as_os_str()];
-    rest.extend(more.iter().map(|text| std::ffi::OsStr::new(*text)));
+    let plan = plan.map(|plan| programs.project.join(format!("fixtures/plans/{plan}.toml")));
+    rest.extend(plan.iter().flat_map(|plan| ["--seed-plan".as_ref(), plan.as_os_str()]));
     fleet.call("up", &rest)?;
     Ok(fleet)
 }

@@ -465,6 +465,7 @@ mod tests {
         let chain = ["hst_0279.pmap", "hst_0280.pmap", "hst_0281.pmap", "hst_0282.pmap", "hst_0283.pmap"];
         assert_eq!(plan.context_chain(), chain);
         assert_eq!(problems(include_str!("../../fixtures/plans/hst-date-cut.toml")), [""; 0]);
+        assert_eq!(problems(include_str!("../../fixtures/plans/hst-code-only.toml")), [""; 0]);
         let site = include_bytes!("../../fixtures/sites/three-ssh-hosts.toml");
         Site::parse(Path::new("/x/site.toml"), site).unwrap();
     }

@@ -15,6 +15,7 @@ use super::kill::{self, KillPoint};
 use super::ledger::Ledger;
 use super::lock::{self, StepLock};
 use super::open;
+use super::pause::{self, Pause};
 use super::signals;
 use super::step::Step;
 use super::verdict::Verdict;
@@ -71,13 +72,16 @@ impl Begun {
         let ledger = Ledger::read(&folder.entries()?);
         let (plan, site) = inputs(&ledger, profile)?;
         may_begin(spec, &ledger)?;
-        let kill = kill_point(&site)?;
+        let (kill, pause) = (KillPoint::from_env()?, Pause::from_env()?);
+        no_injection(&site, kill::VARIABLE, kill.is_some())?;
+        no_injection(&site, pause::VARIABLE, pause.is_some())?;
         let state = ledger.step(spec.id);
         // Also where a human accepted what could not be known, unless an attempt since then was ended half way: that one has
         // to be reconciled.
         let again = matches!(state.verdict, Some(Verdict::Passed | Verdict::Waived)) || ledger.stands(spec.id);
         let journal = folder.journal()?.with_kill_point(kill);
-        let keeper = Arc::new(Keeper::new(journal, folder.evidence(), spec.id, state.attempts + 1, ledger.calls, kill));
+        let keeper = Keeper::new(journal, folder.evidence(), spec.id, state.attempts + 1, ledger.calls, kill);
+        let keeper = Arc::new(keeper.with_pause(pause));
         let approved = ledger.approvals.iter().map(|decision| decision.about.clone()).collect();
         let step = Step::new(spec, plan, Arc::new(site), folder, ledger, Arc::clone(&keeper), again);
         Ok(Self { step, keeper, approved, _lock: lock })
@@ -299,15 +303,15 @@ pub fn fit(kind: SiteKind, profile: &str) -> Result<(), RunError> {
     }
 }
 
-fn kill_point(site: &Site) -> Result<Option<KillPoint>, RunError> {
-    let point = KillPoint::from_env()?;
-    if point.is_some() && site.kind == SiteKind::Real {
+/// Refuses what only drills set where the hosts are real ones.
+fn no_injection(site: &Site, variable: &str, set: bool) -> Result<(), RunError> {
+    if set && site.kind == SiteKind::Real {
         return Err(RunError::Refused {
-            what: format!("{} is set, and `{}` is a real site", kill::VARIABLE, site.name),
-            help: format!("unset {}", kill::VARIABLE),
+            what: format!("{variable} is set, and `{}` is a real site", site.name),
+            help: format!("unset {variable}"),
         });
     }
-    Ok(point)
+    Ok(())
 }
 
 /// Whether every prerequisite has passed, or may stand as it is.

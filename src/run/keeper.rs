@@ -10,6 +10,7 @@ use super::event::Event;
 use super::evidence::{Evidence, Store};
 use super::journal::Journal;
 use super::kill::{KillPoint, Side};
+use super::pause::Pause;
 use super::redact::Secrets;
 use crate::host::record::{Call, CallId, Outcome, RecordError, Recorder};
 
@@ -23,6 +24,7 @@ pub struct Keeper {
     attempt: u32,
     calls: AtomicU64,
     kill: Option<KillPoint>,
+    pause: Option<Pause>,
     began: Instant,
 }
 
@@ -37,7 +39,14 @@ impl Keeper {
         kill: Option<KillPoint>,
     ) -> Self {
         let secrets = Secrets::default();
-        Self { journal, store, secrets, step, attempt, calls: AtomicU64::new(calls), kill, began: Instant::now() }
+        let (calls, began) = (AtomicU64::new(calls), Instant::now());
+        Self { journal, store, secrets, step, attempt, calls, kill, pause: None, began }
+    }
+
+    /// The same keeper, waiting at `pause`.
+    #[must_use]
+    pub fn with_pause(self, pause: Option<Pause>) -> Self {
+        Self { pause, ..self }
     }
 
     /// Writes a journal row of the step. A row that [binds](Event::binds) is on the disk when this returns, with all rows
@@ -47,11 +56,14 @@ impl Keeper {
     ///
     /// As [`Journal::append`] and [`Store::sync`].
     pub fn write(&self, event: &Event) -> Result<u64, RunError> {
-        if !event.binds() {
-            return self.journal.note(Some(self.step), self.attempt, event);
-        }
-        self.store.sync()?;
-        self.journal.append(Some(self.step), self.attempt, event)
+        let seq = if event.binds() {
+            self.store.sync()?;
+            self.journal.append(Some(self.step), self.attempt, event)?
+        } else {
+            self.journal.note(Some(self.step), self.attempt, event)?
+        };
+        self.pause.as_ref().map_or(Ok(()), |pause| pause.at(seq, event))?;
+        Ok(seq)
     }
 
     /// Keeps bytes as evidence and names them in the journal.

@@ -17,6 +17,7 @@ pub mod kill;
 pub mod ledger;
 pub mod lock;
 pub mod open;
+pub mod pause;
 mod permit;
 pub mod progress;
 pub mod redact;

@@ -415,12 +415,13 @@ fn start_state(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
     for copy in copies.lines() {
         t.fault("start_state", format!("{copy} is not the configuration of the checkout"));
     }
+    let now = ops.stack()?;
+    let env_csh = now.env_csh.join(" and ");
+    let from = plan.stack.as_ref().map_or(&now.login, |stack| &stack.from);
+    for (place, seen) in [("a login", &now.login), ("env.csh", &env_csh), ("lib/mod_wsgi.so", &now.module)] {
+        t.hold("start_state", seen == from, format!("{place} is on stack `{seen}`"));
+    }
     if let Some(stack) = &plan.stack {
-        let now = ops.stack()?;
-        let env_csh = now.env_csh.join(" and ");
-        for (place, seen) in [("a login", &now.login), ("env.csh", &env_csh), ("lib/mod_wsgi.so", &now.module)] {
-            t.hold("start_state", *seen == stack.from, format!("{place} is on stack `{seen}`"));
-        }
         let there = ops.remote().stat(&format!("{}/{}/lib/apache/mod_wsgi.so", paths.stacks, stack.to))?.is_some();
         t.hold("start_state", there, format!("stack `{}` is {}", stack.to, if there { "built" } else { "not built" }));
     }

@@ -269,12 +269,14 @@ fn read_back(
 
 /// A plan without a switch: nothing of the kind may have happened.
 fn nothing_declared(s: &Step, ops: &Server) -> Result<(), StepError> {
+    let before = s.need_fact("s010_preflight", "stack")?;
+    let before = before.as_str().unwrap_or_default();
     let seen = ops.stack()?;
-    let same = seen.env_csh == [seen.login.clone()] && seen.module == seen.login;
+    let same = seen.login == before && seen.env_csh == [before.to_owned()] && seen.module == before;
     for spec in s.spec().own_checks() {
         s.check(spec.id)
             .on(Role::Ops)
-            .expected("the plan switches no stack: login, env.csh and mod_wsgi.so name the same one")
+            .expected(format!("the plan switches no stack: login, env.csh and mod_wsgi.so name `{before}` as before"))
             .observed(format!("login {}, env.csh {:?}, module {}", seen.login, seen.env_csh, seen.module))
             .cause("somebody switched the stack")
             .next_move("compare dot_setenv with the branch")

@@ -15,6 +15,8 @@ use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::steps::S370_GO_LIVE;
 
+use crate::common::deliver::NO_ACTIONS;
+use crate::common::delivery::row_id;
 use crate::common::known_state;
 use crate::common::tally::{Advice, Tally, shorten};
 use crate::common::{install, mail, outcome, probes, state};
@@ -122,9 +124,11 @@ fn before(s: &Step, ops: &Server) -> Result<(), StepError> {
     if s.fact_of(s.spec().id, "states").is_some() {
         return Ok(());
     }
-    let actions = ops.ask(&format!("select max(id) as id from {}", ops.table("*actions")))?;
-    let action = actions.single().and_then(|id| id.parse::<u64>().ok()).unwrap_or(0);
-    s.fact("action", action)?;
+    let reading = ops.reading(NO_ACTIONS)?;
+    s.fact("action", reading.last_action)?;
+    s.fact("last_row", reading.catalogue.values().filter_map(row_id).max().unwrap_or(0))?;
+    s.fact("computations", ops.computations()?.iter().map(|made| made.path.clone()).collect::<Vec<_>>())?;
+    s.fact("history", ops.history()?.iter().map(|row| row.id).max().unwrap_or(0))?;
     let mails = mail::all(s, ops)?.map_or(0, |mails| mails.len());
     s.fact("mails", mails as u64)?;
     s.fact("states", json!(ops.states()?))?;

@@ -24,8 +24,8 @@ fn s410_submit_new_type() -> StepResult {
             plan.submissions.iter().filter(|one| one.kind == SubmissionKind::Mapping).map(Delivery::of).collect();
         let mut hand = Hand::new(s, &ops)?;
         if deliveries.is_empty() {
-            return outcome::nothing_declared(&mut hand, "submit file");
+            return outcome::nothing_declared(&mut hand);
         }
-        outcome::carry_out(&mut hand, &deliveries, |_, _| Ok(()))
+        outcome::carry_out(&mut hand, &deliveries, |_, _, _| Ok(()))
     })
 }

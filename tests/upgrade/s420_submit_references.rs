@@ -23,7 +23,7 @@ fn s420_submit_references() -> StepResult {
             plan.submissions.iter().filter(|one| one.kind == SubmissionKind::References).map(Delivery::of).collect();
         let mut hand = Hand::new(s, &ops)?;
         if deliveries.is_empty() {
-            return outcome::nothing_declared(&mut hand, "batch submit");
+            return outcome::nothing_declared(&mut hand);
         }
         outcome::carry_out(&mut hand, &deliveries, outcome::judge_bytes)
     })

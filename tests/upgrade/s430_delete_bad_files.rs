@@ -21,7 +21,7 @@ fn s430_delete_bad_files() -> StepResult {
         let plan = s.plan().clone();
         let mut hand = Hand::new(s, &ops)?;
         let Some(deletion) = &plan.deletion else {
-            return outcome::nothing_declared(&mut hand, "delete references");
+            return outcome::nothing_declared(&mut hand);
         };
         outcome::carry_out(&mut hand, &[Delivery::deleting(deletion)], outcome::judge_kept)
     })

@@ -41,6 +41,7 @@ pub struct InsideArgs {
 #[derive(Debug, clap::Args)]
 pub struct RecordArgs {
     to: PathBuf,
+    plan: Option<String>,
 }
 
 /// Carries out the command: 0 all caught or not applicable, 1 one was not, 2 one could not take place, 64 a bad file.
@@ -147,15 +148,24 @@ pub fn states() -> ExitCode {
         eprintln!("no states are saved: this machine grants no namespaces, each drill begins from the beginning");
         return ExitCode::SUCCESS;
     }
-    match Programs::find().and_then(|programs| States::ready(&programs)) {
-        Ok(_) => ExitCode::SUCCESS,
+    match Programs::find().and_then(|programs| every_state(&programs)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }
 
+/// The states of each plan that a shipped drill is for.
+fn every_state(programs: &Programs) -> Result<(), DrillError> {
+    let mut plans = std::collections::BTreeSet::from([None]);
+    let files = std::fs::read_dir(programs.project.join("fixtures/drills")).into_iter().flatten().flatten();
+    // A file that is no drill says so as a case of its own.
+    plans.extend(files.filter_map(|file| Drill::load(&file.path()).ok()).map(|drill| drill.plan));
+    plans.iter().try_for_each(|plan| States::ready(programs, plan.as_deref()).map(drop))
+}
+
 /// Records the saved states, inside a namespace.
 pub fn record(args: RecordArgs) -> ExitCode {
-    match Programs::find().and_then(|programs| states::record(&programs, &args.to)) {
+    match Programs::find().and_then(|programs| states::record(&programs, &args.to, args.plan.as_deref())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }

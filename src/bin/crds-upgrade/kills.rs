@@ -38,7 +38,7 @@ pub fn run(args: Args) -> ExitCode {
 
 fn try_run(args: &Args) -> Result<bool, DrillError> {
     let programs = Programs::find()?;
-    let states = States::ready(&programs)?;
+    let states = States::ready(&programs, None)?;
     let points = kills::points(&states, args.number)?;
     if points.is_empty() {
         return Err(DrillError::new(

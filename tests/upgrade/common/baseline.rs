@@ -33,6 +33,7 @@ pub fn remember(s: &Step, ops: &Server) -> Result<(), StepError> {
     let pending: Vec<&String> = rows.iter().filter_map(|row| row.first()?.as_ref()).collect();
     s.fact("pending", json!(pending))?;
     s.fact("deliveries", deliveries(ops)?)?;
+    s.fact("stack", ops.stack()?.login)?;
     let rpc = ops.rpc(Door::Direct)?;
     let info = rpc.server_info()?;
     s.fact("version", json!({ "svn_url": info.svn_url, "revision": info.revision, "version": info.version }))?;

@@ -3,10 +3,10 @@
 //! Used by s410 (mappings), s420 (references) and s430 (deletions), which differ in what they hand in and in what the
 //! rules must show afterwards.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crds_upgrade::crds::web::{Login, Page, Ready, Request, Session};
-use crds_upgrade::crds::{Contexts, Door, Row, Server};
+use crds_upgrade::crds::{Contexts, Door, Reading, Server};
 use crds_upgrade::plan::{Change, Era, Role};
 use crds_upgrade::run::{Found, Step, StepError};
 use serde_json::{Value, json};
@@ -34,8 +34,8 @@ impl<'s> Hand<'s> {
         Ok(Self { s, ops, rules: Rules::of_run(s)?, tally: Tally::default(), session: None })
     }
 
-    /// Carries out one delivery and gathers what the checks need.
-    pub fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
+    /// Carries out one delivery and gathers what the checks need; what the database says afterwards.
+    pub fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<Reading, StepError> {
         let before = self.before(delivery)?;
         let submitted = self.submit(delivery);
         self.blame("ready_page", submitted)?;
@@ -71,8 +71,8 @@ impl<'s> Hand<'s> {
             self.tally.proof("start_context", format!("{} started from {}", delivery.id, delivery.base));
             return Ok(before);
         }
-        let Contexts { operational, edit } = self.ops.contexts_in_database()?;
-        let catalogue = self.ops.catalogue()?;
+        let reading = self.ops.reading(NO_ACTIONS)?;
+        let (Contexts { operational, edit }, catalogue) = (reading.contexts, reading.catalogue);
         let uploaded = in_state(&catalogue, "uploaded");
         let mut faults = Vec::new();
         if edit != delivery.base {
@@ -82,15 +82,17 @@ impl<'s> Hand<'s> {
         if !uploaded.is_empty() {
             faults.push(format!("files of another submission wait in state uploaded: {}", shorten(&uploaded)));
         }
-        let locks = self.ops.locks()?;
         let mine = |lock: &str| lock.starts_with("instrument$");
-        let held: Vec<String> = locks.into_iter().map(|row| row.locked_object).filter(|lock| mine(lock)).collect();
+        let held: Vec<String> =
+            reading.locks.into_iter().map(|row| row.locked_object).filter(|lock| mine(lock)).collect();
         if !held.is_empty() {
             faults.push(format!("instrument locks are held: {}", shorten(&held)));
         }
         let known = delivery.all_new().into_iter().filter(|name| catalogue.contains_key(*name));
         faults.extend(known.map(|name| format!("{name} is in the catalogue already")));
-        faults.extend(self.counters_behind(&catalogue)?);
+        // A counter behind the highest number in use (A023): the next generated name would collide.
+        let counters = reading.counters.into_iter().map(|counter| (counter.name, counter.counter)).collect();
+        faults.extend(counters_behind(&counters, catalogue.keys().map(String::as_str)));
         if delivery.kind == Kind::Deletion {
             let gone = delivery.files.iter().filter(|name| !catalogue.contains_key(*name));
             faults.extend(gone.map(|name| format!("{name} is not in the catalogue")));
@@ -106,22 +108,14 @@ impl<'s> Hand<'s> {
             ));
         }
         self.tally.proof("start_context", format!("{} started from {edit}", delivery.id));
-        let actions = self.ops.ask(&format!("select max(id) as id from {}", self.ops.table("*actions")))?;
         let logs = self.log_sizes()?;
         let before = json!({
             "operational": operational, "edit": edit, "logs": logs,
-            "action": actions.single().unwrap_or("0"), "catalogs": catalogs(self.ops)?,
+            "action": reading.last_action, "catalogs": catalogs(self.ops)?,
             "last_row": catalogue.values().filter_map(row_id).max().unwrap_or(0),
         });
         self.s.fact(&key, before.clone())?;
         Ok(before)
-    }
-
-    /// Counters that are behind the highest number in use (A023): the next generated name would collide.
-    fn counters_behind(&self, catalogue: &BTreeMap<String, Row>) -> Result<Vec<String>, StepError> {
-        let counters: BTreeMap<String, u64> =
-            self.ops.counters()?.into_iter().map(|counter| (counter.name, counter.counter)).collect();
-        Ok(counters_behind(&counters, catalogue.keys().map(String::as_str)))
     }
 
     fn log_sizes(&self) -> Result<Value, StepError> {
@@ -131,9 +125,8 @@ impl<'s> Hand<'s> {
     }
 
     fn state_of(&self, delivery: &Delivery<'_>) -> Result<State, StepError> {
-        let catalogue = self.ops.catalogue()?;
-        let edit = self.ops.context_in_database("edit")?;
-        Ok(state_of(delivery, &catalogue, &edit))
+        let reading = self.ops.reading(NO_ACTIONS)?;
+        Ok(state_of(delivery, &reading.catalogue, &reading.contexts.edit))
     }
 
     fn submit(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
@@ -375,6 +368,9 @@ impl<'s> Hand<'s> {
         Ok(())
     }
 }
+
+/// Above every number of an audit row: they are not asked for.
+pub const NO_ACTIONS: u64 = u64::MAX >> 1;
 
 /// How many of the newest stored results are looked at for a submission whose page is not known.
 const STORED: usize = 20;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds_upgrade::crds::{Contexts, Row};
+use crds_upgrade::crds::{Contexts, Reading, Row};
 use crds_upgrade::plan::Era;
 use crds_upgrade::review::logs::{LogFile, Review};
 use crds_upgrade::run::StepError;
@@ -14,8 +14,9 @@ use super::tally::shorten;
 
 impl Hand<'_> {
     /// Reads back from the host what the delivery did.
-    pub(super) fn read_back(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<(), StepError> {
-        let catalogue = self.ops.catalogue()?;
+    pub(super) fn read_back(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<Reading, StepError> {
+        let reading = self.ops.reading(before["action"].as_u64().unwrap_or(0))?;
+        let catalogue = &reading.catalogue;
         let new = delivery.all_new();
         let mut catalog_names = BTreeSet::new();
         for name in &new {
@@ -34,11 +35,12 @@ impl Hand<'_> {
             self.tally.fault("confirmed", format!("{} catalogues for one submission", catalog_names.len()));
         }
         self.tally.proof("confirmed", format!("{}: {} files delivered", delivery.id, new.len()));
-        self.read_delivery(delivery, &new, &catalogue, catalog_names.first().map_or("", String::as_str), before)?;
-        self.read_audit(delivery, &new, before)?;
-        self.read_contexts(delivery, before)?;
-        self.read_rest(delivery, &catalogue, before)?;
-        self.read_log(delivery, before)
+        self.read_delivery(delivery, &new, catalogue, catalog_names.first().map_or("", String::as_str), before)?;
+        self.read_audit(delivery, &new, &reading.actions)?;
+        self.read_contexts(delivery, &reading.contexts, before);
+        self.read_rest(delivery, &reading, before);
+        self.read_log(delivery, before)?;
+        Ok(reading)
     }
 
     /// Catalogue file, links, inodes, modes (SO 17).
@@ -137,12 +139,9 @@ impl Hand<'_> {
     }
 
     /// One row for the catalogue, one per file, nothing else (WP 4.4).
-    fn read_audit(&mut self, delivery: &Delivery<'_>, new: &BTreeSet<&str>, before: &Value) -> Result<(), StepError> {
+    fn read_audit(&mut self, delivery: &Delivery<'_>, new: &BTreeSet<&str>, rows: &[Row]) -> Result<(), StepError> {
         let check = if self.s.spec().id.starts_with("s430") { "confirmed" } else { "audit" };
-        let after: u64 = before["action"].as_str().and_then(|id| id.parse().ok()).unwrap_or(0);
-        let sql = format!("select * from {} where id > {after} order by id", self.ops.table("*actions"));
-        let rows = self.ops.ask(&sql)?.by_name();
-        let kept = self.s.evidence(&format!("audit rows of {}", delivery.id), serde_json::to_vec(&rows)?)?;
+        let kept = self.s.evidence(&format!("audit rows of {}", delivery.id), serde_json::to_vec(rows)?)?;
         self.tally.evidence(check, &kept);
         let field = |row: &Row, key: &str| row.get(key).cloned().flatten().unwrap_or_default();
         let ours: Vec<&Row> = rows.iter().filter(|row| field(row, "why") == delivery.description).collect();
@@ -179,13 +178,13 @@ impl Hand<'_> {
         Ok(())
     }
 
-    fn read_contexts(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<(), StepError> {
-        let Contexts { operational, edit } = self.ops.contexts_in_database()?;
+    fn read_contexts(&mut self, delivery: &Delivery<'_>, contexts: &Contexts, before: &Value) {
+        let Contexts { operational, edit } = contexts;
         let wanted = delivery.expect.unwrap_or(delivery.base);
         // A later delivery of the plan may have moved it on when this one is looked at again.
         let chain = self.s.plan().context_chain();
         let at = |name: &str| chain.iter().position(|context| *context == name);
-        let moved_on = at(&edit).zip(at(wanted)).is_some_and(|(edit, wanted)| edit > wanted);
+        let moved_on = at(edit).zip(at(wanted)).is_some_and(|(edit, wanted)| edit > wanted);
         self.tally.hold(
             "edit_context",
             edit == wanted || moved_on,
@@ -195,15 +194,10 @@ impl Hand<'_> {
             let was = before["operational"].as_str().unwrap_or_default();
             self.tally.hold("edit_context", operational == was, format!("the operational context is {operational}"));
         }
-        Ok(())
     }
 
-    fn read_rest(
-        &mut self,
-        delivery: &Delivery<'_>,
-        catalogue: &BTreeMap<String, Row>,
-        before: &Value,
-    ) -> Result<(), StepError> {
+    fn read_rest(&mut self, delivery: &Delivery<'_>, reading: &Reading, before: &Value) {
+        let catalogue = &reading.catalogue;
         let check = "nothing_left_behind";
         let uploaded = in_state(catalogue, "uploaded");
         self.tally.hold(
@@ -219,9 +213,8 @@ impl Hand<'_> {
         if !surplus.is_empty() {
             self.tally.fault(check, format!("{}: {}", delivery.id, shorten(&surplus)));
         }
-        let held = self.ops.locks()?.into_iter().filter(|row| row.locked_object.starts_with("instrument$")).count();
+        let held = reading.locks.iter().filter(|row| row.locked_object.starts_with("instrument$")).count();
         self.tally.hold(check, held == 0, format!("{}: {held} lock rows", delivery.id));
-        Ok(())
     }
 
     fn read_log(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<(), StepError> {

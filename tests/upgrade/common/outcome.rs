@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crds_upgrade::crds::{Door, Row, Server};
+use crds_upgrade::crds::{Door, Reading, Row, Server};
 use crds_upgrade::plan::{Credential, Plan, Role};
 use crds_upgrade::rules::context_diff::{ContextDiff, EntryChange, EntryKind, context_diff};
 use crds_upgrade::rules::{Header, Lookup};
 use crds_upgrade::run::{Poll, Step, StepError};
+use serde_json::Value;
 
 use super::deliver::{Hand, READY, START};
-use super::delivery::{Delivery, Kind};
+use super::delivery::{Delivery, Kind, in_state, planned_reasons, row_id};
 use super::known_good;
 use super::rules::{Rules, sha1};
 use super::tally::{Advice, Tally, shorten};
+
+/// Rows of a catalogue by file name.
+type Catalogue = BTreeMap<String, Row>;
 
 /// An account of the site.
 pub fn credential<'s>(s: &'s Step, name: &str) -> Result<&'s Credential, StepError> {
@@ -33,11 +37,10 @@ pub fn delivered_files(plan: &Plan) -> BTreeSet<String> {
 }
 
 /// Fetches what a delivery made, keeps it under its own name, and compares it with its parent and the known-good.
-fn judge_rules(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), StepError> {
-    let Some(context) = delivery.expect else { return judge_without_context(hand, delivery) };
-    let catalogue = hand.ops.catalogue()?;
-    hand.rules.fetch_closure(hand.ops, &catalogue, delivery.base)?;
-    hand.rules.fetch_closure(hand.ops, &catalogue, context)?;
+fn judge_rules(hand: &mut Hand<'_>, delivery: &Delivery<'_>, catalogue: &Catalogue) -> Result<(), StepError> {
+    let Some(context) = delivery.expect else { return judge_without_context(hand, delivery, catalogue) };
+    hand.rules.fetch_closure(hand.ops, catalogue, delivery.base)?;
+    hand.rules.fetch_closure(hand.ops, catalogue, context)?;
     keep(hand, delivery)?;
     let (old, new) = (hand.rules.load(delivery.base)?, hand.rules.load(context)?);
     let found = context_diff(&old, &new)?;
@@ -52,16 +55,15 @@ fn judge_rules(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), StepE
     if delivery.kind == Kind::References {
         selected(hand, delivery, &new, &found)?;
     }
-    judge_known_good(hand, delivery)
+    judge_known_good(hand, delivery, catalogue)
 }
 
-fn judge_without_context(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), StepError> {
-    let catalogue = hand.ops.catalogue()?;
+fn judge_without_context(hand: &mut Hand<'_>, delivery: &Delivery<'_>, catalogue: &Catalogue) -> Result<(), StepError> {
     let names: Vec<String> = delivery.files.to_vec();
-    hand.rules.fetch(hand.ops, &catalogue, &names)?;
+    hand.rules.fetch(hand.ops, catalogue, &names)?;
     keep(hand, delivery)?;
     hand.tally.proof("change_is_exact", format!("{}: no context was to come of it", delivery.id));
-    judge_known_good(hand, delivery)
+    judge_known_good(hand, delivery, catalogue)
 }
 
 /// Puts the rules of a delivery into the run's `states/` under their own names.
@@ -184,11 +186,10 @@ fn dataset_for(hand: &Hand<'_>, delivery: &Delivery<'_>, entry: &EntryChange) ->
 }
 
 /// Names and checksums against the reviewed outcome of this plan on these rules.
-fn judge_known_good(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), StepError> {
+fn judge_known_good(hand: &mut Hand<'_>, delivery: &Delivery<'_>, catalogue: &Catalogue) -> Result<(), StepError> {
     let check = "equals_known_good";
     let start = &hand.s.plan().contexts.operational;
-    let catalogue = hand.ops.catalogue()?;
-    hand.rules.fetch(hand.ops, &catalogue, std::slice::from_ref(start))?;
+    hand.rules.fetch(hand.ops, catalogue, std::slice::from_ref(start))?;
     let Some(good) = known_good::outcome(hand.s, start, &hand.rules.sha1(start)?)? else {
         hand.s.not_checked(
             &format!("{}: outcome against a known-good", delivery.id),
@@ -211,9 +212,8 @@ fn judge_known_good(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), 
 }
 
 /// The references in the cache against the files submitted and the catalogue.
-pub fn judge_bytes(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), StepError> {
+pub fn judge_bytes(hand: &mut Hand<'_>, delivery: &Delivery<'_>, catalogue: &Catalogue) -> Result<(), StepError> {
     let Some(directory) = hand.s.site().submissions_dir.clone() else { return Ok(()) };
-    let catalogue = hand.ops.catalogue()?;
     let here = hand.ops.paths().references(hand.ops.observatory());
     for name in delivery.files {
         let ours = std::fs::read(directory.join(name))?;
@@ -228,8 +228,7 @@ pub fn judge_bytes(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), S
 }
 
 /// The deleted references themselves are still there.
-pub fn judge_kept(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), StepError> {
-    let catalogue = hand.ops.catalogue()?;
+pub fn judge_kept(hand: &mut Hand<'_>, delivery: &Delivery<'_>, catalogue: &Catalogue) -> Result<(), StepError> {
     let here = hand.ops.paths().references(hand.ops.observatory());
     for name in delivery.files {
         let there = hand.ops.remote().stat(&format!("{here}/{name}"))?.is_some();
@@ -243,20 +242,18 @@ pub fn judge_kept(hand: &mut Hand<'_>, delivery: &Delivery<'_>) -> Result<(), St
 pub fn carry_out(
     hand: &mut Hand<'_>,
     deliveries: &[Delivery<'_>],
-    also: impl Fn(&mut Hand<'_>, &Delivery<'_>) -> Result<(), StepError>,
+    also: impl Fn(&mut Hand<'_>, &Delivery<'_>, &Catalogue) -> Result<(), StepError>,
 ) -> Result<(), StepError> {
     let mut done = Ok(());
     for delivery in deliveries {
-        done = hand.deliver(delivery);
-        if done.is_ok() {
-            done = judge_rules(hand, delivery);
-            // Rules that cannot be read are no rules.
-            if let Err(error) = &done {
+        done = hand.deliver(delivery).and_then(|reading| {
+            judge_rules(hand, delivery, &reading.catalogue).inspect_err(|error| {
+                // Rules that cannot be read are no rules.
                 let check = if delivery.kind == Kind::Deletion { "exactly_these" } else { "change_is_exact" };
                 hand.tally.fault(check, error.text().to_owned());
-            }
-        }
-        done = done.and_then(|()| also(hand, delivery));
+            })?;
+            also(hand, delivery, &reading.catalogue)
+        });
         if done.is_err() {
             break;
         }
@@ -323,42 +320,68 @@ fn advice(check: &str) -> Advice {
 }
 
 /// The step of a plan that declares nothing of its kind: proves that nothing of it happened since going live.
-pub fn nothing_declared(hand: &mut Hand<'_>, action: &str) -> Result<(), StepError> {
+pub fn nothing_declared(hand: &mut Hand<'_>) -> Result<(), StepError> {
     let s = hand.s;
-    let since = s.fact_of("s370_go_live", "action").and_then(|id| id.as_u64()).unwrap_or(0);
-    // `action` is one of three constants of the callers.
-    let sql =
-        format!("select id, filename from {} where id > {since} and action = '{action}'", hand.ops.table("*actions"));
-    let rows = hand.ops.ask(&sql)?.by_name();
-    let names: Vec<String> = rows.iter().filter_map(|row| row.get("filename").cloned().flatten()).collect();
-    let kept = s.evidence(&format!("audit rows `{action}` since going live"), serde_json::to_vec(&rows)?)?;
+    let live =
+        |key: &str| -> Result<u64, StepError> { Ok(s.need_fact("s370_go_live", key)?.as_u64().unwrap_or(u64::MAX)) };
+    let reading = hand.ops.reading(live("action")?)?;
+    let kept = s.evidence("audit rows since going live", serde_json::to_vec(&reading.actions)?)?;
+    let found = undeclared(s.plan(), &reading, live("last_row")?);
     for spec in s.spec().own_checks() {
-        let says = format!("the plan declares none: no `{action}` since going live");
-        let seen = if names.is_empty() { "none".to_owned() } else { shorten(&names) };
         s.check(spec.id)
             .on(Role::Ops)
-            .expected(says)
-            .observed(seen)
+            .expected("the plan declares none: nothing but what other steps deliver has come since going live")
+            .observed(if found.is_empty() { "nothing".to_owned() } else { shorten(&found) })
             .evidence(&kept)
-            .cause("somebody delivered files during the upgrade")
-            .next_move("look at /recent_activity/; declare it in the plan")
-            .judge(names.is_empty())?;
+            .cause("somebody delivered, withdrew or uploaded files during the upgrade")
+            .next_move("look at /recent_activity/ and /delivery_status/; settle it, or declare it in the plan")
+            .judge(found.is_empty())?;
     }
     Ok(())
 }
 
-/// The step that sets no context because the plan declares none: proves that none was set since the baseline.
+/// What a server says since going live that is of no delivery of the plan.
+fn undeclared(plan: &Plan, reading: &Reading, last_row: u64) -> Vec<String> {
+    let field = |row: &Row, key: &str| row.get(key).cloned().flatten().unwrap_or_default();
+    let reasons = planned_reasons(plan);
+    let strange = reading.actions.iter().filter(|row| !reasons.contains(field(row, "why").as_str()));
+    let mut found: Vec<String> = strange
+        .map(|row| format!("{} did `{}` on {}", field(row, "user"), field(row, "action"), field(row, "filename")))
+        .collect();
+    let planned = delivered_files(plan);
+    let new = reading.catalogue.iter().filter(|(name, row)| row_id(row) > Some(last_row) && !planned.contains(*name));
+    found.extend(new.map(|(name, row)| format!("{name} is new, in state {}", field(row, "state"))));
+    let uploaded = in_state(&reading.catalogue, "uploaded");
+    found.extend(uploaded.iter().map(|name| format!("{name} waits in state uploaded")));
+    let edit = reading.contexts.edit.as_str();
+    if !plan.context_chain().contains(&edit) {
+        found.push(format!("the edit context is {edit}"));
+    }
+    let held = reading.locks.iter().filter(|lock| lock.locked_object.starts_with("instrument$"));
+    found.extend(held.map(|lock| format!("the lock {} is held", lock.locked_object)));
+    found
+}
+
+/// The step that sets no context because the plan declares none: proves that none was set since going live, in any place.
 pub fn no_context_set(s: &Step, ops: &Server) -> Result<(), StepError> {
     let planned = &s.plan().contexts.operational;
-    let now = ops.context_in_database("operational")?;
+    let last = s.need_fact("s370_go_live", "history")?.as_u64().unwrap_or(u64::MAX);
+    let mut found: Vec<String> = contexts_everywhere(ops)?
+        .into_iter()
+        .filter(|(_, name)| name != planned)
+        .map(|(place, name)| format!("{place}: {name}"))
+        .collect();
+    let rows = ops.history()?;
+    let set = rows.iter().filter(|row| row.id > last && row.state == "operational");
+    found.extend(set.map(|row| format!("{} was set at {}: {}", row.context, row.start_date, row.description)));
     for spec in s.spec().own_checks() {
         s.check(spec.id)
             .on(Role::Ops)
             .expected(format!("the plan sets none: {planned} stays"))
-            .observed(&now)
+            .observed(if found.is_empty() { format!("{planned} everywhere") } else { shorten(&found) })
             .cause("somebody set a context during the upgrade")
-            .next_move("look at /display_context_history/")
-            .judge(now == *planned)?;
+            .next_move("look at /display_context_history/; agree with the other person, or declare it in the plan")
+            .judge(found.is_empty())?;
     }
     Ok(())
 }
@@ -367,14 +390,26 @@ pub fn no_context_set(s: &Step, ops: &Server) -> Result<(), StepError> {
 pub fn no_computation(s: &Step, ops: &Server) -> Result<(), StepError> {
     let planned = &s.plan().contexts.operational;
     let known = ops.old_context()?.unwrap_or_default();
+    let before = s.need_fact("s370_go_live", "computations")?;
+    let before: BTreeSet<&str> = before.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let made = ops.computations()?.into_iter().map(|made| made.path);
+    let mut found: Vec<String> =
+        made.filter(|path| !before.contains(path.as_str())).map(|path| format!("{path} was computed")).collect();
+    if known != *planned {
+        found.push(format!("the monitor knows `{known}`"));
+    }
     for spec in s.spec().own_checks() {
         s.check(spec.id)
             .on(Role::Ops)
-            .expected(format!("no context was set: the monitor still knows {planned}"))
-            .observed(&known)
+            .expected(format!("no context was set: the monitor still knows {planned} and has computed nothing"))
+            .observed(if found.is_empty() {
+                format!("the monitor knows {known}, no computation")
+            } else {
+                shorten(&found)
+            })
             .cause("a context was set during the upgrade, or the monitor lost its marker")
             .next_move("look at monitor_reprocessing.log")
-            .judge(known == *planned)?;
+            .judge(found.is_empty())?;
     }
     Ok(())
 }

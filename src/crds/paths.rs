@@ -132,6 +132,11 @@ impl Paths {
         format!("{}/config/{observatory}", self.cache)
     }
 
+    /// Directory of the contexts that later servers keep as Python objects (SO 3.2); servers of 2014 have none.
+    pub fn pickles(&self, observatory: Observatory) -> String {
+        format!("{}/pickles/{observatory}", self.cache)
+    }
+
     /// Links for the archive.
     pub fn deliveries(&self) -> String {
         format!("{}/deliveries", self.server_files)

@@ -6,6 +6,7 @@
 //! its reason, and still checked for its shape.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
@@ -83,24 +84,9 @@ const RESTLESS: [&str; 3] = ["django_session", "jpoll_channel", "jpoll_message"]
 ///
 /// [`CaptureError`] at the first part that cannot be had whole.
 pub fn look(server: &Server, parts: &[Part], wipe: &[String], files: &[String]) -> Result<State, CaptureError> {
+    let mut taken = side_by_side(parts, |part| take(server, *part, wipe, files));
     let mut state = State { host: server.role().to_string(), ..State::default() };
-    for part in parts {
-        let (name, surface) = match part {
-            Part::Cron => ("cron", cron(server)),
-            Part::Jobs => ("jobs", jobs(server)),
-            Part::Processes => ("processes", processes(server)),
-            Part::Ports => ("ports", capture::ports(server)),
-            Part::Svn => ("svn", capture::svn(server)),
-            Part::Stack => ("stack", capture::stack(server)),
-            Part::Installed => ("installed", installed(server, wipe)),
-            Part::Served => ("served", served(server)),
-            Part::Contexts => {
-                ("contexts", server.contexts_in_database().and_then(|known| capture::contexts(server, known, None)))
-            }
-            Part::Rows => ("rows", rows(server)),
-            Part::History => ("history", history(server)),
-            Part::Files => ("files", of_plan(server, files)),
-        };
+    for (name, surface) in taken.drain(..) {
         let surface = surface.map_err(|source| CaptureError {
             surface: name.to_owned(),
             host: server.name().to_owned(),
@@ -109,6 +95,48 @@ pub fn look(server: &Server, parts: &[Part], wipe: &[String], files: &[String]) 
         state.surfaces.insert(name.to_owned(), surface);
     }
     Ok(state)
+}
+
+/// Takes one part; its name comes with it.
+fn take(server: &Server, part: Part, wipe: &[String], files: &[String]) -> (&'static str, Result<Surface, CrdsError>) {
+    match part {
+        Part::Cron => ("cron", cron(server)),
+        Part::Jobs => ("jobs", jobs(server)),
+        Part::Processes => ("processes", processes(server)),
+        Part::Ports => ("ports", capture::ports(server)),
+        Part::Svn => ("svn", capture::svn(server)),
+        Part::Stack => ("stack", capture::stack(server)),
+        Part::Installed => ("installed", installed(server, wipe)),
+        Part::Served => ("served", served(server)),
+        Part::Contexts => {
+            ("contexts", server.contexts_in_database().and_then(|known| capture::contexts(server, known, None)))
+        }
+        Part::Rows => ("rows", rows(server)),
+        Part::History => ("history", history(server)),
+        Part::Files => ("files", of_plan(server, files)),
+    }
+}
+
+/// How many looks at one host go side by side: most of each is waiting for a process there.
+const SIDE_BY_SIDE: usize = 4;
+
+/// `look` for each of `all`, some at once; what came of them in the order of `all`.
+fn side_by_side<T: Sync, R: Send>(all: &[T], look: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut mine = Vec::new();
+        while let Some((at, one)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, all.get(at)?))) {
+            mine.push((at, look(one)));
+        }
+        mine
+    };
+    let mut done: Vec<(usize, R)> = std::thread::scope(|threads| {
+        let workers: Vec<_> = (0..SIDE_BY_SIDE.min(all.len())).map(|_| threads.spawn(work)).collect();
+        let joined = workers.into_iter().map(|worker| worker.join());
+        joined.flat_map(|mine| mine.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 fn fields<const N: usize>(pairs: [(&str, Value); N]) -> Fields {

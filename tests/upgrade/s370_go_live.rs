@@ -259,9 +259,10 @@ fn cron(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Whether a job's log says that it did nothing because another one held its lock.
-fn locked_out(ops: &Server, path: &str) -> Result<bool, StepError> {
-    Ok(crds_upgrade::review::text(&ops.remote().read_tail(path, 64 << 10)?).contains("failed to obtain"))
+/// The line of a job's log that says that it did nothing because another one held its lock.
+fn locked_out(ops: &Server, path: &str) -> Result<Option<String>, StepError> {
+    let text = crds_upgrade::review::text(&ops.remote().read_tail(path, 64 << 10)?);
+    Ok(text.lines().find(|line| line.contains("failed to obtain")).map(|line| line.trim().to_owned()))
 }
 
 /// Each frequent job must write its log anew within its period.
@@ -272,11 +273,11 @@ fn watchers(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> 
         let limit = Duration::from_secs(2 * period + 60);
         let fresh = s.wait(&format!("{name} to be written"), limit, Duration::from_secs(60), || {
             Ok(match ops.remote().stat(&path)? {
-                // One run may find another's lock; every run in a row means that nobody holds it who will let go.
-                Some(entry) if entry.mtime >= live && locked_out(ops, &path)? => {
-                    Poll::NotYet(format!("written at {:.0}: it failed to obtain its lock", entry.mtime))
-                }
-                Some(entry) if entry.mtime >= live => Poll::Ready(entry.mtime),
+                Some(entry) if entry.mtime >= live => match locked_out(ops, &path)? {
+                    // One run may find another's lock; every run in a row means that nobody holds it who will let go.
+                    Some(line) => Poll::NotYet(format!("written at {:.0}: {line}", entry.mtime)),
+                    None => Poll::Ready(entry.mtime),
+                },
                 Some(entry) => Poll::NotYet(format!("last written at {:.0}", entry.mtime)),
                 None => Poll::NotYet("not there".to_owned()),
             })

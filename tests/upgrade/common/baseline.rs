@@ -6,10 +6,10 @@ use std::sync::Arc;
 use crds_upgrade::crds::{Door, Server};
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::{Step, StepError};
-use crds_upgrade::state::{Fields, Scope, normalise};
+use crds_upgrade::state::{Fields, Scope, State, normalise};
 use serde_json::json;
 
-use super::state::keep;
+use super::state::keep_in;
 use super::tally::Tally;
 
 /// Where the links of deliveries lie: an empty place in its stead would be read as if the archive had taken them all.
@@ -43,18 +43,18 @@ pub fn remember(s: &Step, ops: &Server) -> Result<(), StepError> {
 
 /// The state of every host, kept for the rest of the run.
 pub fn baseline(s: &Step, servers: &BTreeMap<Role, Arc<Server>>, t: &mut Tally) -> Result<(), StepError> {
-    for (role, server) in servers {
-        if *role == Role::Scratch {
-            continue;
-        }
-        // OPS is compared file by file to the end; of the others, what a mirror brings and what must stay their own.
-        let scope = match role {
-            Role::Ops => Scope::all(),
-            _ => {
-                Scope::all().without_files(&["references", "stacks", "client_sources", "server_sources", "db_backups"])
-            }
-        };
-        let state = keep(s, server, &scope.served_at(Door::Direct), &format!("s010_{role}"))?;
+    let servers: Vec<(&Role, &Arc<Server>)> = servers.iter().filter(|(role, _)| **role != Role::Scratch).collect();
+    // The hosts do not wait for each other.
+    let kept: Vec<Result<State, StepError>> = std::thread::scope(|threads| {
+        let looks = servers.iter().map(|(role, server)| {
+            let folder = s.folder();
+            threads.spawn(move || keep_in(folder, server, &scope(**role), &format!("s010_{role}")))
+        });
+        let looks: Vec<_> = looks.collect();
+        looks.into_iter().map(|look| look.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    for ((role, _), state) in servers.into_iter().zip(kept) {
+        let state = state?;
         match normalise(&state) {
             Ok(state) => t.proof("baseline_recorded", format!("{role}: {} surfaces", state.surfaces.len())),
             Err(wrong) => wrong.iter().for_each(|wrong| t.fault("baseline_recorded", format!("{role}: {wrong}"))),
@@ -68,6 +68,13 @@ pub fn baseline(s: &Step, servers: &BTreeMap<Role, Arc<Server>>, t: &mut Tally) 
         t.evidence("baseline_recorded", &s.evidence(&format!("state of {role}"), account.to_string())?);
     }
     Ok(())
+}
+
+/// OPS is compared file by file to the end; of the others, what a mirror brings and what must stay their own.
+fn scope(role: Role) -> Scope {
+    let others = ["references", "stacks", "client_sources", "server_sources", "db_backups"];
+    let scope = if role == Role::Ops { Scope::all() } else { Scope::all().without_files(&others) };
+    scope.served_at(Door::Direct)
 }
 
 /// Whether the catalogue says that a file is bad, in either of its two columns.

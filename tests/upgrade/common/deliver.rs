@@ -71,7 +71,7 @@ impl<'s> Hand<'s> {
             self.tally.proof("start_context", format!("{} started from {}", delivery.id, delivery.base));
             return Ok(before);
         }
-        let reading = self.ops.reading(NO_ACTIONS)?;
+        let reading = self.ops.reading(0)?;
         let (Contexts { operational, edit }, catalogue) = (reading.contexts, reading.catalogue);
         let uploaded = in_state(&catalogue, "uploaded");
         let mut faults = Vec::new();
@@ -97,6 +97,11 @@ impl<'s> Hand<'s> {
             let gone = delivery.files.iter().filter(|name| !catalogue.contains_key(*name));
             faults.extend(gone.map(|name| format!("{name} is not in the catalogue")));
         }
+        // A catalogue of the past under another name cannot be delivered again (C116).
+        let present = catalogs(self.ops)?;
+        let audited = reading.actions.iter().filter_map(|row| row.get("filename").cloned().flatten());
+        let gone = audited.filter(|name| name.ends_with(".cat") && !present.contains(name));
+        faults.extend(gone.map(|name| format!("the catalogue {name} of an earlier delivery is gone or renamed")));
         for fault in &faults {
             self.tally.fault("start_context", fault.clone());
         }
@@ -111,7 +116,7 @@ impl<'s> Hand<'s> {
         let logs = self.log_sizes()?;
         let before = json!({
             "operational": operational, "edit": edit, "logs": logs,
-            "action": reading.last_action, "catalogs": catalogs(self.ops)?,
+            "action": reading.last_action, "catalogs": present,
             "last_row": catalogue.values().filter_map(row_id).max().unwrap_or(0),
         });
         self.s.fact(&key, before.clone())?;

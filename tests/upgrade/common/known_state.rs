@@ -24,11 +24,19 @@ fn judge(s: &Step) -> Result<(), StepError> {
     let files = files(&plan);
     let concerned = |role: Role| role == Role::Ops || plan.mirrors.iter().any(|mirror| mirror.to == role);
     let (mut whole, mut misshapen, mut raw) = (serde_json::Map::new(), Vec::new(), Vec::new());
-    for (role, parts) in leaves(s.spec().id).iter().filter(|(role, _)| concerned(*role)) {
-        let server = s.host(*role)?;
-        let seen = look(&server, parts, &plan.wipe, &files)?;
+    let left = leaves(s.spec().id).iter().filter(|(role, _)| concerned(*role));
+    let left = left.map(|(role, parts)| Ok((role, parts, s.host(*role)?))).collect::<Result<Vec<_>, StepError>>()?;
+    let (wipe, files) = (&plan.wipe, &files);
+    // The hosts do not wait for each other.
+    let seen: Vec<_> = std::thread::scope(|threads| {
+        let looks = left.iter().map(|(_, parts, server)| threads.spawn(move || look(server, parts, wipe, files)));
+        let looks: Vec<_> = looks.collect();
+        looks.into_iter().map(|look| look.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    for ((role, ..), seen) in left.iter().zip(seen) {
+        let seen = seen?;
         raw.push(s.evidence(&format!("state of {role}"), seen.to_text())?);
-        match frame(s, *role)?.normal(&seen) {
+        match frame(s, **role)?.normal(&seen) {
             Ok(normal) => {
                 whole.insert(role.to_string(), normal);
             }

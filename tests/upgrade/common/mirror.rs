@@ -272,9 +272,38 @@ impl Mirror<'_> {
                 t.fault("rules_equal", format!("{directory} is a directory, a server's cache is flat (D134)"));
             }
         }
+        self.pickles(t)?;
         let catalogs = |server: &Server| server.remote().hash_tree(&server.paths().catalogs(), Algorithm::Sha256);
         let (theirs, ours) = (catalogs(self.source)?, catalogs(self.dest)?);
         t.hold("catalogs_equal", theirs == ours, format!("{} catalogues, the source has {}", ours.len(), theirs.len()));
+        Ok(())
+    }
+
+    /// A context that is kept as a Python object answers in place of its rules: it must be one of the source's, made
+    /// from the rules as they are now (A013).
+    fn pickles(&self, t: &mut Tally) -> Result<(), StepError> {
+        let (paths, obs) = (self.dest.paths(), self.dest.observatory());
+        let directory = paths.pickles(obs);
+        if self.dest.remote().stat(&directory)?.is_none() {
+            return Ok(());
+        }
+        let theirs = self.source.remote().list(&self.source.paths().mappings(obs), Some(1))?;
+        let ours = self.dest.remote().list(&paths.mappings(obs), Some(1))?;
+        let newest = ours.iter().map(|entry| entry.mtime).fold(0.0, f64::max);
+        for pickle in self.dest.remote().list(&directory, Some(1))?.iter().filter(|one| one.kind == EntryKind::File) {
+            let context = pickle.path.trim_end_matches(".pkl").trim_end_matches(".pmap");
+            if !theirs.iter().any(|rule| rule.path.strip_suffix(".pmap") == Some(context)) {
+                t.fault(
+                    "rules_equal",
+                    format!("pickles/{} is of a context that the source does not have", pickle.path),
+                );
+            } else if pickle.mtime < newest {
+                t.fault(
+                    "rules_equal",
+                    format!("pickles/{} is older than the rules: it outlived the mirror", pickle.path),
+                );
+            }
+        }
         Ok(())
     }
 

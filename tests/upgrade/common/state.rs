@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crds_upgrade::crds::Server;
-use crds_upgrade::run::{Step, StepError};
+use crds_upgrade::run::{Folder, Step, StepError};
 use crds_upgrade::state::{Delta, Scope, State, capture, differences, normalise};
 
 /// Name of the state in which OPS went live.
@@ -16,40 +16,45 @@ pub fn of_release() -> Scope {
 }
 
 /// Where a state is kept.
-fn path(s: &Step, name: &str) -> PathBuf {
-    s.folder().join("states").join(format!("{name}.json"))
+fn path(folder: &Folder, name: &str) -> PathBuf {
+    folder.join("states").join(format!("{name}.json"))
 }
 
 /// Takes a state and keeps it as `states/<name>.json`; one that was kept before is not taken again, so that a resumed
 /// step compares with what was there before it acted.
 pub fn keep(s: &Step, server: &Server, scope: &Scope, name: &str) -> Result<State, StepError> {
-    if let Some(state) = kept(s, name)? {
+    keep_in(s.folder(), server, scope, name)
+}
+
+/// As [`keep`], for a thread of its own.
+pub fn keep_in(folder: &Folder, server: &Server, scope: &Scope, name: &str) -> Result<State, StepError> {
+    if let Some(state) = read(folder, name, State::parse)? {
         return Ok(state);
     }
     let state = capture(server, scope)?;
-    let part = path(s, name).with_extension("part");
-    std::fs::create_dir_all(s.folder().join("states"))?;
+    let part = path(folder, name).with_extension("part");
+    std::fs::create_dir_all(folder.join("states"))?;
     std::fs::write(&part, state.to_text())?;
-    std::fs::rename(&part, path(s, name))?;
+    std::fs::rename(&part, path(folder, name))?;
     Ok(state)
 }
 
 /// A state kept before, if there is one.
 pub fn kept(s: &Step, name: &str) -> Result<Option<State>, StepError> {
-    read(s, name, State::parse)
+    read(s.folder(), name, State::parse)
 }
 
 /// Some surfaces of a state kept before, if there is one.
 pub fn kept_of(s: &Step, name: &str, surfaces: &[&str]) -> Result<Option<State>, StepError> {
-    read(s, name, |text| State::parse_only(text, surfaces))
+    read(s.folder(), name, |text| State::parse_only(text, surfaces))
 }
 
 fn read(
-    s: &Step,
+    folder: &Folder,
     name: &str,
     parse: impl FnOnce(&str) -> Result<State, serde_json::Error>,
 ) -> Result<Option<State>, StepError> {
-    match std::fs::read_to_string(path(s, name)) {
+    match std::fs::read_to_string(path(folder, name)) {
         Ok(text) => Ok(Some(parse(&text)?)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),

@@ -348,4 +348,67 @@ mod tests {
             .collect();
         assert_eq!(Ledger::read(&entries).step("s010_preflight").host_ms, 400 + 50);
     }
+
+    /// What may happen to a step, in any order and broken off anywhere.
+    fn events() -> impl proptest::strategy::Strategy<Value = Vec<Event>> {
+        use proptest::prelude::*;
+        let verdict = prop_oneof![
+            Just(Verdict::Passed),
+            Just(Verdict::Waived),
+            Just(Verdict::Deferred),
+            Just(Verdict::Unknown),
+            Just(Verdict::Failed)
+        ];
+        let ended = |(verdict, again)| Event::Ended { verdict, message: None, due: None, elapsed_ms: 1, again };
+        let one = prop_oneof![
+            any::<bool>().prop_map(|again| Event::Began { pid: 1, again }),
+            (verdict, any::<bool>()).prop_map(ended),
+            Just(Event::Intent { act: "wipe".to_owned() }),
+            Just(Event::Done { act: "wipe".to_owned() }),
+            Just(Event::Looked { act: "wipe".to_owned(), found: Found::NotDone }),
+        ];
+        proptest::collection::vec(one, 0..12)
+    }
+
+    fn read(events: &[Event]) -> Ledger {
+        let entries = (1..).zip(events).map(|(seq, event)| Entry {
+            seq,
+            at: "2014-09-16T15:10:00Z".to_owned(),
+            step: Some("s310".to_owned()),
+            attempt: 1,
+            event: event.clone(),
+            hash: String::new(),
+        });
+        Ledger::read(&entries.collect::<Vec<_>>())
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_step_stands_only_by_an_end_that_nothing_since_has_made_worse(events in events()) {
+            let fresh = events.iter().rposition(|event| matches!(event, Event::Began { again: false, .. })).unwrap_or(0);
+            let good = |event: &Event| matches!(event, Event::Ended { verdict: Verdict::Passed | Verdict::Waived, .. });
+            let ends = || events[fresh..].iter().filter(|event| matches!(event, Event::Ended { .. }));
+            let turns = |event: &&Event| matches!(event, Event::Began { .. } | Event::Ended { .. });
+            let closed = events.iter().rev().find(turns).is_some_and(|last| matches!(last, Event::Ended { .. }));
+            if read(&events).stands("s310") {
+                // One that was carried out anew takes the place of what was before; a later look does not.
+                let from = ends().collect::<Vec<_>>();
+                let anew = from.iter().rposition(|event| matches!(event, Event::Ended { again: false, .. })).unwrap_or(0);
+                proptest::prop_assert!(closed && !from.is_empty() && from[anew..].iter().all(|event| good(event)), "{events:?}");
+            }
+        }
+
+        #[test]
+        fn an_act_that_was_done_is_on_the_books_for_ever(events in events()) {
+            let done = events.iter().any(|event| matches!(event, Event::Done { .. }));
+            let since = events.iter().rposition(|event| matches!(event, Event::Done { .. } | Event::Intent { .. }));
+            let state = read(&events).step("s310").acts.get("wipe").cloned();
+            let last = since.map(|at| matches!(events[at], Event::Done { .. }));
+            if last == Some(true) {
+                proptest::prop_assert_eq!(state, Some(ActState::Done));
+            } else if !done {
+                proptest::prop_assert_ne!(state, Some(ActState::Done));
+            }
+        }
+    }
 }

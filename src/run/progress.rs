@@ -41,6 +41,24 @@ pub fn write(folder: &Folder, step: &str, what: &str, done: u64, of: u64, unit: 
 
 /// The last progress written, if it is of this step.
 pub fn read(folder: &Folder, step: &str) -> Option<Progress> {
-    let text = std::fs::read_to_string(folder.join("progress.json")).ok()?;
-    serde_json::from_str(&text).ok().filter(|progress: &Progress| progress.step == step)
+    parse(&std::fs::read_to_string(folder.join("progress.json")).ok()?, step)
+}
+
+fn parse(text: &str, step: &str) -> Option<Progress> {
+    serde_json::from_str(text).ok().filter(|progress: &Progress| progress.step == step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn damaged_progress_is_none_or_of_the_step(text in crate::mangled::text(
+            r#"{"step":"s260","what":"copying","done":3,"of":9,"unit":"bytes","at":"2014-09-16T15:10:00Z"}"#,
+        )) {
+            proptest::prop_assert!(parse(&text, "s260").is_none_or(|progress| progress.step == "s260"));
+            proptest::prop_assert!(parse(&text, "s010").is_none_or(|progress| progress.step == "s010"));
+        }
+    }
 }

@@ -6,6 +6,10 @@ use std::time::Instant;
 
 use crds_upgrade::rules::{Context, Library};
 
+/// The one of `crds-upgrade`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     let mut arguments = std::env::args().skip(1);
     let Some(cache) = arguments.next() else {

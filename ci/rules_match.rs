@@ -9,6 +9,10 @@ use crds_upgrade::rules::input::Source;
 use crds_upgrade::rules::{Context, Library};
 use rustix::time::{ClockId, clock_gettime};
 
+/// The one of `crds-upgrade`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// CPU time of this process so far: a busy machine says nothing about the engine.
 fn cpu_ms() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);

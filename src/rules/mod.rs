@@ -23,6 +23,7 @@ pub mod context_diff;
 pub mod dataset;
 mod dates;
 mod element;
+mod ends;
 pub mod engine;
 mod error;
 pub mod explain;

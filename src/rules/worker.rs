@@ -208,7 +208,7 @@ impl Worker {
 
     /// Judges the dataset at `at`; where the text goes on.
     fn member(&mut self, bytes: &[u8], at: usize) -> Result<usize, JsonError> {
-        if let Some(member) = scan::member(bytes, at, &mut self.marks, &self.keys, &mut self.found)
+        if let Some(member) = scan::member(bytes, at, &mut self.marks, &mut self.keys, &mut self.found)
             && let Some(done) = self.fast(bytes, member)
         {
             return Ok(done);
@@ -373,7 +373,7 @@ fn put(state: &mut State, found: &Found, bytes: &[u8], kid: Kid, field: u16) {
         None => state.put_undefined(kid),
         Some(span) => {
             let (start, end) = (span.start as usize, span.end as usize);
-            state.put_raw(kid, bytes, (start, end), span.bare, || decode(&bytes[start..end], span.bare));
+            state.put_raw(kid, bytes, (start, end), span.bare, move || decode(&bytes[start..end], span.bare));
         }
     }
 }

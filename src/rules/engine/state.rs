@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::super::condition::condition_value;
 use super::super::dates::{self, DateText};
+use super::super::ends::{Ends, TOLD_APART};
 use super::super::tree::prefix;
 use super::choose::{Fail, Why};
 use super::plan::Kid;
@@ -61,68 +62,69 @@ impl Hasher for ShortHash {
 /// A map with [`ShortHash`].
 pub type ShortMap<K, V> = HashMap<K, V, BuildHasherDefault<ShortHash>>;
 
-/// A table of texts of up to eight bytes, packed into numbers.
+/// A table of short texts, to be found by their ends.
 #[derive(Debug, Default)]
 struct Packed {
-    /// Text and number; no text (0) in an empty place. A power of two of them, at most half of them taken.
-    places: Vec<(u64, u32)>,
+    /// A power of two of them, at most half of them taken.
+    places: Vec<PackedPlace>,
     taken: usize,
 }
 
+#[derive(Debug, Clone, Copy, Default)]
+struct PackedPlace {
+    ends: Ends,
+    /// 0 in an empty place.
+    len: u32,
+    number: u32,
+}
+
 impl Packed {
-    /// The text `bytes[start..end]` as a number that no other text has; nothing for long and for odd texts.
+    /// Whether texts of that length fit in.
     #[inline]
-    fn pack(bytes: &[u8], start: usize, end: usize) -> Option<u64> {
-        let len = end - start;
-        if len == 0 || len > 8 || bytes[end - 1] == 0 {
-            return None;
-        }
-        let mut eight = [0; 8];
-        match bytes.get(start..start + 8) {
-            Some(own) => eight.copy_from_slice(own),
-            None => eight[..len].copy_from_slice(&bytes[start..end]),
-        }
-        Some(u64::from_le_bytes(eight) & (u64::MAX >> (64 - 8 * len)))
+    fn fits(len: usize) -> bool {
+        (1..=TOLD_APART).contains(&len)
     }
 
     #[inline]
-    fn first_place(&self, text: u64) -> usize {
-        (text.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & (self.places.len().wrapping_sub(1))
+    fn first_place(&self, ends: Ends, len: usize) -> usize {
+        (ends.hash(len) >> 32) as usize & self.places.len().wrapping_sub(1)
     }
 
-    fn place(&self, text: u64) -> usize {
-        let mut at = self.first_place(text);
-        while self.places[at].0 != 0 && self.places[at].0 != text {
+    #[inline]
+    fn get(&self, ends: Ends, len: usize) -> Option<u32> {
+        let mut at = self.first_place(ends, len);
+        loop {
+            let place = self.places.get(at)?;
+            if place.ends == ends && place.len == len as u32 {
+                return Some(place.number);
+            }
+            if place.len == 0 {
+                return None;
+            }
             at = (at + 1) & (self.places.len() - 1);
         }
-        at
     }
 
-    #[inline]
-    fn get(&self, text: u64) -> Option<u32> {
-        let mut at = self.first_place(text);
-        loop {
-            match self.places.get(at)? {
-                (known, number) if *known == text => return Some(*number),
-                (0, _) => return None,
-                _ => at = (at + 1) & (self.places.len() - 1),
-            }
-        }
-    }
-
-    fn insert(&mut self, text: u64, number: u32) {
+    /// Adds a text that is not there yet.
+    fn insert(&mut self, ends: Ends, len: usize, number: u32) {
         if self.taken * 2 >= self.places.len() {
-            let grown = vec![(0, 0); (self.places.len() * 2).max(16)];
-            for (known, number) in std::mem::replace(&mut self.places, grown) {
-                if known != 0 {
-                    let at = self.place(known);
-                    self.places[at] = (known, number);
-                }
+            let grown = vec![PackedPlace::default(); (self.places.len() * 2).max(16)];
+            for known in std::mem::replace(&mut self.places, grown) {
+                self.put(known);
             }
         }
-        let at = self.place(text);
-        self.taken += usize::from(self.places[at].0 == 0);
-        self.places[at] = (text, number);
+        self.put(PackedPlace { ends, len: len as u32, number });
+        self.taken += 1;
+    }
+
+    fn put(&mut self, one: PackedPlace) {
+        if one.len != 0 {
+            let mut at = self.first_place(one.ends, one.len as usize);
+            while self.places[at].len != 0 {
+                at = (at + 1) & (self.places.len() - 1);
+            }
+            self.places[at] = one;
+        }
     }
 }
 
@@ -333,21 +335,23 @@ impl State {
         decode: impl FnOnce() -> std::borrow::Cow<'t, str>,
     ) {
         let column = &mut self.columns[kid.0 as usize];
-        let packed = if bare || column.volatile { None } else { Packed::pack(bytes, start, end) };
-        if let Some(text) = packed
-            && let Some(number) = column.by_packed.get(text)
+        let len = end - start;
+        let packed = !bare && Packed::fits(len) && !column.volatile;
+        let ends = if packed { Some(Ends::of(&bytes[start..], len)) } else { None };
+        if let Some(ends) = ends
+            && let Some(number) = column.by_packed.get(ends, len)
         {
             self.cells[kid.0 as usize] = number;
             return;
         }
-        self.put_rarer(kid, &bytes[start..end], packed, bare, decode);
+        self.put_rarer(kid, &bytes[start..end], ends, bare, decode);
     }
 
     fn put_rarer<'t>(
         &mut self,
         kid: Kid,
         raw: &[u8],
-        packed: Option<u64>,
+        packed: Option<Ends>,
         bare: bool,
         decode: impl FnOnce() -> std::borrow::Cow<'t, str>,
     ) {
@@ -385,7 +389,7 @@ impl State {
         let number = self.cells[kid.0 as usize];
         let column = &mut self.columns[kid.0 as usize];
         match packed {
-            Some(text) => column.by_packed.insert(text, number),
+            Some(ends) => column.by_packed.insert(ends, raw.len(), number),
             None => {
                 let known = if bare { &mut column.by_bare } else { &mut column.by_raw };
                 known.insert(raw.into(), number);

@@ -61,9 +61,15 @@ impl Marks {
         }
         let room = &mut self.places[*count..*count + 64];
         let found = mask.count_ones() as usize;
-        for place in &mut room[..found] {
-            *place = base + mask.trailing_zeros();
-            mask &= mask.wrapping_sub(1);
+        // What is noted too much is overwritten; a loop that ends where the marks end is hard to foretell.
+        for (at, some) in room.chunks_exact_mut(16).enumerate() {
+            if at > 0 && found <= at * 16 {
+                break;
+            }
+            for place in some {
+                *place = base.wrapping_add(mask.trailing_zeros());
+                mask &= mask.wrapping_sub(1);
+            }
         }
         *count += found;
     }
@@ -90,7 +96,13 @@ impl Marks {
         }
     }
 
-    /// Moves on by `n` places that [`Marks::four`] has shown to be there.
+    /// The next places and some more; those of the text end with a few numbers beyond every text.
+    #[inline]
+    pub fn rest(&self) -> &[u32] {
+        &self.places[self.next..]
+    }
+
+    /// Moves on by `n` places that [`Marks::four`] or [`Marks::rest`] has shown to be there.
     #[inline]
     pub fn skip(&mut self, n: usize) {
         self.next += n;

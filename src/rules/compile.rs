@@ -99,11 +99,14 @@ impl<'a> Compiler<'a> {
             }
         } else {
             let tree = &self.tree;
-            table.sort_by(|a, b| tree.key_order(a, b));
-            // The sort is stable: of equal keys the last written comes last, and it is the one that counts.
-            table.reverse();
-            table.dedup_by(|later, kept| tree.key(later) == tree.key(kept));
-            table.reverse();
+            // Written in order as a rule.
+            if !table.is_sorted_by(|a, b| tree.key_order(a, b).is_lt()) {
+                table.sort_by(|a, b| tree.key_order(a, b));
+                // The sort is stable: of equal keys the last written comes last, and it is the one that counts.
+                table.reverse();
+                table.dedup_by(|later, kept| tree.key(later) == tree.key(kept));
+                table.reverse();
+            }
         }
         self.tree.push(Node::Table(Box::new(TableNode { kind, params, entries: table })))
     }

@@ -143,6 +143,10 @@ impl<'a> Lexer<'a> {
     /// A text that begins at `self.at` with a quote; adjacent texts are joined, as in Python.
     pub(super) fn string(&mut self, inside: bool) -> Result<Cow<'a, str>, SyntaxError> {
         let mut text = self.one_string(false)?;
+        // Nearly always the text ends here.
+        if let Some([b',' | b':' | b')', _] | [b' ', b':' | b',']) = self.bytes.get(self.at..self.at + 2) {
+            return Ok(text);
+        }
         loop {
             let before = self.at;
             if inside {

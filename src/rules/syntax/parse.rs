@@ -286,7 +286,7 @@ impl<'a> Parser<'a> {
 
     fn dict(&mut self) -> Result<Vec<(Tree<'a>, Tree<'a>)>, SyntaxError> {
         self.lex.at += 1;
-        let mut items = Vec::new();
+        let mut items = Vec::with_capacity(8);
         loop {
             self.lex.skip_inside();
             if self.lex.peek() == Some(b'}') {

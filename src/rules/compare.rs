@@ -9,6 +9,7 @@ use super::engine::{Kid, Outcome, Session, SideId, TypeRef, Why};
 use super::load::Context;
 use super::lookup::{DatasetError, exposure};
 use super::python::repr;
+use super::tree::is_plain_name;
 
 /// How two answers are compared.
 #[derive(Debug, Clone, Default)]
@@ -273,7 +274,7 @@ impl Comparer {
         let (Asked::Answer(old), Asked::Answer(new)) = (old, new) else { return false };
         match (old, new) {
             (Outcome::One(..), Outcome::One(..)) => match (self.session.file(old), self.session.file(new)) {
-                (Some(a), Some(b)) => a == b && plain(a),
+                (Some(a), Some(b)) => a == b && is_plain_name(a),
                 _ => false,
             },
             (Outcome::NotApplicable, Outcome::NotApplicable) => true,
@@ -389,7 +390,7 @@ impl Comparer {
         // The common case: the same file on both sides, with nothing about it that the long way would change.
         if let (Some(Best::File(a)), Some(Best::File(b))) = (&old, &new)
             && a == b
-            && plain(a)
+            && is_plain_name(a)
         {
             return Ok(());
         }
@@ -433,16 +434,6 @@ impl Comparer {
         };
         normal_text(&text, self.mode.undefined_matters).map_or_else(Side::Bad, Side::Fine)
     }
-}
-
-/// Whether a file name stays itself (but for its case) on the long way.
-pub(super) fn plain(name: &str) -> bool {
-    let (mut point, mut odd) = (false, false);
-    for b in name.bytes() {
-        point |= b == b'.';
-        odd |= b == b'$' || b == b' ';
-    }
-    point && !odd && !name.starts_with("crds://") && name.len() > 4
 }
 
 /// A reference in the form in which references are compared; `Err` for what hides a dataset.

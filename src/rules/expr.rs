@@ -146,6 +146,11 @@ impl Expr {
         Ok(self.root.eval(self, lookup)?.truthy())
     }
 
+    /// Whether working it out cannot fail as long as every name stands for a text or a truth.
+    pub fn never_fails(&self) -> bool {
+        self.root.never_fails()
+    }
+
     /// The texts that the n-th name is compared with, where nothing but being equal to one of them can matter.
     pub fn compared_with(&self, name: usize) -> Option<Vec<&str>> {
         let mut texts = Vec::new();
@@ -303,6 +308,23 @@ impl Node {
         }
     }
 
+    fn never_fails(&self) -> bool {
+        match self {
+            Self::Name(_) | Self::Text(_) | Self::Number(_) | Self::Bool(_) | Self::None => true,
+            Self::Seq(items) | Self::All(items) | Self::Any(items) => items.iter().all(Self::never_fails),
+            Self::Not(inner) => inner.never_fails(),
+            Self::Compare(left, rest) => {
+                let fine = |(op, right): &(Op, Self)| match op {
+                    Op::Eq | Op::NotEq => right.never_fails(),
+                    Op::In | Op::NotIn => matches!(right, Self::Seq(_)) && right.never_fails(),
+                    Op::Less | Op::LessEq | Op::More | Op::MoreEq => false,
+                };
+                left.never_fails() && rest.iter().all(fine)
+            }
+            Self::Negate(_) | Self::If { .. } => false,
+        }
+    }
+
     /// Collects what a name is compared with; false where it is used in any other way.
     fn compared_with<'a>(&'a self, name: usize, texts: &mut Vec<&'a str>) -> bool {
         let constants = |node: &'a Self, op: Op| -> Option<Vec<&'a str>> {
@@ -415,6 +437,23 @@ mod tests {
             header.iter().find(|(key, _)| *key == name).map(|(_, value)| Val::Text(value))
         };
         expr.truth(&lookup)
+    }
+
+    #[test]
+    fn what_never_fails_is_known_beforehand() {
+        let texts: [(&str, bool); 8] = [
+            ("(A == 'X' or not L in ('3.0', 'Y')) and True", true),
+            ("A", true),
+            ("A != L", true),
+            ("A < 'Y'", false),
+            ("A in 'XYZ'", false),
+            ("A in L", false),
+            ("A == -1", false),
+            ("A if L == 'x' else 'y'", false),
+        ];
+        for (text, want) in texts {
+            assert_eq!(Expr::parse(text).unwrap().never_fails(), want, "{text}");
+        }
     }
 
     #[test]

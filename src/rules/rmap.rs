@@ -1,13 +1,14 @@
 //! One loaded reference mapping (RS 3, 8, 9, 11).
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use super::compile::{Ast, Compiler, Substitutions, python_text};
 use super::error::RulesError;
 use super::expr::Expr;
 use super::hooks::Hook;
 use super::syntax::{self, Mapping, Value};
-use super::tree::{NodeId, Tree};
+use super::tree::{Node, NodeId, Terminal, Tree, is_plain_name};
 
 /// A reference mapping, compiled. Immutable and independent of the context it is used in.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub struct Rmap {
     pub(super) merge_overlaps: bool,
     pub(super) tree: Tree,
     pub(super) root: NodeId,
+    tame: OnceLock<bool>,
 }
 
 /// A header value as the client reads it: texts in lower case unless wrapped in parentheses (RS 3).
@@ -87,6 +89,17 @@ impl Rmap {
         let text = syntax::decode(bytes, name)?;
         let mapping = syntax::parse_str(&text, name)?;
         Self::compile(name, &mapping).map_err(|why| RulesError::meaning(&text, name, why))
+    }
+
+    /// Whether every terminal is an ordinary file name or says "not applicable" or "left out".
+    pub(super) fn is_tame(&self) -> bool {
+        *self.tame.get_or_init(|| {
+            self.tree.nodes.iter().all(|node| match node {
+                Node::Terminal(Terminal::File(name)) => is_plain_name(name),
+                Node::Terminal(Terminal::Many(_) | Terminal::Other(_)) => false,
+                _ => true,
+            })
+        })
     }
 
     /// Compiles a parsed rmap called `name`.
@@ -189,6 +202,7 @@ impl Rmap {
             merge_overlaps,
             tree,
             root,
+            tame: OnceLock::new(),
         })
     }
 }

@@ -44,6 +44,22 @@ impl Terminal {
     }
 }
 
+/// Whether a file name stays itself (but for its case) when answers are compared (RS 15.3).
+pub fn is_plain_name(name: &str) -> bool {
+    const POINT: u8 = 1;
+    const ODD: u8 = 2;
+    const KINDS: [u8; 256] = {
+        let mut kinds = [0; 256];
+        kinds[b'.' as usize] = POINT;
+        kinds[b'$' as usize] = ODD;
+        kinds[b' ' as usize] = ODD;
+        // Only a scheme has one.
+        kinds[b':' as usize] = ODD;
+        kinds
+    };
+    name.len() > 4 && name.bytes().fold(0, |kinds, b| kinds | KINDS[usize::from(b)]) == POINT
+}
+
 /// One compiled selector or terminal.
 #[derive(Debug)]
 pub enum Node {

@@ -127,7 +127,7 @@ impl Worker {
             let place = |kid: &Kid| (*kid, keywords[kid.0 as usize]);
             let (first, rest) = (pair.first.iter().map(place).collect(), pair.rest.iter().map(place).collect());
             let kids = pair.first.iter().chain(&pair.rest).copied().collect();
-            let quick = lean.then(|| Quick::new(&mut judge.comparer.session, &pair));
+            let quick = lean.then(|| Quick::new(&mut judge.comparer.session, &pair, plan.comparison.undefined_matters));
             instruments.push((name.clone().into_bytes().into(), Known::Fast(fast.len())));
             fast.push(Fast { pair, name, first, rest, kids, quick, always: None, wanted: ShortMap::default() });
         }

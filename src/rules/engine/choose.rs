@@ -7,7 +7,6 @@ use super::super::dates::{self, DateText};
 use super::super::rare::{self, Pick};
 use super::super::rmap::Rmap;
 use super::super::tree::{Entry, MatchNode, Node, NodeId, Tree};
-use super::merge::merge;
 use super::plan::Kid;
 use super::state::{Date, State};
 use super::verdict::{MatchCache, Merged};
@@ -100,7 +99,7 @@ impl Runtime {
         let flat = self.flat.is_some() && matches!(self.rmap.tree.node(self.rmap.root), Node::Match(_));
         if !flat {
             let Self { rmap, params, caches, .. } = self;
-            return Chooser { params, caches }.node(state, rmap, rmap.root);
+            return Chooser { params, caches, sure: false }.node(state, rmap, rmap.root);
         }
         let chain = self.chain(state);
         let tree = &self.rmap.tree;
@@ -176,11 +175,21 @@ impl TableRef {
     /// The keywords (indexes among the tree's parkeys) and entries.
     pub fn parts<'t>(&'t self, tree: &'t Tree) -> (&'t [usize], &'t [Entry]) {
         match self {
-            Self::Merged(merged) => (&merged.params, &merged.entries),
+            Self::Merged(merged) => (&merged.params, merged.entries(tree)),
             Self::Node(id) => match tree.node(*id) {
                 Node::Table(table) => (&table.params, &table.entries),
                 _ => (&[], &[]),
             },
+        }
+    }
+}
+
+impl TableRef {
+    /// The first entry.
+    pub fn first<'t>(&'t self, tree: &'t Tree) -> Option<&'t Entry> {
+        match self {
+            Self::Merged(merged) => merged.first(tree),
+            Self::Node(_) => self.parts(tree).1.first(),
         }
     }
 }
@@ -227,7 +236,8 @@ impl Runtime {
                 return Arc::new(Chain { tables, kids: kids(), end: ChainEnd::NoSelection, number: 1 });
             }
         };
-        let mut chooser = Chooser { params, caches };
+        // Tables of flat rules have names only; if ordinary ones, they merge.
+        let mut chooser = Chooser { params, caches, sure: rmap.is_tame() };
         let mut verdicts = std::mem::take(&mut state.verdicts);
         let chain = match chooser.verdicts(state, rmap, node, &mut verdicts) {
             Err(fail) => Arc::new(Chain::without_tables(ChainEnd::Fail(fail))),
@@ -299,6 +309,8 @@ enum Group {
 struct Chooser<'r> {
     params: &'r [Kid],
     caches: &'r mut [MatchCache],
+    /// Whether merging tables cannot fail.
+    sure: bool,
 }
 
 impl Chooser<'_> {
@@ -445,7 +457,9 @@ impl Chooser<'_> {
                 // The scratch space is in use here; a nested match takes a fresh one.
                 Group::One(choice) => self.node(state, rmap, choice),
                 Group::Several(ids) => return Ok(Found::Several(ids)),
-                Group::Merged(merged) => self.table(state, rmap, merged.kind, &merged.params, &merged.entries),
+                Group::Merged(merged) => {
+                    self.table(state, rmap, merged.kind, &merged.params, merged.entries(&rmap.tree))
+                }
             };
             match found {
                 Err(Fail::Lookup(_)) => {}
@@ -478,7 +492,10 @@ impl Chooser<'_> {
         let merged = match merged.get(together.as_slice()) {
             Some(known) => known.clone(),
             None => {
-                let new = merge(&rmap.tree, &choices()).map(Arc::new);
+                let (tree, choices) = (&rmap.tree, choices());
+                let tables = choices.iter().all(|choice| matches!(tree.node(*choice), Node::Table(_)));
+                let new = if self.sure && tables { Merged::later(tree, choices) } else { Merged::new(tree, choices) };
+                let new = new.map(Arc::new);
                 merged.insert(together.as_slice().into(), new.clone());
                 new
             }

@@ -102,7 +102,7 @@ pub type KeyMap<V> = HashMap<u128, V, BuildHasherDefault<KeyHash>>;
 
 /// Whether an answer can be told from classes and a date: flat rules, at most a hook that looks at classes of values, and
 /// nothing that changes the date.
-fn is_plain(plan: &TypePlan, side: &Side, runtime: &Runtime) -> bool {
+pub(super) fn is_plain(plan: &TypePlan, side: &Side, runtime: &Runtime) -> bool {
     let Some(dated) = &runtime.flat else { return false };
     let rmap = &runtime.rmap;
     let hooked = |kid: &Kid| {

@@ -1,19 +1,22 @@
 //! Tables of several cases in one (RS 9.5).
 
-use super::super::tree::{Node, NodeId, Terminal, Tree};
+use super::super::tree::{Entry, Node, NodeId, TableNode, Terminal, Tree};
 use super::choose::{Fail, fail};
-use super::verdict::Merged;
 use crate::rules::syntax::Selector;
 
-/// Folds tables into one; at equal keys the larger value stays (RS 9.5).
-pub(super) fn merge(tree: &Tree, choices: &[NodeId]) -> Result<Merged, Fail> {
-    let Node::Table(first) = tree.node(choices[0]) else {
-        let name = match tree.node(choices[0]) {
-            Node::Rare(node) => node.kind.as_str(),
-            _ => "Match",
-        };
-        return fail(format!("More than one match was found at the same weight and {name} does not support merging."));
+/// The table that others are merged into.
+pub(super) fn merging(tree: &Tree, choice: NodeId) -> Result<&TableNode, Fail> {
+    let name = match tree.node(choice) {
+        Node::Table(table) => return Ok(table),
+        Node::Rare(node) => node.kind.as_str(),
+        _ => "Match",
     };
+    fail(format!("More than one match was found at the same weight and {name} does not support merging."))
+}
+
+/// Folds tables into one and gives its entries; at equal keys the larger value stays (RS 9.5).
+pub(super) fn merge(tree: &Tree, choices: &[NodeId]) -> Result<Vec<Entry>, Fail> {
+    let first = merging(tree, choices[0])?;
     let mut entries = first.entries.clone();
     for choice in &choices[1..] {
         let other = match tree.node(*choice) {
@@ -46,7 +49,7 @@ pub(super) fn merge(tree: &Tree, choices: &[NodeId]) -> Result<Merged, Fail> {
         merged.extend(others.cloned());
         entries = merged;
     }
-    Ok(Merged { kind: first.kind, params: first.params.clone(), entries })
+    Ok(entries)
 }
 
 /// Whether `own >= other` as Python compares the two values.

@@ -14,6 +14,7 @@ use super::super::tree::{Node, NodeId, Terminal};
 use super::choose::{Chain, ChainEnd, Fail, Found, Runtime, Why};
 use super::memo::Slots;
 use super::plan::{Condition, Kid, Name, Names, Side, TypePlan, TypeRef, sees_the_same};
+use super::refusal::Refusals;
 use super::state::{Date, ShortMap, State};
 use super::truths::Truths;
 use super::verdict::MatchCache;
@@ -253,6 +254,21 @@ impl Session {
     #[inline]
     pub fn may_differ(&mut self, slots: &mut Slots, read: &mut impl FnMut(&mut State, Kid)) -> bool {
         slots.may_differ(&mut self.state, &mut self.runtimes, read)
+    }
+
+    /// What single values say about types, each given by its plans. See [`Refusals::new`]. Call it between datasets.
+    pub fn refusals(&self, types: &[Option<Vec<(SideId, usize)>>]) -> Refusals {
+        let plan = |(side, plan): &(SideId, usize)| (&self.sides[side.0], &self.sides[side.0].plans[*plan]);
+        let types: Vec<_> = types.iter().map(|plans| Some(plans.as_ref()?.iter().map(plan).collect())).collect();
+        Refusals::new(&types, &self.runtimes)
+    }
+
+    /// The types (bits) that may fail for the header at hand; see [`Refusals::is_failing`].
+    pub fn failing(&mut self, refusals: &mut Refusals, read: &mut impl FnMut(&mut State, Kid)) -> u64 {
+        let names = &self.names;
+        let name = |kid: &Kid| names[kid.0 as usize].clone();
+        let good = |state: &mut State, kids: &[Kid]| state.date(kids, &|at| name(&kids[at])).is_ok();
+        refusals.failing(&mut self.state, &self.runtimes, read, good)
     }
 
     /// How often the session has forgotten the numbers of values, and with them everything that rests on these.

@@ -1,12 +1,13 @@
 //! What the cases of a `Match` say about each value of each parkey, worked out once (RS 9.3, 9.4).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::super::condition::{condition_value, esoteric};
 use super::super::element::Fit;
 use super::super::python::{float_repr, parse_float, repr, repr_list, strip};
-use super::super::tree::{Entry, MatchNode, MatchParam, Substitute};
+use super::super::tree::{Entry, MatchNode, MatchParam, Node, NodeId, Substitute, Tree};
 use super::choose::{Chain, Fail};
+use super::merge::{merge, merging};
 use super::state::ShortMap;
 use crate::rules::syntax::Selector;
 
@@ -43,8 +44,49 @@ pub struct Merged {
     pub kind: Selector,
     /// Indexes among the tree's parkeys.
     pub params: Vec<usize>,
+    /// The tables.
+    choices: Vec<NodeId>,
+    /// The entries in ascending order of keys, once somebody has asked for them.
+    entries: OnceLock<Vec<Entry>>,
+}
+
+impl Merged {
+    /// Merges tables.
+    ///
+    /// # Errors
+    ///
+    /// Tables that cannot be merged.
+    pub(super) fn new(tree: &Tree, choices: Vec<NodeId>) -> Result<Self, Fail> {
+        let entries = merge(tree, &choices)?;
+        let first = merging(tree, choices[0])?;
+        Ok(Self { kind: first.kind, params: first.params.clone(), choices, entries: entries.into() })
+    }
+
+    /// The same without looking at the entries before they are asked for; only where merging cannot fail.
+    pub(super) fn later(tree: &Tree, mut choices: Vec<NodeId>) -> Result<Self, Fail> {
+        let first = merging(tree, choices[0])?;
+        // Short ones first, so that few entries are moved more than once; which of equal entries stays is all the same.
+        choices.sort_by_key(|choice| match tree.node(*choice) {
+            Node::Table(table) => table.entries.len(),
+            _ => 0,
+        });
+        Ok(Self { kind: first.kind, params: first.params.clone(), choices, entries: OnceLock::new() })
+    }
+
     /// The entries in ascending order of keys.
-    pub entries: Vec<Entry>,
+    pub fn entries(&self, tree: &Tree) -> &[Entry] {
+        // Those that can fail have been merged already.
+        self.entries.get_or_init(|| merge(tree, &self.choices).unwrap_or_default())
+    }
+
+    /// The first entry.
+    pub fn first<'t>(&'t self, tree: &'t Tree) -> Option<&'t Entry> {
+        let tables = self.choices.iter().filter_map(|choice| match tree.node(*choice) {
+            Node::Table(table) => table.entries.first(),
+            _ => None,
+        });
+        tables.min_by(|one, other| tree.key_order(one, other))
+    }
 }
 
 /// What the cases say about one value of one parkey.
@@ -171,8 +213,14 @@ fn masks(param: &MatchParam, words: usize) -> Box<[u64]> {
 }
 
 /// Whether a set of values refuses none (RS 9.4, rules 2 and 3).
-fn is_open(valid: &[String]) -> bool {
+pub(super) fn is_open(valid: &[String]) -> bool {
     valid.is_empty() || valid.iter().any(|value| matches!(value.as_str(), "*" | "ANY" | "N/A"))
+}
+
+/// Whether a set that is not open refuses a value.
+pub(super) fn refuses(param: &MatchParam, value: &str) -> bool {
+    // Nobody reads the message.
+    validate(param, "", value, &mut Some(String::new())).is_err()
 }
 
 /// The validity check of RS 9.4 by a set that is not open.

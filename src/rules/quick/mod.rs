@@ -6,10 +6,10 @@
 
 mod verdict;
 
-use super::compare::{Comparer, Pair};
-use super::engine::{KeyMap, Kid, Session, ShortMap, Slots, State};
+use super::compare::{Comparer, Pair, PairType};
+use super::engine::{KeyMap, Kid, Refusals, Session, ShortMap, SideId, Slots, State};
 use super::tree::tail;
-use verdict::{Part, Verdict, is_tame, same_verdict, verdict, word_of};
+use verdict::{Part, Verdict, same_verdict, verdict, word_of};
 
 /// What one type does to its dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +107,8 @@ pub(super) struct Quick {
     same: Vec<usize>,
     generation: u32,
     remembered: usize,
+    /// What tells that no type puts a dataset out.
+    refusals: Refusals,
     /// Types that cannot change for the dataset at hand, but may still put it out: looked at when another has changed.
     waiting: Vec<usize>,
     /// Datasets until the types are put into a better order.
@@ -122,7 +124,8 @@ const LOOKED_UP_COST: u64 = 16;
 const MOST_REMEMBERED: usize = 1 << 20;
 
 impl Quick {
-    pub(super) fn new(session: &mut Session, pair: &Pair) -> Self {
+    /// `undefined_matters` where having no match puts a dataset out.
+    pub(super) fn new(session: &mut Session, pair: &Pair, undefined_matters: bool) -> Self {
         let kinds = pair.types.iter().map(|kind| {
             let old = kind.old.filter(|_| !kind.same).map(|plan| (pair.old, plan));
             let plans: Vec<_> = old.into_iter().chain(kind.new.map(|plan| (pair.new, plan))).collect();
@@ -138,6 +141,11 @@ impl Quick {
             }
         });
         let kinds: Vec<Kind> = kinds.collect();
+        let mut refusals = Refusals::default();
+        if !undefined_matters {
+            let types: Vec<_> = pair.types.iter().map(|kind| ordinary(session, pair, kind)).collect();
+            refusals = session.refusals(&types);
+        }
         let (mut same, mut differing): (Vec<usize>, Vec<usize>) = (0..kinds.len()).partition(|at| pair.types[*at].same);
         for order in [&mut same, &mut differing] {
             order.sort_by_key(|at| !kinds[*at].is_exact());
@@ -148,6 +156,7 @@ impl Quick {
             same,
             generation: session.generation(),
             remembered: 0,
+            refusals,
             waiting: Vec::new(),
             until_sorted: 64,
         }
@@ -177,7 +186,7 @@ impl Quick {
             if !wanted.has(at) {
                 continue;
             }
-            let ask = Ask { pair, at, listed: wanted.listed, whole: update };
+            let ask = Ask { pair, at, listed: wanted.listed, whole: false };
             match self.kinds[at].word(comparer, &ask, &mut self.remembered, read) {
                 None => self.waiting.push(at),
                 Some(Word::Same) => {}
@@ -191,10 +200,12 @@ impl Quick {
         if !update {
             return false;
         }
-        let Self { waiting, same, kinds, remembered, .. } = self;
-        waiting.iter().chain(same.iter().filter(|at| wanted.has(**at))).all(|at| {
+        let Self { waiting, same, kinds, remembered, refusals, .. } = self;
+        let failing = comparer.session.failing(refusals, read);
+        let mut others = waiting.iter().chain(same.iter().filter(|at| wanted.has(**at)));
+        others.all(|at| {
             let ask = Ask { pair, at: *at, listed: wanted.listed, whole: true };
-            kinds[*at].word(comparer, &ask, remembered, read) != Some(Word::Out)
+            !Refusals::is_failing(failing, *at) || kinds[*at].word(comparer, &ask, remembered, read) != Some(Word::Out)
         })
     }
 
@@ -216,9 +227,21 @@ impl Quick {
             kind.shared.clear();
             kind.slots.iter_mut().for_each(Slots::forget);
         }
+        self.refusals.forget();
         self.generation = generation;
         self.remembered = 0;
     }
+}
+
+/// The plans of a type that leads to ordinary names only, under both contexts; nothing for any other.
+fn ordinary(session: &Session, pair: &Pair, kind: &PairType) -> Option<Vec<(SideId, usize)>> {
+    let plans: Vec<_> = [(pair.old, kind.old), (pair.new, kind.new)]
+        .into_iter()
+        .filter_map(|(side, plan)| Some((side, plan?)))
+        .take(if kind.same { 1 } else { 2 })
+        .collect();
+    let known = kind.same || plans.len() == 2;
+    (known && plans.iter().all(|(side, plan)| session.rmap(*side, *plan).is_tame())).then_some(plans)
 }
 
 /// What is asked about one type of the dataset at hand.
@@ -326,24 +349,19 @@ impl Kind {
             return Err(if may_differ { Unnumbered::LookUp } else { Unnumbered::CannotChange });
         };
         let key = key | (u128::from(ask.listed) << 127);
-        let mut memo = match self.known.get(&key) {
-            Some(memo) => *memo,
-            None => {
-                *remembered += 1;
-                let memo = Memo { number: UNLEARNED, may_differ: comparer.session.may_differ(slots, read) };
-                self.known.insert(key, memo);
-                memo
-            }
-        };
-        if !ask.whole && !memo.may_differ {
-            return Err(Unnumbered::CannotChange);
-        }
-        if memo.number == UNLEARNED {
+        let known = self.known.get(&key).copied();
+        let mut memo =
+            known.unwrap_or_else(|| Memo { number: UNLEARNED, may_differ: comparer.session.may_differ(slots, read) });
+        let settled = !ask.whole && !memo.may_differ;
+        if !settled && memo.number == UNLEARNED {
             ask.read_lasting(&mut comparer.session.state, read);
             memo.number = self.learn(comparer, ask, !memo.may_differ);
+        }
+        if known.is_none_or(|known| known.number != memo.number) {
+            *remembered += usize::from(known.is_none());
             self.known.insert(key, memo);
         }
-        Ok(memo.number)
+        if settled { Err(Unnumbered::CannotChange) } else { Ok(memo.number) }
     }
 
     /// Works the verdict out for the classes of the header at hand; its number. `same` where both answers are the same.
@@ -367,7 +385,7 @@ impl Kind {
             let sides = [(pair.old, kind.old), (pair.new, kind.new)];
             let rules = || sides.iter().filter_map(|(side, plan)| Some(comparer.session.rmap(*side, (*plan)?)));
             Nature {
-                tame: rules().all(|rules| is_tame(rules)),
+                tame: rules().all(|rules| rules.is_tame()),
                 keyed: rules().all(|rules| !rules.tree.text.contains('\0')),
             }
         });

@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::super::compare::{Asked, Change, Comparer, Pair, PairType, plain};
+use super::super::compare::{Asked, Change, Comparer, Pair, PairType};
 use super::super::engine::{Dated, Kid, Outcome, Resolved, Session, SideId, Why};
-use super::super::rmap::Rmap;
-use super::super::tree::{Node, NodeId, Terminal, prefix_order, tail, tail_order};
+use super::super::tree::{Entry, Node, NodeId, Terminal, Tree, is_plain_name, prefix_order, tail, tail_order};
 use super::Word;
 
 /// The word on a type for headers of the same classes.
@@ -45,7 +44,7 @@ pub(super) fn word_of(comparer: &Comparer, pair: &Pair, at: usize, old: &Asked, 
     // Two ordinary names of files need no second look.
     if let (Asked::Answer(old), Asked::Answer(new)) = (old, new)
         && let (Some(old), Some(new)) = (comparer.session.file(old), comparer.session.file(new))
-        && [old, new].iter().all(|name| plain(name) && name.is_ascii())
+        && [old, new].iter().all(|name| is_plain_name(name) && name.is_ascii())
     {
         return if old.eq_ignore_ascii_case(new) { Word::Same } else { Word::Update };
     }
@@ -67,25 +66,16 @@ pub(super) struct Part {
 
 /// An entry that a date can find.
 struct Flat<'s> {
-    prefix: [u64; 3],
+    prefix: &'s [u64; 3],
     tail: &'s [u8],
     choice: NodeId,
 }
 
 impl Flat<'_> {
     #[inline]
-    fn order(&self, other: &Self) -> std::cmp::Ordering {
-        prefix_order(&self.prefix, &other.prefix).then_with(|| tail_order(self.tail, other.tail))
+    fn order(&self, other: &Self) -> Ordering {
+        prefix_order(self.prefix, other.prefix).then_with(|| tail_order(self.tail, other.tail))
     }
-}
-
-/// Whether every terminal is an ordinary file name or says "not applicable".
-pub(super) fn is_tame(rmap: &Rmap) -> bool {
-    rmap.tree.nodes.iter().all(|node| match node {
-        Node::Terminal(Terminal::File(name)) => plain(name),
-        Node::Terminal(Terminal::Many(_) | Terminal::Other(_)) => false,
-        _ => true,
-    })
 }
 
 fn failed(why: &str) -> Outcome {
@@ -138,25 +128,27 @@ impl Part {
     }
 
     /// The entries that a date can find, in ascending order of keys.
-    fn flat<'s>(&'s self, session: &'s Session) -> Vec<Flat<'s>> {
-        let Some(dated) = &self.dated else { return Vec::new() };
-        let tree = &session.rules(dated.runtime).tree;
-        let mut flat: Vec<Flat<'s>> = Vec::new();
-        for table in &dated.chain.tables {
-            // Of a later table only what lies before every entry of the earlier ones.
-            let entries = table.parts(tree).1;
-            let mut before: Vec<Flat<'s>> = Vec::with_capacity(entries.len() + flat.len());
-            for entry in entries {
-                let one = Flat { prefix: entry.prefix, tail: tail(tree.key(entry).as_bytes()), choice: entry.choice };
-                if flat.first().is_some_and(|first| one.order(first).is_ge()) {
-                    break;
+    fn flat<'s>(&'s self, session: &'s Session) -> impl Iterator<Item = Flat<'s>> {
+        let mut pieces: Vec<(&Tree, &[Entry])> = Vec::new();
+        if let Some(dated) = &self.dated {
+            let tree = &session.rules(dated.runtime).tree;
+            for table in &dated.chain.tables {
+                // Of a later table only what lies before every entry of the earlier ones.
+                let least = pieces.last().and_then(|(_, entries)| entries.first());
+                let before = |entry: &Entry| least.is_none_or(|least| tree.key_order(entry, least).is_lt());
+                if table.first(tree).is_some_and(before) {
+                    let entries = table.parts(tree).1;
+                    pieces.push((tree, &entries[..entries.partition_point(before)]));
                 }
-                before.push(one);
             }
-            before.append(&mut flat);
-            flat = before;
         }
-        flat
+        pieces.into_iter().rev().flat_map(|(tree, entries)| {
+            entries.iter().map(|entry| Flat {
+                prefix: &entry.prefix,
+                tail: tail(tree.key(entry).as_bytes()),
+                choice: entry.choice,
+            })
+        })
     }
 
     /// The answer of an entry.
@@ -174,7 +166,7 @@ pub(super) fn same_verdict(comparer: &Comparer, pair: &Pair, at: usize, part: &P
     let Some(dated) = &part.dated else { return Verdict::Always(first) };
     let bad = word_of(comparer, pair, at, &part.bad(), &part.bad());
     let tree = &comparer.session.rules(dated.runtime).tree;
-    let entries = dated.chain.tables.iter().filter_map(|table| table.parts(tree).1.first());
+    let entries = dated.chain.tables.iter().filter_map(|table| table.first(tree));
     let mut steps = Vec::new();
     if first != Word::Same
         && let Some(entry) = entries.min_by(|one, other| tree.key_order(one, other))
@@ -215,8 +207,7 @@ pub(super) fn verdict(comparer: &Comparer, pair: &Pair, at: usize, old: &Part, n
         };
         word_of(comparer, pair, at, &answer(old, choices[0]), &answer(new, choices[1]))
     };
-    let (olds, news) = (old.flat(session), new.flat(session));
-    let (mut olds, mut news) = (olds.iter().peekable(), news.iter().peekable());
+    let (mut olds, mut news) = (old.flat(session).peekable(), new.flat(session).peekable());
     let mut now = [None; 2];
     let (mut steps, mut last): (Vec<Step>, Word) = (Vec::new(), first);
     loop {
@@ -228,12 +219,12 @@ pub(super) fn verdict(comparer: &Comparer, pair: &Pair, at: usize, old: &Part, n
         };
         let old = if order.is_le() { olds.next() } else { None };
         let new = if order.is_ge() { news.next() } else { None };
-        for (now, flat) in now.iter_mut().zip([old, new]) {
-            *now = flat.map(|flat| flat.choice).or(*now);
+        for (now, flat) in now.iter_mut().zip([&old, &new]) {
+            *now = flat.as_ref().map(|flat| flat.choice).or(*now);
         }
         let word = word(now);
         if let Some(flat) = old.or(new).filter(|_| word != last) {
-            steps.push(Step { prefix: flat.prefix, tail: flat.tail.into(), word });
+            steps.push(Step { prefix: *flat.prefix, tail: flat.tail.into(), word });
             last = word;
         }
     }

@@ -18,7 +18,8 @@ pub struct Comparison {
     pub undefined_matters: bool,
     /// Only these types (lower case), or all that apply.
     pub types: Option<Vec<String>>,
-    /// Types (lower case) left out.
+    /// Types left out, whatever their case; only where they are written in lower case are they taken off the list of
+    /// types asked for, and a list that becomes empty stands for all types (RS 15.2).
     pub skip_types: Vec<String>,
     /// `--all-types`: do not ask which types the exposure needs.
     pub all_types: bool,
@@ -124,6 +125,8 @@ pub struct Comparer {
     old: Context,
     new: Context,
     mode: Comparison,
+    /// Lower case.
+    skipped: Vec<String>,
     pub(super) session: Session,
     pairs: HashMap<String, Result<Arc<Pair>, DatasetError>>,
     instrument_kids: Vec<Kid>,
@@ -135,6 +138,7 @@ impl Comparer {
         Self {
             old: old.clone(),
             new: new.clone(),
+            skipped: mode.skip_types.iter().map(|name| name.to_lowercase()).collect(),
             mode,
             session: Session::new(),
             pairs: HashMap::new(),
@@ -193,7 +197,13 @@ impl Comparer {
             (None, Some(types)) => types.clone(),
             (None, None) => exposure.iter().map(|name| (*name).to_owned()).collect(),
         };
-        Some(Some(wanted).filter(|types| !types.is_empty() && !self.mode.all_types))
+        Some(self.asked(wanted))
+    }
+
+    /// The types of a list that are asked for; nothing for all.
+    fn asked(&self, mut types: Vec<String>) -> Option<Vec<String>> {
+        types.retain(|name| !self.mode.skip_types.contains(name));
+        (!types.is_empty() && !self.mode.all_types).then_some(types)
     }
 
     /// The plan of an instrument under both contexts.
@@ -289,13 +299,12 @@ impl Comparer {
 
     /// The types to compare where differences of the rules do not limit them; nothing for all.
     pub(super) fn wanted_fast(&self, exposure: Option<&[String]>) -> Option<Vec<String>> {
-        let wanted = self.mode.types.as_deref().or(exposure)?;
-        (!wanted.is_empty() && !self.mode.all_types).then(|| wanted.to_vec())
+        self.asked(self.mode.types.as_deref().or(exposure)?.to_vec())
     }
 
-    /// The types left out.
+    /// The types left out, in lower case.
     pub(super) fn skipped(&self) -> &[String] {
-        &self.mode.skip_types
+        &self.skipped
     }
 
     /// The calibration version of headers that name none.
@@ -323,15 +332,15 @@ impl Comparer {
         rest: impl FnOnce(&mut Self),
     ) -> Result<Change, DatasetError> {
         let mut change = Change::default();
-        let applies = |name: &str, mode: &Comparison| {
+        let applies = |name: &str, skipped: &[String]| {
             wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|own| own == name))
-                && !mode.skip_types.iter().any(|own| own == name)
+                && !skipped.iter().any(|own| own == name)
         };
-        let everything = wanted.is_none() && self.mode.skip_types.is_empty();
+        let everything = wanted.is_none() && self.skipped.is_empty();
         // Without a list the client asks each context for its own types only.
         let listed = wanted.is_some();
         for kind in pair.types.iter().filter(|kind| !kind.same) {
-            if everything || applies(&kind.name, &self.mode) {
+            if everything || applies(&kind.name, &self.skipped) {
                 let old = self.outcome(pair.old, kind, kind.old, listed);
                 let new = self.outcome(pair.new, kind, kind.new, listed);
                 if !self.clearly_equal(&old, &new) {
@@ -343,7 +352,7 @@ impl Comparer {
         // Types that neither context knows: asked for by the exposure, they fail on both sides.
         if let Some(wanted) = wanted {
             for name in wanted {
-                if applies(name, &self.mode) && !pair.types.iter().any(|kind| kind.name == *name) {
+                if applies(name, &self.skipped) && !pair.types.iter().any(|kind| kind.name == *name) {
                     let unknown = Some(Best::Failed(format!("Unknown reference type {}", repr(name))));
                     self.one(&mut change, pair, name, unknown.clone(), unknown)?;
                 }
@@ -355,7 +364,7 @@ impl Comparer {
         }
         rest(self);
         for kind in pair.types.iter().filter(|kind| kind.same) {
-            if applies(&kind.name, &self.mode) {
+            if applies(&kind.name, &self.skipped) {
                 let new = self.outcome(pair.new, kind, kind.new, true);
                 if self.clearly_equal(&new, &new) {
                     continue;

@@ -28,7 +28,15 @@ const PAIRS: [Pair; 9] = [
     ("jwst", "0100", "0250", 106, "0.4", "0.7", &["--diffs-only", "--types=flat"]),
     ("jwst", "0200", "0300", 107, "0.25", "0", &["--diffs-only", "--undefined-differences-matter"]),
     ("jwst", "0290", "0300", 108, "0.4", "0.5", &["--all-types", "--datasets-since=auto"]),
-    ("jwst", "0000", "0150", 109, "0.25", "0.7", &["--types=flat", "--undefined-differences-matter"]),
+    (
+        "jwst",
+        "0000",
+        "0150",
+        109,
+        "0.25",
+        "0.7",
+        &["--types=flat", "--skip-types=flat", "--undefined-differences-matter"],
+    ),
 ];
 
 /// Our mode for switches of the client.

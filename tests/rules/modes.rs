@@ -42,6 +42,23 @@ fn the_server_sees_what_its_mode_lets_it_see() {
 }
 
 #[test]
+fn a_list_of_which_nothing_is_left_stands_for_all_types() {
+    let small = Small::story();
+    let listed = |types: &[&str], skipped: &str| {
+        let mut mode = Mode::default();
+        let types: Vec<String> = types.iter().map(|name| (*name).to_owned()).collect();
+        mode.comparison.types = Some(types).filter(|types| !types.is_empty());
+        mode.comparison.skip_types = vec![skipped.to_owned()];
+        products(&compute(&small, &mode))
+    };
+    assert_eq!(listed(&[], "darkfile"), ["blind", "plain"]);
+    assert_eq!(listed(&[], "DARKFILE"), ["blind", "plain"]);
+    assert_eq!(listed(&["darkfile"], "darkfile"), ["blind", "plain"]);
+    // In capitals it leaves the type out, but not off the list.
+    assert_eq!(listed(&["darkfile"], "DARKFILE"), [""; 0]);
+}
+
+#[test]
 fn the_complete_mode_tells_what_hides_a_dataset() {
     let small = Small::story();
     let complete = compute(&small, &Mode::complete());

@@ -49,7 +49,7 @@ pub struct Args {
     /// Only these types.
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     types: Option<Vec<String>>,
-    /// Not these types.
+    /// Not these types (the client's `--skip-types`, which asks for all others where it leaves nothing of the list asked for).
     #[arg(long, num_args = 1.., value_delimiter = ',')]
     skip_types: Vec<String>,
     /// All types, whatever the exposure needs.
@@ -87,7 +87,7 @@ impl Args {
         mode.comparison.undefined_matters |= self.undefined_differences_matter;
         let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>();
         mode.comparison.types = self.types.as_deref().map(lower);
-        mode.comparison.skip_types = lower(&self.skip_types);
+        mode.comparison.skip_types = self.skip_types.clone();
         mode.comparison.all_types = self.all_types;
         mode.comparison.calibration_version = self.cal_ver.clone();
         mode.diffs_only |= self.diffs_only;

@@ -240,3 +240,74 @@ fn acs_bias_fallback(version: u8, header: &mut dyn HookHeader) -> Result<(), Str
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Clone)]
+    struct Headed(BTreeMap<&'static str, String>);
+
+    impl HookHeader for Headed {
+        fn get(&self, key: HookKey) -> Option<&str> {
+            self.0.get(HOOK_KEYS[key as usize]).map(String::as_str)
+        }
+
+        fn set(&mut self, key: HookKey, value: &str) {
+            self.0.insert(HOOK_KEYS[key as usize], value.to_owned());
+        }
+    }
+
+    /// The keywords of `KEY=VALUE KEY=VALUE`.
+    fn words(text: &'static str) -> impl Iterator<Item = (&'static str, String)> {
+        text.split_whitespace().filter_map(|word| word.split_once('=').map(|(key, value)| (key, value.to_owned())))
+    }
+
+    /// What the client's own functions made of these headers; no context of the public cache names version 3.
+    #[test]
+    fn version_3_of_the_acs_hooks_changes_what_the_clients_changes() {
+        const HEADER: &str = "DATE-OBS=2004-07-01 TIME-OBS=00:00:00 DETECTOR=WFC APERTURE=WFC1 CCDGAIN=2.0 CCDAMP=A \
+                              NAXIS1=4144 NAXIS2=4136 XCORNER=0.0 YCORNER=0.0 RAW_LTV1=1.0 RAW_LTV2=1.0";
+        const WHOLE: &str = "NAXIS1=4144.0 NAXIS2=2068.0";
+        const WHOLE_FALLBACK: &str = "NAXIS1=4144.0 NAXIS2=2068.0 RAW_LTV1=24.0 RAW_LTV2=0.0";
+        const EARLY: &str = "APERTURE=N/A NAXIS1=4144.0 NAXIS2=2068.0";
+        const EARLY_FALLBACK: &str = "APERTURE=N/A NAXIS1=4144.0 NAXIS2=2068.0 RAW_LTV1=24.0 RAW_LTV2=0.0";
+        const AD: &str = "APERTURE=N/A CCDAMP=AD NAXIS1=4144.0 NAXIS2=2068.0";
+        const AD_FALLBACK: &str = "APERTURE=N/A CCDAMP=AD NAXIS1=4144.0 NAXIS2=2068.0 RAW_LTV1=24.0 RAW_LTV2=0.0";
+        const HRC: &str = "APERTURE=N/A CCDAMP=AD NAXIS1=4144.0";
+        const HRC_FALLBACK: &str = "APERTURE=N/A CCDAMP=AD NAXIS1=1062.0 NAXIS2=1044.0 RAW_LTV1=19.0 RAW_LTV2=20.0";
+        let bad_gain = "could not convert string to float: 'BAD'";
+        let bad_date = "not enough values to unpack (expected 3, got 2)";
+        let cases = [
+            ("", Ok(""), Ok(WHOLE_FALLBACK)),
+            ("CCDAMP=AD", Ok(EARLY), Ok(EARLY_FALLBACK)),
+            ("CCDGAIN=4.0", Ok(AD), Ok(AD_FALLBACK)),
+            (
+                "CCDGAIN=8.0 CCDAMP=C",
+                Ok("APERTURE=N/A CCDAMP=BC NAXIS1=4144.0 NAXIS2=2068.0"),
+                Ok("APERTURE=N/A CCDAMP=BC NAXIS1=4144.0 NAXIS2=2068.0 RAW_LTV1=24.0 RAW_LTV2=0.0"),
+            ),
+            ("DATE-OBS=2002-03-01", Ok(AD), Ok(AD_FALLBACK)),
+            ("DATE-OBS=2010-01-01 CCDAMP=BC", Ok(WHOLE), Ok(WHOLE_FALLBACK)),
+            ("APERTURE=UNDEFINED NAXIS1=1024.0", Ok("APERTURE=N/A NAXIS2=2068.0"), Ok(EARLY_FALLBACK)),
+            ("DETECTOR=HRC CCDAMP=D", Ok(HRC), Ok(HRC_FALLBACK)),
+            // Of another detector the gain is not looked at.
+            ("DETECTOR=HRC CCDGAIN=BAD", Ok(HRC), Ok(HRC_FALLBACK)),
+            ("CCDGAIN=BAD", Err(bad_gain), Err(bad_gain)),
+            ("DATE-OBS=BAD", Err(bad_date), Err(bad_date)),
+            ("CCDGAIN=4.0 NAXIS2=4137 XCORNER=1.0", Ok("APERTURE=N/A CCDAMP=AD NAXIS1=4144.0"), Ok(AD_FALLBACK)),
+            ("CCDGAIN=4.0 NAXIS2=4137", Ok("APERTURE=N/A CCDAMP=AD NAXIS1=4144.0 NAXIS2=2068.5"), Ok(AD_FALLBACK)),
+        ];
+        for (own, condition, fallback) in cases {
+            let header = Headed(words(HEADER).chain(words(own)).collect());
+            for (hook, want) in [(Hook::AcsBias(3), condition), (Hook::AcsBiasFallback(3), fallback)] {
+                let mut changed = header.clone();
+                let done = hook.apply(&mut changed).map(|()| changed.0);
+                let want = want.map(|text| header.0.clone().into_iter().chain(words(text)).collect());
+                assert_eq!(done, want.map_err(str::to_owned), "{hook:?} of {own:?}");
+            }
+        }
+    }
+}

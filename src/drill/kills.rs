@@ -41,12 +41,13 @@ impl Killed {
     }
 }
 
-/// `number` points, evenly over every journal write and host command of the recorded rehearsal.
+/// `number` points, evenly over every journal write and host command of the recorded rehearsal, or over the writes of one
+/// kind of entry, such as `fact`.
 ///
 /// # Errors
 ///
 /// If there is no recorded rehearsal.
-pub fn points(states: &States, number: usize) -> Result<Vec<Point>, DrillError> {
+pub fn points(states: &States, number: usize, kind: Option<&str>) -> Result<Vec<Point>, DrillError> {
     let last = steps::ALL.iter().rev().find_map(|step| states.before(step.id).ok());
     let last =
         states.end().or(last).ok_or_else(|| DrillError::new("no state was recorded", "carry out a rehearsal"))?;
@@ -60,12 +61,17 @@ pub fn points(states: &States, number: usize) -> Result<Vec<Point>, DrillError> 
         if states.after(step.id).is_none() {
             break;
         }
+        if matches!(entry.event, Event::Call { .. }) {
+            calls += 1;
+        }
+        if kind.is_some_and(|kind| kind_of(&entry.event) != kind) {
+            continue;
+        }
         let mut add = |at: String| all.push(Point { step: step.id, at });
         for side in ["before", "after"] {
             add(format!("write:{}:{side}", entry.seq));
         }
         if matches!(entry.event, Event::Call { .. }) {
-            calls += 1;
             for side in ["before", "after"] {
                 add(format!("command:{calls}:{side}"));
             }
@@ -73,6 +79,12 @@ pub fn points(states: &States, number: usize) -> Result<Vec<Point>, DrillError> 
     }
     let wanted = number.min(all.len());
     Ok((0..wanted).map(|index| all[(index * 2 + 1) * all.len() / (wanted * 2)].clone()).collect())
+}
+
+/// The kind of an entry, as the journal names it.
+fn kind_of(event: &Event) -> String {
+    let text = serde_json::to_value(event).ok();
+    text.and_then(|value| value.get("kind")?.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Kills at one point, runs the same command again, and counts.

@@ -18,6 +18,8 @@ pub struct Mail {
     pub subject: String,
     /// `Date:` as written.
     pub date: String,
+    /// The addresses of `To:`.
+    pub to: Vec<String>,
     /// The text below the headers.
     pub body: String,
 }
@@ -77,13 +79,24 @@ pub fn expected_titles(role: Role) -> Vec<&'static str> {
 pub fn split_mail(text: &str) -> Mail {
     let (head, body) = text.split_once("\n\n").unwrap_or(("", text));
     if !head.lines().next().is_some_and(|line| line.contains(':') || line.starts_with("From ")) {
-        return Mail { subject: String::new(), date: String::new(), body: text.to_owned() };
+        return Mail { subject: String::new(), date: String::new(), to: Vec::new(), body: text.to_owned() };
+    }
+    // A line that begins with a blank goes on with the header before it.
+    let mut headers: Vec<String> = Vec::new();
+    for line in head.lines() {
+        match headers.last_mut() {
+            Some(last) if line.starts_with([' ', '\t']) => last.push_str(line),
+            _ => headers.push(line.to_owned()),
+        }
     }
     let header = |name: &str| {
-        let found = head.lines().find_map(|line| line.strip_prefix(name));
+        let found = headers.iter().find_map(|line| line.strip_prefix(name));
         found.map_or_else(String::new, |value| value.trim().to_owned())
     };
-    Mail { subject: header("Subject:"), date: header("Date:"), body: body.to_owned() }
+    let to = header("To:");
+    let to = to.split([',', ' ', '\t']).filter(|part| part.contains('@'));
+    let to = to.map(|part| part.trim_matches(['<', '>']).to_owned()).collect();
+    Mail { subject: header("Subject:"), date: header("Date:"), to, body: body.to_owned() }
 }
 
 /// Whether a line is the rule around a title: 58 to 60 equal signs and nothing else (SO 10).
@@ -223,6 +236,8 @@ mod tests {
         );
         assert_eq!((mail.subject.as_str(), mail.body.as_str()), ("Cron <crds@plhstcrdsv1> nightly", "body\n"));
         assert_eq!(split_mail("just text\n\nmore").body, "just text\n\nmore");
+        let to = split_mail("To: a@stsci.edu,\n <b@stsci.edu> c@stsci.edu\nSubject: x\n\ntext").to;
+        assert_eq!(to, ["a@stsci.edu", "b@stsci.edu", "c@stsci.edu"]);
     }
 
     proptest::proptest! {

@@ -281,7 +281,13 @@ impl Ledger {
                     self.not_checked.push(pair);
                 }
             }
-            Event::Outage { service, away, at } => self.outages.push((service.clone(), *away, at.clone())),
+            Event::Outage { service, away, at } => {
+                // A step that was ended before it remembered that it said so says it again.
+                let last = self.outages.iter().rev().find(|(of, ..)| of == service);
+                if last.is_none_or(|(_, was, _)| was != away) {
+                    self.outages.push((service.clone(), *away, at.clone()));
+                }
+            }
             Event::Interrupted { signal } => step.interrupted = Some(signal.clone()),
             Event::Ended { verdict, message, due, elapsed_ms, again } => {
                 step.open = false;

@@ -49,9 +49,10 @@ fn s140_stop_ops_server() -> StepResult {
         acted?;
         if s.fact_of(s.spec().id, "down_at").is_none() {
             let at = ops.now()?;
-            s.outage("OPS", true, &ops.local(at)?.timestamp().to_string())?;
-            s.fact("down_at", at)?;
             s.fact("boot", ops.who_are_you()?.boot)?;
+            s.outage("OPS", true, &ops.local(at)?.timestamp().to_string())?;
+            // Last, because it says that the others are there.
+            s.fact("down_at", at)?;
         }
         judge_off(s, &ops)
     })

@@ -15,6 +15,7 @@ use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::steps::S370_GO_LIVE;
 
+use crate::common::before::first;
 use crate::common::deliver::NO_ACTIONS;
 use crate::common::delivery::row_id;
 use crate::common::known_state;
@@ -149,9 +150,8 @@ fn unhide(s: &Step, ops: &Server) -> Result<(), StepError> {
         ops.unhide(permit, Duration::from_secs(limits.start_s + 3600))?;
         install::wait_for_port(s, ops, Door::Direct, limits.start_s)
     })?;
-    if s.fact_of(s.spec().id, "live_at").is_none() {
-        let now = ops.now()?;
-        s.fact("live_at", now)?;
+    let now = first(s, "live_at", || Ok(json!(ops.now()?)))?.as_f64().unwrap_or(0.0);
+    if s.fact_of(s.spec().id, "running").is_none() {
         let mut logs = serde_json::Map::new();
         // The logs of cron jobs are overwritten at each run.
         for entry in ops.logs()?.into_iter().filter(|entry| !entry.path.contains("cron/")) {
@@ -159,9 +159,10 @@ fn unhide(s: &Step, ops: &Server) -> Result<(), StepError> {
             logs.insert(entry.path, json!([entry.size, mark]));
         }
         s.fact("logs", serde_json::Value::Object(logs))?;
-        let info = ops.rpc(Door::Direct)?.server_info()?;
-        s.fact("running", json!({"svn_url": info.svn_url, "revision": info.revision}))?;
         s.outage("public site", false, &jiff::Timestamp::from_second(now as i64)?.to_string())?;
+        let info = ops.rpc(Door::Direct)?.server_info()?;
+        // Last, because it says that the others are there.
+        s.fact("running", json!({"svn_url": info.svn_url, "revision": info.revision}))?;
     }
     Ok(())
 }

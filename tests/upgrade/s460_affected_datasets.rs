@@ -244,5 +244,23 @@ fn mailed(s: &Step, ops: &Server, old: &str, new: &str, count: usize, tally: &mu
     let right = about.iter().filter(|mail| mail.subject.contains(&format!(": {count} affected"))).count();
     let subjects: Vec<String> = about.iter().map(|mail| mail.subject.clone()).collect();
     tally.hold("mail", about.len() == 1 && right == 1, format!("{} mails: {}", about.len(), shorten(&subjects)));
+    let wanted = recipients(ops)?;
+    for mail in about {
+        let seen: BTreeSet<&str> = mail.to.iter().map(String::as_str).collect();
+        let meant: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
+        let text = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(" ");
+        let said = format!("sent to {}, the release says {}", text(&seen), text(&meant));
+        tally.hold("mail", seen == meant && !meant.is_empty(), said);
+    }
     Ok(())
+}
+
+/// Who is to be told, as the release that was approved says for this host: the account's own copy may say otherwise.
+fn recipients(ops: &Server) -> Result<Vec<String>, StepError> {
+    let of_release = format!("{}/host/dot_setenv", ops.paths().server_sources);
+    let there = ops.remote().stat(&of_release)?.is_some();
+    let rc = if there { &of_release } else { &ops.paths().setenv };
+    let (_, variables) = ops.login_as(&ops.expected().uname, rc)?;
+    let named = variables.into_iter().find(|(name, _)| name == "CRDS_AFFECTED_DATASETS_RECIPIENTS");
+    Ok(named.map_or_else(Vec::new, |(_, value)| value.split_whitespace().map(str::to_owned).collect()))
 }

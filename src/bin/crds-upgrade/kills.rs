@@ -13,6 +13,9 @@ use crds_upgrade::drill::{DrillError, Programs, kills};
 pub struct Args {
     /// Points, evenly over every journal write and host command of a rehearsal
     number: usize,
+    /// Only writes of this kind of entry, such as `fact`, `intent` or `done`
+    #[arg(long, value_name = "KIND")]
+    of: Option<String>,
     /// How many at once
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -39,7 +42,7 @@ pub fn run(args: Args) -> ExitCode {
 fn try_run(args: &Args) -> Result<bool, DrillError> {
     let programs = Programs::find()?;
     let states = States::ready(&programs, None)?;
-    let points = kills::points(&states, args.number)?;
+    let points = kills::points(&states, args.number, args.of.as_deref())?;
     if points.is_empty() {
         return Err(DrillError::new(
             "there is no point to kill at",

@@ -162,12 +162,12 @@ impl Mirror<'_> {
                 let ran = self.dest.mirror_from(permit, self.source, &url, LONGEST)?;
                 let log = format!("{}{}", ran.text(), ran.error_text());
                 let kept = self.s.evidence(&format!("log of the mirror to {}", self.dest.role()), &log)?;
-                self.s.fact("log", kept.id)?;
                 self.s.fact(
                     "log_text",
                     log.chars().rev().take(200_000).collect::<Vec<_>>().into_iter().rev().collect::<String>(),
                 )?;
-                Ok(())
+                // Last, because it says that the mirror is done and its words are kept.
+                self.s.fact("log", kept.id)
             },
         )?;
         Ok(self.s.need_fact(self.s.spec().id, "log_text")?.as_str().unwrap_or_default().to_owned())

@@ -40,6 +40,7 @@ pub const KNOBS: &[Knob] = &[
     knob("stale_cache", "", "never drops cached answers", "A017, A019"),
     knob("affected_not_ready", "", "says that no affected datasets are computed", "WP 5.4"),
     knob("cache_not_ready", "", "keeps the error of get_affected_datasets for a day", "A029"),
+    knob("headers_missing", "globs of dataset ids", "hands out no header of a dataset and does not say so", "WP 1.7"),
     knob("no_done", "", "never sends `done` on a status channel", "WP 5.4, B082"),
     knob("slow_channel", "seconds", "opens status channels late", "B082"),
     knob("hang", "globs of paths", "accepts a request and never answers it (an hour)", "B052"),

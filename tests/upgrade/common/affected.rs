@@ -9,6 +9,7 @@ use crds_upgrade::run::{Step, StepError};
 use serde_json::{Value, json};
 
 use super::rules::Rules;
+use super::tally::shorten;
 
 /// Most ids that a server of either era takes in one call (WP 1.7).
 const SLICE: usize = 1000;
@@ -50,6 +51,16 @@ pub fn headers(s: &Step, ops: &Server, context: &str) -> Result<Vec<(String, Ent
                         "see what answers on that port, then run the same command again",
                     ));
                 };
+                // Each id that was asked for has an answer, if only that it is not found (WP 1.7).
+                let asked =
+                    slice.iter().filter(|id| !headers.contains_key(*id) && !headers.contains_key(&id.to_uppercase()));
+                let left: Vec<String> = asked.cloned().collect();
+                if !left.is_empty() {
+                    return Err(StepError::unknown(
+                        format!("`{}` hands out no header of {} datasets: {}", ops.name(), left.len(), shorten(&left)),
+                        "what is left out would count as not affected: look at the server's log, then run again",
+                    ));
+                }
                 for (id, header) in headers {
                     text.push_str(&json!({ id: header }).to_string());
                     text.push('\n');

@@ -310,6 +310,14 @@ fn clocks(s: &Step, servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
 fn environment(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
     let names: Vec<&str> = servers.values().map(|server| server.name()).collect();
     for (role, server) in servers {
+        // What a shell prints by itself goes into every output that is read (SO 4.1).
+        let ran = server.remote().look(&["tcsh", "-c", "true"], Limit::QUICK)?;
+        let said = format!("{}{}", ran.text(), ran.error_text());
+        t.hold(
+            "environment",
+            said.trim().is_empty(),
+            format!("{role}: a shell that does nothing prints `{}`", said.trim()),
+        );
         for name in &names {
             let (printed, variables) = server.login_as(name, &server.paths().setenv)?;
             if !printed.trim().is_empty() {
@@ -582,7 +590,8 @@ fn file_systems(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
             }
         }
         t.hold("file_systems", devices.len() == 1, format!("{role}: {} file system(s)", devices.len()));
-        let places: Vec<&str> = places.iter().map(String::as_str).collect();
+        let written = [&paths.db_backups, &paths.cron_logs];
+        let places: Vec<&str> = places.iter().chain(written).map(String::as_str).collect();
         let refused = server.remote().must_look_script(&WRITABLE, &places, Limit::QUICK)?.text();
         for place in refused.lines() {
             t.fault("file_systems", format!("{role}: the account may not write {place}"));

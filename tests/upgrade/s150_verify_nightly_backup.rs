@@ -39,6 +39,11 @@ fn s150_verify_nightly_backup() -> StepResult {
         let made = night.listed.iter().map(|file| file.entry.mtime).fold(f64::INFINITY, f64::min);
 
         let mut faults = night.incomplete(&ops, &ops.set_names());
+        // Whoever can write into it can replace what a restore would take.
+        let mode = ops.remote().stat(&set.path)?.map_or(0, |entry| entry.mode & 0o7777);
+        if mode & 0o002 != 0 {
+            faults.push(format!("the directory of {tag} has mode {mode:04o}: everybody can write into it"));
+        }
         for file in &night.listed {
             let written = ops.local(file.entry.mtime)?.datetime();
             if !in_night(written) {
@@ -64,7 +69,8 @@ fn s150_verify_nightly_backup() -> StepResult {
             .next_move("make a new set with tools/backup_server and run again")
             .judge(faults.is_empty())?;
 
-        let faults = night.bad_dump(&ops);
+        let mut faults = night.bad_dump(&ops);
+        faults.extend(night.unlike_live(&ops)?);
         s.check("dump_whole")
             .on(Role::Ops)
             .observed(said(

@@ -21,7 +21,7 @@ use crate::common::delivery::catalog_stem;
 use crate::common::known_state;
 use crate::common::rules::{Rules, sha1};
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{affected, outcome};
+use crate::common::{affected, claims, outcome};
 
 #[test]
 fn s440_set_context() -> StepResult {
@@ -64,12 +64,20 @@ fn before(s: &Step, ops: &Server, set: &SetContext) -> Result<serde_json::Value,
     let rules = Rules::of_run(s)?;
     rules.fetch_closure(ops, &catalogue, &set.context)?;
     let members = outcome::members(&rules, &set.context)?;
+    let operational = ops.context_in_database("operational")?;
+    rules.fetch_closure(ops, &catalogue, &operational)?;
+    let pending: BTreeSet<String> =
+        catalogue.iter().filter(|(_, row)| is_pending(row)).map(|(name, _)| name.clone()).collect();
+    let moved = moved(s, &rules, &operational, set)?.union(&pending).cloned().collect();
     let before = json!({
-        "operational": ops.context_in_database("operational")?,
+        "operational": operational,
+        "others": states(&catalogue, &moved),
+        "day": ops.local_now()?.date().to_string(),
+        "dateless": members.iter().filter(|name| is_dateless(catalogue.get(*name))).collect::<Vec<_>>(),
         "history": ops.history()?.iter().map(|row| row.id).max().unwrap_or(0),
         "dates": dates(&catalogue, &members),
         "states": ops.states()?,
-        "pending": catalogue.iter().filter(|(_, row)| is_pending(row)).map(|(name, _)| name).collect::<Vec<_>>(),
+        "pending": pending,
     });
     s.fact("before", before.clone())?;
     Ok(before)
@@ -78,6 +86,35 @@ fn before(s: &Step, ops: &Server, set: &SetContext) -> Result<serde_json::Value,
 /// Whether the archive is still to take a file.
 fn is_pending(row: &Row) -> bool {
     matches!(row.get("state").cloned().flatten().as_deref(), Some("delivered" | "submitted" | "archiving"))
+}
+
+/// Files whose state follows the operational context: those of the old one, those of the new one, and what is delivered.
+fn moved(s: &Step, rules: &Rules, old: &str, set: &SetContext) -> Result<BTreeSet<String>, StepError> {
+    let mut moved = outcome::members(rules, &set.context)?;
+    moved.extend(outcome::members(rules, old)?);
+    // The rules name the header of a GEIS pair alone; its data follow what their link says.
+    let halves: Vec<String> = moved.iter().filter_map(|name| claims::data_half(name)).collect();
+    moved.extend(halves);
+    moved.extend([old.to_owned(), set.context.clone()]);
+    moved.extend(outcome::delivered_files(s.plan()));
+    Ok(moved)
+}
+
+/// Whether a file was never in an operational context (WP 4).
+fn is_dateless(row: Option<&Row>) -> bool {
+    let date = row.and_then(|row| row.get("activation_date").cloned().flatten()).unwrap_or_default();
+    date.is_empty() || date.starts_with("2050-")
+}
+
+/// A digest of the states of all files but some.
+fn states(catalogue: &BTreeMap<String, Row>, except: &BTreeSet<String>) -> String {
+    let mut hash = blake3::Hasher::new();
+    for (name, row) in catalogue.iter().filter(|(name, _)| !except.contains(*name)) {
+        hash.update(name.as_bytes());
+        hash.update(row.get("state").cloned().flatten().unwrap_or_default().as_bytes());
+        hash.update(b"\n");
+    }
+    hash.finalize().to_hex().to_string()
 }
 
 /// A digest of the delivery and activation dates of all files outside a context.
@@ -275,6 +312,21 @@ fn read_back(
         .filter(|name| state(name) != "operational")
         .map(|name| format!("{name} is {}", state(name)))
         .collect();
+    let (first, last) = (before["day"].as_str().unwrap_or_default(), ops.local_now()?.date().to_string());
+    for name in before["dateless"].as_array().into_iter().flatten().filter_map(|name| name.as_str()) {
+        let row = catalogue.get(name).and_then(|row| row.get("activation_date").cloned().flatten());
+        let date = row.unwrap_or_default();
+        if !date.get(..10).is_some_and(|day| first <= day && day <= last.as_str()) {
+            tally.fault("closure_operational", format!("{name} became operational at `{date}`"));
+        }
+    }
+    if !s.again() {
+        let mut moved = moved(s, &rules, before["operational"].as_str().unwrap_or_default(), set)?;
+        // Those that were pending may be archived meanwhile; whether they may be is another check's.
+        moved.extend(crate::common::before::texts(&before["pending"]));
+        let same = before["others"].as_str() == Some(states(&catalogue, &moved).as_str());
+        tally.hold("closure_operational", same, "states of the files of neither context");
+    }
     tally.hold(
         "closure_operational",
         wrong.is_empty(),

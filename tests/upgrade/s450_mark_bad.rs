@@ -154,7 +154,7 @@ fn read_back(
     );
     let after: u64 = before["action"].as_str().and_then(|id| id.parse().ok()).unwrap_or(0);
     let sql = format!(
-        "select filename, action, why from {} where id > {after} and action = 'blacklist' order by id",
+        "select filename, user, why from {} where id > {after} and action = 'blacklist' order by id",
         ops.table("*actions")
     );
     let rows = ops.ask(&sql)?.by_name();
@@ -164,6 +164,14 @@ fn read_back(
         names == wanted && rows.len() == wanted.len(),
         format!("{} rows for {} files", rows.len(), wanted.len()),
     );
+    let account = s.site().credentials.get(&mark.credential).map_or("", |account| account.username.as_str());
+    for row in &rows {
+        let field = |key: &str| row.get(key).cloned().flatten().unwrap_or_default();
+        if field("user") != account || field("why") != mark.why {
+            let (user, why) = (field("user"), field("why"));
+            tally.fault("audit", format!("{}: marked by `{user}` for `{why}`", field("filename")));
+        }
+    }
     Ok(())
 }
 

@@ -193,12 +193,13 @@ fn whole(s: &Step, ops: &Server, directory: &str, tally: &mut Tally) -> Result<B
             tally.hold("whole", status != "0" || counters.errors == 0, format!("{} errors logged", counters.errors))
         }
     }
-    let ids: BTreeSet<String> = String::from_utf8_lossy(&ids)
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let text_of_ids = String::from_utf8_lossy(&ids).into_owned();
+    let mut ids = BTreeSet::new();
+    for line in text_of_ids.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if !ids.insert(line.to_owned()) {
+            tally.fault("whole", format!("{line} is listed twice"));
+        }
+    }
     let logged = text.lines().filter_map(|line| line.rsplit_once("Affected products = ")).next_back();
     match logged.and_then(|(_, count)| count.trim().parse::<usize>().ok()) {
         None => tally.fault("whole", "its log does not say how many products are affected"),

@@ -157,13 +157,15 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
             format!("{} differences without exactly one declared change: {}", open.len(), shorten(&open))
         },
     );
+    let mut unseen = settled.unobserved;
+    unseen.extend(claims::not_as_delivered(s.plan(), &after));
     tally.hold(
         "all_observed",
-        settled.unobserved.is_empty(),
-        if settled.unobserved.is_empty() {
+        unseen.is_empty(),
+        if unseen.is_empty() {
             "every declared change was seen".to_owned()
         } else {
-            format!("not seen: {}", shorten(&settled.unobserved))
+            format!("not seen: {}", shorten(&unseen))
         },
     );
     if !open.is_empty() {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::backup::{Dump, SetFacts, members, tag_time, unpack};
-use crds_upgrade::crds::{BackupSet, Server, SetFile};
+use crds_upgrade::crds::{BackupSet, Row, Server, SetFile, TABLES};
 use crds_upgrade::run::{Evidence, Step, StepError};
 use jiff::civil::DateTime;
 
@@ -13,6 +13,9 @@ const MOST: usize = 2 << 30;
 
 /// Tables without which a dump is none (SO 11).
 const NEEDED: [&str; 3] = ["*catalog", "*contexts", "*context_history"];
+
+/// Tables that are never empty on a server in use.
+const FILLED: [&str; 5] = ["*catalog", "*contexts", "*context_history", "*counters", "auth_user"];
 
 /// A set whose files were fetched.
 pub struct Fetched {
@@ -127,6 +130,37 @@ impl Fetched {
         faults
     }
 
+    /// Tables of the live database that the dump lacks or has empty, and a context that was not the operational one then.
+    pub fn unlike_live(&self, server: &Server) -> Result<Vec<String>, StepError> {
+        let Ok(dump) = &self.dump else { return Ok(Vec::new()) };
+        let mut faults = Vec::new();
+        let filled: Vec<String> = FILLED.iter().map(|table| server.table(table)).collect();
+        let dumped = dump.summaries();
+        for (name, live) in server.summarise_all(&TABLES)? {
+            match dumped.get(&name) {
+                None => faults.push(format!("no table `{name}` in the dump")),
+                Some(seen) if seen.rows == 0 && live.rows > 0 && filled.contains(&name) => {
+                    faults.push(format!("`{name}` has no rows in the dump, {} live", live.rows));
+                }
+                Some(_) => {}
+            }
+        }
+        let completed = dump.facts.completed.as_str();
+        let history = server.history()?;
+        let then = history.iter().rfind(|row| {
+            row.state == "operational" && row.start_date.get(..19).is_some_and(|start| start <= completed)
+        });
+        let kind = format!("{}_operational_context", server.observatory());
+        let rows = dump.tables.get(&server.table("*contexts")).cloned().unwrap_or_default().by_name();
+        let value = |row: &Row, key: &str| row.get(key).cloned().flatten().unwrap_or_default();
+        let named = rows.iter().find(|row| value(row, "kind") == kind).map(|row| value(row, "context"));
+        if let Some(then) = then.filter(|then| named.as_deref() != Some(then.context.as_str())) {
+            let named = named.unwrap_or_else(|| "none".to_owned());
+            faults.push(format!("the dump names {named} as operational context, the history {} then", then.context));
+        }
+        Ok(faults)
+    }
+
     /// Whether the dump reaches the newest rows that the live database had when it was made, and no further.
     pub fn stale_rows(&self, server: &Server) -> Result<Vec<String>, StepError> {
         let Ok(dump) = &self.dump else { return Ok(vec!["the dump cannot be read".into()]) };
@@ -139,8 +173,13 @@ impl Fetched {
                 let (id, when) = (row.first()?.as_deref()?, row.get(1)?.as_deref()?);
                 (when.get(..19)? <= completed.as_str()).then(|| id.parse::<u64>().ok()).flatten()
             });
-            let newest = newest.max().unwrap_or(0);
-            let dumped = dump.summaries().get(&name).map_or(0, |summary| summary.max_id);
+            let ids: Vec<u64> = newest.collect();
+            let newest = ids.iter().copied().max().unwrap_or(0);
+            let (rows, dumped) = dump.summaries().get(&name).map_or((0, 0), |summary| (summary.rows, summary.max_id));
+            let then = ids.iter().filter(|id| **id <= dumped).count() as u64;
+            if dumped >= newest && rows < then {
+                faults.push(format!("{name} has {rows} rows in the dump, the server had {then} then"));
+            }
             if dumped < newest {
                 faults.push(format!("the dump is older than its rows should be: {name} ends at id {dumped}, the server had {newest} then"));
             }

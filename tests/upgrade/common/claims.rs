@@ -204,6 +204,24 @@ fn running() -> Vec<Claim> {
     ]
 }
 
+/// Files of the plan that a state does not show as they were delivered: in the catalogue, and read-only in the cache.
+pub fn not_as_delivered(plan: &Plan, after: &State) -> Vec<String> {
+    let mut faults = Vec::new();
+    for name in super::outcome::delivered_files(plan) {
+        let surface = if name.ends_with("map") { "files:mappings" } else { "files:references" };
+        let row = |surface: &str| after.surfaces.get(surface).and_then(|rows| rows.get(&name));
+        if row("catalogue").is_none() {
+            faults.push(format!("{name} was delivered and is not in the catalogue"));
+        }
+        match row(surface).map(|file| file.get("mode").and_then(|mode| mode.as_str()).unwrap_or_default()) {
+            None => faults.push(format!("{name} was delivered and is not in the cache")),
+            Some("0444") => {}
+            Some(mode) => faults.push(format!("{name} has mode {mode} in the cache, delivered was 0444")),
+        }
+    }
+    faults
+}
+
 /// The nights since going live, by the tags of the backup sets that came. Only a plan that puts a step off has any: else a
 /// new set is somebody's doing, as is one of before going live, when cron was off.
 pub fn nights(s: &Step, before: &State, after: &State) -> Result<Vec<String>, StepError> {
@@ -247,7 +265,7 @@ pub fn reinstalled(nights: &[String]) -> Vec<Claim> {
 }
 
 /// The data half of a GEIS header's name.
-fn data_half(name: &str) -> Option<String> {
+pub fn data_half(name: &str) -> Option<String> {
     let stem = name.strip_suffix('h')?;
     let digit = stem.chars().last()?;
     (digit.is_ascii_digit() && stem.ends_with(&format!(".r{digit}"))).then(|| format!("{stem}d"))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crds_upgrade::crds::wire::WireError;
 use crds_upgrade::crds::{Door, Flag, PortState, Process, Server};
-use crds_upgrade::host::Algorithm;
+use crds_upgrade::host::{Algorithm, EntryKind};
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::review::{self, Accepted, Baseline, Outcome, TestRun, compare, error_words};
 use crds_upgrade::run::{Found, Poll, Step, StepError};
@@ -196,6 +196,16 @@ fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), Step
         let inside = path.strip_prefix("server/").and_then(|path| server.get(path));
         if client.get(path).or(inside).is_some_and(|sources| sources != hash) {
             faults.push(format!("{path} is installed with other contents"));
+        }
+    }
+    // A link would have led what was installed to where something else lives, such as a stack.
+    let mut place = String::new();
+    for part in paths.installed.strip_prefix(&paths.crds).unwrap_or_default().split('/').filter(|part| !part.is_empty())
+    {
+        place = format!("{place}/{part}");
+        let entry = ops.remote().stat(&format!("{}{place}", paths.crds))?;
+        if let Some(entry) = entry.filter(|entry| entry.kind == EntryKind::Link) {
+            faults.push(format!("{} is a link to {}", place.trim_start_matches('/'), entry.target));
         }
     }
     faults.extend(beside(ops)?.into_iter().map(|name| format!("{name} lies beside the package: no install makes it")));

@@ -89,7 +89,14 @@ fn headers() {
             "asked twice, there once",
         ),
         (json!(["NOSUCH01Q"]), json!({"NOSUCH01Q": unknown}), "an unknown id has a text"),
-        (json!(["EOLD01Q"]), json!({"EOLD01Q": unknown}), "a retired instrument has no data"),
+        (
+            json!(["EOLD01Q", "LAAAA01AQ"]),
+            json!(
+                "OtherError: Error accessing catalog for instrument 'eng':CRDS access to DADSOPS database for \
+                 instrument 'ENG' failed."
+            ),
+            "the archive has no tables of a retired instrument",
+        ),
         (json!([]), json!({}), "no ids"),
         (
             json!(["LAAAA01AQ", "BAR"]),
@@ -108,12 +115,23 @@ fn headers() {
     let since = bench.said("get_dataset_headers_by_id", json!(["hst_0001.pmap", ["LAAAA01AQ"], "2020-01-01 00:00:00"]));
     score.step("1.7", "2019 checks since and ignores it", since["LAAAA0010:LAAAA01AQ"].is_object());
     let away = Bench::new(&load().with("archive", json!("away")));
-    let seen = away.said("get_dataset_headers_by_id", json!(["hst_0001.pmap", ["LAAAA01AQ"], null]));
-    score.step(
+    score.same(
         "1.7",
-        "archive away",
-        seen.as_str().is_some_and(|t| t.starts_with("OtherError: Error accessing catalog for instrument 'cos':")),
+        "archive away: the first product's instrument speaks",
+        away.said("get_dataset_headers_by_id", json!(["hst_0001.pmap", ["NAAAA01AQ", "LAAAA01AQ"], null])),
+        json!(
+            "OtherError: Error accessing catalog for instrument 'cos':CRDS access to DADSOPS database for instrument \
+             'COS' failed."
+        ),
     );
+    for ids in [json!(["LAAAA01AQ"]), json!([]), json!(["BAR"])] {
+        let seen = away.said("get_best_references_by_ids", json!(["hst_0001.pmap", ids, null, false]));
+        score.step(
+            "1.7",
+            &format!("archive away: surrogates are looked for before anything else, {ids}"),
+            seen.as_str().is_some_and(|text| text.starts_with("OtherError: ('08S01', ")),
+        );
+    }
     score.same(
         "1.7",
         "archive away: no ids, nobody asked",
@@ -141,5 +159,5 @@ fn headers() {
         old.said("get_dataset_headers_by_id", json!(["hst_0001.pmap", many, null])),
         json!("OtherError: Too many ids.   More than 5000 datasets specified."),
     );
-    score.finish("rpc dataset headers", 16);
+    score.finish("rpc dataset headers", 19);
 }

@@ -59,7 +59,7 @@ impl Server {
     }
 }
 
-/// Instrument of an HST dataset id by its first letter; an empty text for retired instruments.
+/// Instrument of an HST dataset id by its first letter.
 fn instrument_of(id: &str) -> Option<&'static str> {
     Some(match id.chars().next()? {
         'J' => "acs",
@@ -68,9 +68,23 @@ fn instrument_of(id: &str) -> Option<&'static str> {
         'O' => "stis",
         'I' => "wfc3",
         'U' => "wfpc2",
-        'E' | 'F' | 'V' | 'W' | 'X' | 'Y' | 'Z' => "",
+        'E' => "eng",
+        'F' => "fgs",
+        'V' => "hsp",
+        'W' => "wfpc",
+        'X' => "foc",
+        'Y' => "fos",
+        'Z' => "hrs",
         _ => return None,
     })
+}
+
+/// Instruments that no longer observe: the archive's tables of datasets have none of theirs (WP 1.7).
+const RETIRED: [&str; 7] = ["eng", "fgs", "hsp", "wfpc", "foc", "fos", "hrs"];
+
+/// What is said of an instrument whose tables are not to be had: the database is away, or has none.
+fn no_access(instrument: &str) -> String {
+    format!("CRDS access to DADSOPS database for instrument '{}' failed.", instrument.to_uppercase())
 }
 
 /// Text of a header's value.
@@ -118,10 +132,7 @@ impl Rpc<'_> {
             return Ok(json!([]).into());
         }
         if !self.server.archive_is_up() {
-            return Err(RpcError::other(format!(
-                "CRDS access to DADSOPS database for instrument '{}' failed.",
-                instrument.to_uppercase()
-            )));
+            return Err(RpcError::other(no_access(&instrument)));
         }
         let datasets = self.server.datasets();
         let ids: Vec<&String> = datasets
@@ -157,22 +168,24 @@ impl Rpc<'_> {
         let ids: BTreeSet<String> = ids.iter().map(|id| self.normalised(id)).collect();
         let product = |id: &str| id.split(':').next().unwrap_or_default().to_owned();
         let hst = self.obs() == "hst";
-        let mut instruments = BTreeSet::new();
+        // In the order in which they are asked about: by the products' names.
+        let mut instruments: Vec<&str> = Vec::new();
         if hst {
             for product in ids.iter().map(|id| product(id)).collect::<BTreeSet<_>>() {
                 match instrument_of(&product) {
-                    Some(instrument) => drop(instruments.insert(instrument)),
+                    Some(instrument) => instruments.push(instrument),
                     None => {
                         return Err(RpcError::other(format!("Can't determine instrument for dataset '{product}'")));
                     }
                 }
             }
+        } else if !ids.is_empty() {
+            instruments.push("");
         }
-        if !ids.is_empty() && !self.server.archive_is_up() {
-            let instrument = instruments.iter().find(|i| !i.is_empty()).copied().unwrap_or_default();
-            return Err(RpcError::other(format!(
-                "Error accessing catalog for instrument '{instrument}':('08S01', '[08S01] [FreeTDS][SQL Server]Unable to connect to data source (0) (SQLDriverConnect)')"
-            )));
+        let up = self.server.archive_is_up();
+        if let Some(instrument) = instruments.iter().find(|instrument| !up || RETIRED.contains(instrument)) {
+            let why = no_access(instrument);
+            return Err(RpcError::other(format!("Error accessing catalog for instrument '{instrument}':{why}")));
         }
         let (mut products, mut exposures) = (BTreeSet::new(), BTreeSet::new());
         for id in &ids {

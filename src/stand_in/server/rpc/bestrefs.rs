@@ -15,6 +15,10 @@ use crate::rules::syntax::Value as Rule;
 /// Largest number of ids of one call.
 const MAX_IDS: usize = 1000;
 
+/// What the driver of the archive's database says when it does not answer.
+const NO_CONNECTION: &str =
+    "('08S01', '[08S01] [FreeTDS][SQL Server]Unable to connect to data source (0) (SQLDriverConnect)')";
+
 /// Keywords and values of one dataset, in the order of the call.
 pub(super) type Header = Vec<(String, String)>;
 
@@ -136,8 +140,12 @@ impl Rpc<'_> {
     /// The header of each id; a plain id has that of the alphabetically first id found whose text contains it. 2014 knows
     /// only the archive's own names.
     fn headers_of(&self, ids: &[String]) -> Result<Vec<Option<Header>>, RpcError> {
-        let found: BTreeMap<String, Value> = self.headers_by_id(ids, None)?.into_iter().collect();
         let exact_only = self.era() == Era::Y2014;
+        // Later servers look for surrogates of intermediate products first, whatever they are asked about.
+        if self.obs() == "hst" && !exact_only && !self.server.archive_is_up() {
+            return Err(RpcError::other(NO_CONNECTION));
+        }
+        let found: BTreeMap<String, Value> = self.headers_by_id(ids, None)?.into_iter().collect();
         Ok(ids
             .iter()
             .map(|id| {

@@ -312,7 +312,7 @@ pub fn fields(score: &mut Score, site: &Site) {
         ["pmap_text", OLDER, "auto_rename", "", "MODERATE", "d#"].map(str::to_owned),
     );
     for (kind, error) in [
-        ("operationalX", "internal server error"),
+        ("operationalX", "Invalid context state: 'operationalX' should be in ['operational', 'edit', 'versions']"),
         ("versionsX", "Invalid value 'versionsX' for 'context_type'"),
         ("nonsense", "Invalid value 'nonsense' for 'context_type'"),
     ] {

@@ -93,6 +93,25 @@ fn deletion(score: &mut Score, site: &Site) {
             "x5o1555ji_d2i.fits",
             "Instrument Mismatch: Logged in for 'acs'. Submitted files for 'wfc3'.",
         ),
+        // The lock is asked about before anything is sorted by instrument, and before mappings are refused.
+        (
+            "/delete/reference/",
+            "deleted_files",
+            "l2d0959cj_pfl.fits x5o1555ji_d2i.fits",
+            "Instrument Mismatch: Logged in for 'acs'. Submitted files for 'wfc3'.",
+        ),
+        (
+            "/add_existing/reference/",
+            "added_files",
+            "hst_wfc3_idctab_0250.rmap",
+            "Instrument Mismatch: Logged in for 'acs'. Submitted files for 'wfc3'.",
+        ),
+        (
+            "/add_existing/reference/",
+            "added_files",
+            "hst_acs_pfltfile_0250.rmap",
+            "Non-reference-file's cannot be submitted in a batch submission: 'hst_acs_pfltfile_0250.rmap'",
+        ),
     ] {
         let page = bob.post(path, &[("pmap_mode", "pmap_edit"), ("description", "d"), (field, names)]);
         score.same("WP 3.6", error, page.error(), Some(error.to_owned()));
@@ -533,6 +552,15 @@ fn contexts(score: &mut Score, site: &Site) {
     let page =
         sue.post("/create_contexts/", &[("pmap_mode", "pmap_edit"), ("rmaps", "hst_0279.pmap"), ("description", "d")]);
     score.same("WP 3.10", "rmaps only", page.error(), Some("Invalid value 'hst_0279.pmap' for 'rmaps'".to_owned()));
+    for (rmaps, error) in [
+        ("foon/a", "Unknown CRDS file 'foon/a'"),
+        ("acs_nosuch_n/a", "Invalid filekind: 'nosuch'"),
+        ("foc_darkfile_n/a", "Invalid instrument: 'foc'"),
+        ("hst_acs_darkfile_n/a", "internal server error"),
+    ] {
+        let page = sue.post("/create_contexts/", &[("pmap_mode", "pmap_edit"), ("rmaps", rmaps), ("description", "d")]);
+        score.same("RD 5.1", "what a type without rules is written like", page.error(), Some(error.to_owned()));
+    }
     let mut ann = site.submitter("ann", "wfc3");
     submit_npolfile(&mut ann);
     let page = sue.post("/create_contexts/", &[("pmap_mode", "pmap_edit"), ("rmaps", NPOLFILE), ("description", "d")]);

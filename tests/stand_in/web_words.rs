@@ -186,13 +186,15 @@ fn blacklisted(score: &mut Score, site: &Site) {
     let text = resealed(&old.replace("'name' : 'hst_acs_0255.imap'", "'name' : 'hst_acs_0299.imap'"));
     sue.upload("hst_acs_0299.imap", text.as_bytes());
     let page = sue.post("/submit/mapping/", &MAPPING[..4]);
-    let page = sue.follow(&page);
+    // Its certification looks at references alone; what lies below is looked at where it is taken in.
     score.same(
-        "WP 4.2",
-        "an error of its certification",
-        (page.picks(".accordion > h3"), page.picks("h2.error")),
-        (vec!["hst_acs_0299.imap Failed.".to_owned()], vec!["bad files".to_owned()]),
+        "WP 3.6",
+        "a blacklisted mapping below",
+        page.error(),
+        Some(format!("File 'hst_acs_0299.imap' is blacklisted by ['{bad}']")),
     );
+    score.same("WP 3.6", "nothing of it stays", file_info(&mut sue, "hst_acs_0299.imap"), "NOT FOUND".into());
+    score.step("WP 3.6", "its upload does", site.data.join("ingest/sue/hst_acs_0299.imap").exists());
 }
 
 /// WP 3.6: both locks are named.

@@ -32,6 +32,15 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// Parses a mapping that need not lie in the cache.
+    ///
+    /// # Errors
+    ///
+    /// The text that the client's loader gives for a malformed one.
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, LoadError> {
+        parse(name, bytes)
+    }
+
     /// Mappings directly below, in order of the selector.
     pub fn children(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|(_, v)| v.as_str()).filter(|v| !is_special(v))

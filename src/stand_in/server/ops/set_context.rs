@@ -26,6 +26,25 @@ pub struct Changed {
 }
 
 impl Server {
+    /// Whether a pmap may become a context of any kind.
+    ///
+    /// # Errors
+    ///
+    /// The archive has not taken it yet.
+    pub fn check_settable(&self, pmap: &str) -> Result<(), Refusal> {
+        let available = match self.catalogue.file(pmap)? {
+            Some(row) => self.available(&row)?,
+            None => false,
+        };
+        if available {
+            return Ok(());
+        }
+        Err(Refusal::says(format!(
+            "File {} is not yet available. Files must be successfully delivered to the archive before operational use.",
+            repr(pmap)
+        )))
+    }
+
     /// Sets the present context of a kind.
     ///
     /// # Errors
@@ -38,16 +57,7 @@ impl Server {
         pmap: &str,
         description: &str,
     ) -> Result<Changed, Refusal> {
-        let available = match self.catalogue.file(pmap)? {
-            Some(row) => self.available(&row)?,
-            None => false,
-        };
-        if !available {
-            return Err(Refusal::says(format!(
-                "File {} is not yet available. Files must be successfully delivered to the archive before operational use.",
-                repr(pmap)
-            )));
-        }
+        self.check_settable(pmap)?;
         let old = self.catalogue.context(kind)?.unwrap_or_default();
         if old == pmap {
             return Err(Refusal::says(format!("{} is already in use for the {} context.", repr(pmap), repr(kind))));

@@ -1,5 +1,6 @@
 //! Certification as submissions and the certify page use it (RD 7).
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::super::store::Files;
@@ -11,10 +12,18 @@ use crate::stand_in::server::Server;
 use crate::stand_in::server::catalog::ResultRow;
 use crate::stand_in::server::python::repr;
 use crate::stand_in::server::refusal::Refusal;
-use crate::stand_in::server::rules_store::is_special;
+use crate::stand_in::server::rules_store::{LoadError, Loaded};
 
-/// Certifies one file: `shown` is its name on the page, `context` the rules that it is held against.
-pub fn one(job: &Job<'_>, shown: &str, path: &Path, context: Option<&str>, nth: (usize, usize)) -> CertifiedFile {
+/// Certifies one file: `shown` is its name on the page, `context` the rules that it is held against. What a mapping refers
+/// to is looked up only of uploads; of the server's own new rules 2019 does not ask it.
+pub fn one(
+    job: &Job<'_>,
+    shown: &str,
+    path: &Path,
+    context: Option<&str>,
+    nth: (usize, usize),
+    uploaded: bool,
+) -> CertifiedFile {
     let mut files = Files::of(job.server);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     files.extra.insert(name.clone(), path.to_owned());
@@ -32,7 +41,8 @@ pub fn one(job: &Job<'_>, shown: &str, path: &Path, context: Option<&str>, nth: 
         certify_reference(&files, &shown_path, &bytes, context, job.generation(), nth)
     };
     let mut lines: Vec<String> = result.lines.iter().map(|line| line.line(job.generation())).collect();
-    let extra = known_and_good(job, &name, &bytes);
+    let extra =
+        if is_mapping(&name) && (uploaded || job.is_2014()) { known_and_good(job, &name, &bytes) } else { Vec::new() };
     let errors = result.errors + extra.iter().filter(|(error, _)| *error).count();
     let warnings = result.warnings + extra.iter().filter(|(error, _)| !*error).count();
     lines.extend(extra.into_iter().map(|(error, text)| spelled(job, error, &text)));
@@ -53,16 +63,20 @@ fn spelled(job: &Job<'_>, error: bool, text: &str) -> String {
     if job.is_2014() { format!("CRDS  : {level:<8} {text}") } else { format!("CRDS - {level} -  {text}") }
 }
 
-/// What only the server can say of a mapping: are its files known, are they good (RD 7.4, last row).
+/// Stored states of files that mappings may refer to.
+const USEABLE: [&str; 6] = ["archived", "operational", "delivered", "submitted", "archiving", "archiving-failed"];
+
+/// What only the server can say of a mapping: are the references below it known, are they good (RD 7.4, last row).
 fn known_and_good(job: &Job<'_>, name: &str, bytes: &[u8]) -> Vec<(bool, String)> {
+    let below = match below(job.server, name, bytes) {
+        Ok(below) => below,
+        Err(why) => return vec![(true, format!("Failed checking mapping {} : {why}", repr(name)))],
+    };
     let mut out = Vec::new();
-    if !is_mapping(name) {
-        return out;
-    }
-    for file in named_files(name, bytes) {
+    for file in below.references {
         match job.server.catalogue.file(&file) {
-            Ok(None) => out.push((true, format!("File {} is not known to CRDS.", repr(&file)))),
-            Ok(Some(row)) => {
+            // 2014 asked for a row alone.
+            Ok(Some(row)) if job.is_2014() || USEABLE.contains(&row.state.as_str()) => {
                 if row.blacklisted {
                     out.push((true, format!("File {} is blacklisted.", repr(&file))));
                 }
@@ -70,29 +84,30 @@ fn known_and_good(job: &Job<'_>, name: &str, bytes: &[u8]) -> Vec<(bool, String)
                     out.push((false, format!("File {} is rejected.", repr(&file))));
                 }
             }
+            Ok(_) => out.push((true, format!("File {} is not known to CRDS.", repr(&file)))),
             Err(_) => {}
         }
     }
     out
 }
 
-/// Files that a mapping names, each once.
-pub fn named_files(name: &str, bytes: &[u8]) -> Vec<String> {
-    fn walk(value: &crate::rules::syntax::Value, out: &mut Vec<String>) {
-        use crate::rules::syntax::Value;
-        match value {
-            Value::Str(text) if !is_special(text) && !out.contains(text) => out.push(text.clone()),
-            Value::Tuple(items) | Value::List(items) => items.iter().for_each(|item| walk(item, out)),
-            Value::Dict(items) => items.iter().for_each(|(_, item)| walk(item, out)),
-            Value::Call(call) => call.dict.iter().for_each(|(_, item)| walk(item, out)),
-            _ => {}
-        }
+/// Everything below a mapping that is not in the cache itself.
+struct Below {
+    /// Mappings, sorted.
+    mappings: BTreeSet<String>,
+    /// References, sorted, special values left out.
+    references: BTreeSet<String>,
+}
+
+/// Looks below an uploaded mapping; what it names lies in the cache.
+fn below(server: &Server, name: &str, bytes: &[u8]) -> Result<Below, LoadError> {
+    let upload = Loaded::parse(name, bytes)?;
+    let mut out = Below { mappings: BTreeSet::new(), references: upload.references.clone() };
+    for child in upload.children() {
+        out.mappings.extend(server.rules.closure(child)?);
+        out.references.extend(server.rules.references(child)?);
     }
-    let mut out = Vec::new();
-    if let Ok(mapping) = crate::rules::syntax::parse(bytes, name) {
-        walk(&mapping.selector, &mut out);
-    }
-    out
+    Ok(out)
 }
 
 /// Certifies files in the order of their names; true if one failed.
@@ -102,7 +117,7 @@ pub fn all(job: &Job<'_>, files: &[Upload], context: Option<&str>) -> Result<(Ve
     sorted.sort();
     for (at, (name, path)) in sorted.iter().enumerate() {
         job.say(&format!("Certifying {}", repr(name)))?;
-        out.push(one(job, name, path, context, (at + 1, sorted.len())));
+        out.push(one(job, name, path, context, (at + 1, sorted.len()), true));
     }
     let failed = out.iter().any(|file| file.status == "Failed.");
     Ok((out, failed))
@@ -119,7 +134,9 @@ pub fn certify_uploads(server: &Server, who: &Who, pmap: Option<&str>, files: &[
     let (certified, _) = all(&job, files, pmap)?;
     let mut blacklist = Vec::new();
     for (name, path) in files {
-        blacklist.push((name.clone(), blacklisted_by(server, name, path)?));
+        // What cannot be loaded has failed its certification already.
+        let bad = blacklisted_by(server, name, path, true).unwrap_or_default();
+        blacklist.push((name.clone(), bad));
     }
     let stored = Stored::Certified(Certified { certified, blacklist });
     let row = store(server, &who.user, "certify", &stored, "")?;
@@ -127,27 +144,28 @@ pub fn certify_uploads(server: &Server, who: &Who, pmap: Option<&str>, files: &[
     Ok(row)
 }
 
-/// Bad mappings at and below an uploaded mapping, sorted.
+/// Blacklisted files below an uploaded mapping, sorted; with `itself` also the catalogued one of its own name.
 ///
 /// # Errors
 ///
-/// If the catalogue cannot be read.
-pub fn blacklisted_by(server: &Server, name: &str, path: &Path) -> Result<Vec<String>, Refusal> {
-    let mut bad = std::collections::BTreeSet::new();
+/// If something below does not load, or the catalogue cannot be read.
+pub fn blacklisted_by(server: &Server, name: &str, path: &Path, itself: bool) -> Result<Vec<String>, Refusal> {
     if !is_mapping(name) {
         return Ok(Vec::new());
     }
-    let bytes = std::fs::read(path).unwrap_or_default();
-    for file in named_files(name, &bytes) {
-        let mut inside = std::collections::BTreeSet::from([file.clone()]);
-        if is_mapping(&file) {
-            inside.extend(server.rules.closure(&file).unwrap_or_default());
-        }
-        for below in inside.into_iter().filter(|below| is_mapping(below)) {
-            if server.catalogue.file(&below)?.is_some_and(|row| row.rejected || row.blacklisted) {
-                bad.insert(below);
-            }
+    let below = below(server, name, &std::fs::read(path)?)
+        .map_err(|error| Refusal::says(format!("Error loading {} : {error}", repr(name))))?;
+    let mut all: BTreeSet<String> = below.mappings.into_iter().chain(below.references).collect();
+    if itself {
+        all.insert(name.to_owned());
+    } else {
+        all.remove(name);
+    }
+    let mut bad = Vec::new();
+    for file in all {
+        if server.catalogue.file(&file)?.is_some_and(|row| row.blacklisted) {
+            bad.push(file);
         }
     }
-    Ok(bad.into_iter().collect())
+    Ok(bad)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha1::{Digest as _, Sha1};
 
-use super::super::dates;
+use super::super::{dates, html::human};
 use super::{Job, Upload, derived, file_path};
 use crate::stand_in::derive::names::{self, is_mapping};
 use crate::stand_in::derive::{self, KeyOrder};
@@ -42,16 +42,21 @@ pub fn check_instruments(job: &Job<'_>, files: &[Upload]) -> Result<(), Refusal>
         }
     }
     for (name, path) in files {
-        let instrument = instrument_and_type(job, name, path)?.0;
-        if instrument != lock.name {
-            return Err(Refusal::says(format!(
-                "Instrument Mismatch: Logged in for {}. Submitted files for {}.",
-                repr(&lock.name),
-                repr(&instrument)
-            )));
-        }
+        of_locked(&lock.name, &instrument_and_type(job, name, path)?.0)?;
     }
     Ok(())
+}
+
+/// A file's instrument must be the locked one.
+pub fn of_locked(locked: &str, instrument: &str) -> Result<(), Refusal> {
+    if instrument == locked {
+        return Ok(());
+    }
+    Err(Refusal::says(format!(
+        "Instrument Mismatch: Logged in for {}. Submitted files for {}.",
+        repr(locked),
+        repr(instrument)
+    )))
 }
 
 /// Instrument and type of a file, which is opened for it.
@@ -87,9 +92,9 @@ fn check_new(job: &Job<'_>, name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Nothing at or below an upload may be blacklisted.
+/// Nothing below an upload may be blacklisted.
 fn check_blacklist(job: &Job<'_>, name: &str, path: &Path) -> Result<(), Refusal> {
-    let bad = super::certify::blacklisted_by(job.server, name, path)?;
+    let bad = super::certify::blacklisted_by(job.server, name, path, false)?;
     if bad.is_empty() {
         return Ok(());
     }
@@ -122,16 +127,6 @@ pub fn take_in(job: &Job<'_>, files: &[Upload]) -> Result<Vec<(String, String)>,
         out.push((name.clone(), new));
     }
     Ok(out)
-}
-
-/// A number in engineering units with one digit behind the point, at the right of seven columns.
-fn human(number: u64) -> String {
-    let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")];
-    let shown = match units.iter().find(|(limit, _)| number as f64 > *limit) {
-        Some((limit, unit)) => format!("{:.1} {unit}", number as f64 / limit),
-        None => number.to_string(),
-    };
-    format!("{shown:>7}")
 }
 
 fn take(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refusal> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::lists;
 use super::super::stored::{CertifiedFile, Done, Ready, Stored, Submission};
 use super::deliver::{self, Delivery};
-use super::intake::{check_instruments, take_in};
+use super::intake::{check_instruments, of_locked, take_in};
 use super::rules::{self, Change};
 use super::{Job, Terms, Upload, Who, carry_out, certify};
 use crate::stand_in::derive::names::{self, is_mapping};
@@ -241,6 +241,12 @@ fn change_existing(
         }
         job.say_since_2019("Starting submission processing.")?;
         let names: Vec<String> = files.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        if let Some(lock) = &who.lock {
+            for file in files {
+                let (instrument, _) = rules::catalogued_kind(job, file, &super::file_path(server, file))?;
+                of_locked(&lock.name, &instrument)?;
+            }
+        }
         if let Some(mapping) = names.iter().find(|name| is_mapping(name)).filter(|_| !job.is_2014()) {
             return Err(Refusal::says(format!(
                 "Non-reference-file's cannot be submitted in a batch submission: {}",
@@ -248,15 +254,6 @@ fn change_existing(
             )));
         }
         let groups = rules::groups(job, &rules::placed(job, &names), false)?;
-        if let Some(lock) = &who.lock
-            && let Some(group) = groups.iter().find(|group| group.instrument != lock.name)
-        {
-            return Err(Refusal::says(format!(
-                "Instrument Mismatch: Logged in for {}. Submitted files for {}.",
-                repr(&lock.name),
-                repr(&group.instrument)
-            )));
-        }
         let mut page = ready(job, submission);
         page.named = files.to_vec();
         page.rmaps = rules::generate(job, &groups, change, "UNKNOWN")?;
@@ -329,7 +326,9 @@ pub fn create_contexts(server: &Server, who: &Who, terms: &Terms, rmaps: &[Strin
                 check_not_applicable(server, name)?;
                 continue;
             }
-            let state = server.catalogue.file(name)?.map(|row| row.state).unwrap_or_default();
+            let Some(state) = server.catalogue.file(name)?.map(|row| row.state) else {
+                return Err(Refusal::says(format!("Unknown CRDS file {}", repr(name))));
+            };
             if !server.distributable(&state) {
                 return Err(Refusal::says(format!("File {} is only in state {}", repr(name), repr(&state))));
             }

@@ -42,17 +42,10 @@ pub fn groups(job: &Job<'_>, files: &[Upload], open_files: bool) -> Result<Vec<G
     sorted.sort();
     for (name, path) in sorted {
         let kind = if open_files { instrument_and_type(job, &name, &path) } else { catalogued_kind(job, &name, &path) };
-        let (instrument, filekind) = kind.map_err(|error| {
-            if error.unexpected {
-                let shown = format!("/{}/{name}", job.who.user);
-                Refusal::says(format!(
-                    "Can't determine instrument or file type for {} at {}",
-                    repr(&name),
-                    repr(&shown)
-                ))
-            } else {
-                error
-            }
+        let (instrument, filekind) = kind.map_err(|_| {
+            // The server's own directories are cut out of every page.
+            let shown = if open_files { format!("/{}/{name}", job.who.user) } else { name.clone() };
+            Refusal::says(format!("Can't determine instrument or file type for {} at {}", repr(&name), repr(&shown)))
         })?;
         let before = first.get_or_insert_with(|| instrument.clone());
         if job.who.lock.is_some() && *before != instrument {
@@ -75,9 +68,11 @@ pub fn groups(job: &Job<'_>, files: &[Upload], open_files: bool) -> Result<Vec<G
 }
 
 /// Instrument and type of a file that is known: its bytes may be away.
-fn catalogued_kind(job: &Job<'_>, name: &str, path: &std::path::Path) -> Result<(String, String), Refusal> {
+pub fn catalogued_kind(job: &Job<'_>, name: &str, path: &std::path::Path) -> Result<(String, String), Refusal> {
     match job.server.catalogue.file(name)? {
-        Some(row) if !row.instrument.is_empty() && !row.filekind.is_empty() => Ok((row.instrument, row.filekind)),
+        Some(row) if row.is_mapping() || !row.instrument.is_empty() && !row.filekind.is_empty() => {
+            Ok((row.instrument, row.filekind))
+        }
         _ => match names::properties(job.observatory(), name, None) {
             Ok(found) => Ok(found),
             Err(_) => instrument_and_type(job, name, path),
@@ -180,7 +175,7 @@ pub fn certify_new(
     let mut out = Vec::new();
     for (at, (old, new)) in rmaps.iter().enumerate() {
         job.say(&format!("Certifying {}", repr(new)))?;
-        let mut file = certify::one(job, old, &file_path(job.server, new), context, (at + 1, rmaps.len()));
+        let mut file = certify::one(job, old, &file_path(job.server, new), context, (at + 1, rmaps.len()), false);
         file.new_name.clone_from(new);
         out.push(file);
     }

@@ -120,11 +120,14 @@ fn confirmed(server: &Server, who: &Who, row: &ResultRow, ready: &Ready) -> Resu
     // Rows name the submitter, whoever clicked.
     let submitter = Who { user: ready.submitter.clone(), channel: who.channel.clone(), lock: None };
     let job = Job::new(server, &submitter, &terms);
+    let mut uploads = ready.uploads.clone();
+    uploads.sort();
     let delivery = Delivery {
         submission: ready.submission,
         user: &ready.submitter,
         description: &ready.description,
-        files: ready.uploads.iter().chain(&ready.rmaps).map(|(_, new)| new.clone()).collect(),
+        // In the order in which they are looked at again: the new rules first, then what was uploaded, by name.
+        files: ready.rmaps.iter().chain(&uploads).map(|(_, new)| new.clone()).collect(),
         context_rmaps: &ready.context_rmaps,
         base: with_contexts.then(|| (ready.pmap_mode.as_str(), ready.pmap.as_deref().unwrap_or_default())),
     };
@@ -143,8 +146,6 @@ fn confirmed(server: &Server, who: &Who, row: &ResultRow, ready: &Ready) -> Resu
             .collect(),
         _ => Vec::new(),
     };
-    let mut uploads = ready.uploads.clone();
-    uploads.sort();
     let of = |kind: Submission| if ready.submission == kind { ready.named.clone() } else { Vec::new() };
     Ok(Confirmed {
         submission: ready.submission,

@@ -2,7 +2,7 @@
 
 use super::super::fields::{Check, Rule, split_files};
 use super::super::forms::{MARK_BAD, SET_CONTEXT};
-use super::super::html::{browse, esc, repr, table};
+use super::super::html::{browse, esc, repr, repr_list, table};
 use super::super::render;
 use super::super::visit::{Outcome, Stop, Visit};
 
@@ -15,9 +15,11 @@ pub fn set_default(visit: &Visit, _: &[String]) -> Outcome {
     let kinds = visit.server.dialect().context_kinds;
     let kind = visit.validate(Check { rule: Rule::Choice(kinds), ..SET_CONTEXT.checks[0] })?;
     let description = visit.validate(SET_CONTEXT.checks[1])?;
-    // A kind that merely begins like one passes the field and has no row: the old site fails there (WP 3.1).
+    // A kind that merely begins like one passes the field and is refused where it is used (WP 3.1).
     if !kinds.contains(&kind.as_str()) {
-        return Err(Stop::failed(format!("DoesNotExist no context of kind {}", repr(&kind))));
+        visit.server.check_settable(&pmap)?;
+        let text = format!("Invalid context state: {} should be in {}", repr(&kind), repr_list(kinds));
+        return Err(if visit.is_2014() { Stop::failed(text) } else { Stop::refused(text) });
     }
     let changed = visit.server.set_default_context(&visit.username(), &kind, &pmap, &description)?;
     let body = format!(

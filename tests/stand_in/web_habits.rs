@@ -90,7 +90,7 @@ fn tables(score: &mut Score, site: &Site) {
         "WP 3.7",
         "files of both, sorted",
         listed.picks("table td:nth-child(5)"),
-        vec![format!("hst_0280.pmap hst_wfc3_0262.imap {NPOLFILE}"), NPOLFILE.to_owned()],
+        vec![format!("['hst_0280.pmap', 'hst_wfc3_0262.imap', '{NPOLFILE}']"), format!("['{NPOLFILE}']")],
     );
     let page = visitor.get(&format!("/browse/{OPERATIONAL}"));
     score.step(

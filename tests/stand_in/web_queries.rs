@@ -31,8 +31,8 @@ pub fn activity(score: &mut Score, site: &Site) {
     score.same(
         "WP 3.7",
         "columns for visitors",
-        page.picks("#recent_activity_table th")[1..].to_vec(),
-        ["Date", "Filename", "Action", "Why", "Details"].map(str::to_owned).to_vec(),
+        page.picks("#recent_activity_table th"),
+        ["#", "Date", "Filename", "Action", "Why", "Details"].map(str::to_owned).to_vec(),
     );
     score.same("WP 3.7", "first comes an accordion", page.picks("div.accordion > h3"), vec!["Filters".to_owned()]);
     score.step("WP 3.7", "the default .pmap counts", page.says("extension .pmap"));

@@ -65,7 +65,7 @@ fn deletion(score: &mut Score, site: &Site) {
         "WP 3.6",
         "parts",
         parts(&confirmed),
-        ["Starting Context", "Deleted Files", "Generated Files"].map(str::to_owned).to_vec(),
+        ["", "Starting Context", "Deleted Files", "Generated Files", "Confirmation Page:"].map(str::to_owned).to_vec(),
     );
     score.same(
         "WP 3.11",

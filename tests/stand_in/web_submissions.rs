@@ -214,7 +214,7 @@ fn mapping(score: &mut Score, site: &Site) {
         "WP 3.6",
         "parts",
         parts(&confirmed),
-        ["Starting Context", "Uploaded Files", "Generated Files"].map(str::to_owned).to_vec(),
+        ["", "Starting Context", "Uploaded Files", "Generated Files", "Confirmation Page:"].map(str::to_owned).to_vec(),
     );
     score.step("WP 3.6", "starting context", confirmed.says(&format!("Starting Context {OPERATIONAL}")));
     score.step(
@@ -226,7 +226,7 @@ fn mapping(score: &mut Score, site: &Site) {
     score.step(
         "WP 3.6",
         "link to the earlier page",
-        confirmed.text().contains(&format!("href=\"/display_result/{id}\"")),
+        confirmed.text().contains(&format!("href=\"https://hst-crds.example//display_result/{id}\"")),
     );
     let ready = visitor.get(&format!("/display_result/{id}"));
     score.same("WP 3.6", "the earlier page", ready.picks("h2.success"), vec!["confirmed".to_owned()]);
@@ -453,7 +453,7 @@ fn batch(score: &mut Score, site: &Site) {
         "WP 3.6",
         "parts of the confirmed page",
         parts(&confirmed),
-        ["Starting Context", "Uploaded Files", "Generated Files"].map(str::to_owned).to_vec(),
+        ["", "Starting Context", "Uploaded Files", "Generated Files", "Confirmation Page:"].map(str::to_owned).to_vec(),
     );
     for pair in [
         "hst_0279.pmap --> hst_0280.pmap",

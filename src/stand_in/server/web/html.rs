@@ -76,6 +76,16 @@ fn browse_at(place: &str, name: &str) -> String {
     format!("<a href='/{place}/{}' class='browse_a'>{}</a>", super::form_data::quote(name), esc(name))
 }
 
+/// A number in engineering units with one digit behind the point, at the right of seven columns.
+pub fn human(number: u64) -> String {
+    let units = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K")];
+    let shown = match units.iter().find(|(limit, _)| number as f64 > *limit) {
+        Some((limit, unit)) => format!("{:.1} {unit}", number as f64 / limit),
+        None => number.to_string(),
+    };
+    format!("{shown:>7}")
+}
+
 /// An accordion (WP 3.1): `title` and `body` are markup already.
 pub fn accordion(title: &str, body: &str) -> String {
     format!("<div class=\"accordion\"><h3>{title}</h3><div>{body}</div></div>\n")

@@ -22,6 +22,8 @@ pub struct Look {
     pub super_user: bool,
     /// The hidden token field, markup; empty for visitors.
     pub token_field: String,
+    /// The server's own address, with a final slash.
+    pub base: String,
 }
 
 /// The page's body.
@@ -187,7 +189,7 @@ fn confirm_part(look: &Look, out: &mut String) {
 }
 
 fn confirmed_page(confirmed: &Confirmed, look: &Look) -> String {
-    let mut out = "<p class='success'>Submission Confirmed.</p>\n".to_owned();
+    let mut out = format!("{}<p class='success'>Submission Confirmed.</p>\n", no_heading(look));
     starting_context(confirmed.pmap.as_deref(), &mut out);
     if confirmed.predicted.is_some() && confirmed.predicted != confirmed.pmap {
         let name = |pmap: &Option<String>| span("gray", pmap.as_deref().unwrap_or("None"));
@@ -241,7 +243,7 @@ fn renamed(title: &str, head: (&str, &str), pairs: &[Renamed], ids: bool, out: &
 }
 
 fn cancelled_page(cancelled: &Cancelled, look: &Look) -> String {
-    let mut out = format!("<p class='error'>Submission Discarded: {}</p>\n", esc(&cancelled.why));
+    let mut out = format!("{}<p class='error'>Submission Discarded: {}</p>\n", no_heading(look), esc(&cancelled.why));
     link_back(&cancelled.ready_page, look, &mut out);
     if !look.is_2014 {
         let _ = writeln!(
@@ -253,10 +255,16 @@ fn cancelled_page(cancelled: &Cancelled, look: &Look) -> String {
     out
 }
 
+/// Later pages of what became of a submission have a heading without a text (WP 3.6).
+fn no_heading(look: &Look) -> &'static str {
+    if look.is_2014 { "" } else { "<h2></h2>\n" }
+}
+
+/// The page before, under the address that `done` messages give it too: with a double slash (WP 3.9).
 fn link_back(ready_page: &str, look: &Look, out: &mut String) {
     if !look.is_2014 {
-        let page = esc(ready_page);
-        let _ = writeln!(out, "<p>Confirmation Page: <a href=\"{page}\">{page}</a></p>");
+        let page = esc(&format!("{}{ready_page}", look.base));
+        let _ = writeln!(out, "<h3>Confirmation Page:</h3>\n<a href=\"{page}\">{page}</a>");
     }
 }
 

@@ -31,7 +31,7 @@ pub fn query(visit: &Visit, _: &[String]) -> Outcome {
     let mut rows = Vec::new();
     for row in visit.server.catalogue.actions()?.iter().rev().filter(|row| filter.admits(row)) {
         let mut cells =
-            vec![(rows.len() + 1).to_string(), common::seconds(&row.date), browse(&row.filename), esc(&row.action)];
+            vec![(rows.len() + 1).to_string(), common::minutes(&row.date), browse(&row.filename), esc(&row.action)];
         if visit.user.is_some() {
             cells.push(esc(&row.user));
         }
@@ -39,7 +39,7 @@ pub fn query(visit: &Visit, _: &[String]) -> Outcome {
         rows.push(cells);
     }
     let name = if visit.is_super() { "Naming" } else { "Filename" };
-    let mut head = vec!["", "Date", name, "Action"];
+    let mut head = vec!["#", "Date", name, "Action"];
     if visit.user.is_some() {
         head.push("User");
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::super::form_data::quote;
-use super::super::html::{accordion, browse, browse_plain, esc, repr, table};
+use super::super::html::{accordion, browse, browse_plain, esc, human, repr, span, table};
 use super::super::visit::{Outcome, Stop, Visit};
 use super::common;
 use crate::stand_in::server::cache::Entry;
@@ -40,15 +40,16 @@ pub fn file(visit: &Visit, captures: &[String]) -> Outcome {
 
 fn body(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
     let name = &row.name;
-    let mut out = format!("<h2>Browse {}</h2>\n<p>", esc(name));
+    // All of it stands in the heading.
+    let mut out = format!("<h2>\nBrowse <span class='gray'>{}</span>\n", esc(name));
     if name.ends_with(".pmap") {
-        let _ = write!(out, "<a href=\"/context_table/{0}\">context table</a> ", esc(&quote(name)));
+        let _ = writeln!(out, "<a href='/context_table/{}'><span>context table</span></a>", esc(&quote(name)));
     }
     let base = visit.server.config.public_url.trim_end_matches('/');
     let address = |file: &str| esc(&format!("{base}{}", unchecked_path(visit, file, row.is_mapping())));
     match geis_data(name) {
         Some(data) => {
-            let _ = write!(
+            let _ = writeln!(
                 out,
                 "download <a href='{}'>header</a>&nbsp<a href='{}'>data</a>",
                 address(name),
@@ -56,11 +57,14 @@ fn body(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
             );
         }
         None => {
-            let _ = write!(out, "<a href='{}'>download</a>", address(name));
+            let _ = writeln!(out, "<a href='{}'>download</a>", address(name));
         }
     }
-    out.push_str("</p>\n");
+    if visit.is_super() && !visit.is_2014() {
+        let _ = writeln!(out, "<a href='/admin/interactive/fileblob/{}'><span>admin</span></a>", row.id);
+    }
     out.push_str(&ancestors(visit, row)?);
+    out.push_str("</h2>\n");
     out.push_str(&accordion("Database", &database(visit, row)?));
     out.push_str(&accordion("Contents", &contents(visit, row)));
     out.push_str(&accordion("Past Actions", &actions(visit, name)?));
@@ -101,54 +105,75 @@ fn ancestors(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
     if names.is_empty() {
         return Ok(String::new());
     }
-    let mut out = format!(
-        "<form action=\"/difference/\" method=\"get\">diff versus <select name=\"file1\">{}</select><input \
-         type=\"hidden\" name=\"file2\" value=\"{}\"> ",
-        names.iter().map(|name| format!("<option value=\"{0}\">{0}</option>", esc(name))).collect::<String>(),
-        esc(&row.name)
-    );
-    out.push_str("<input type=\"submit\" value=\"diff\"></form>\n");
-    Ok(out)
+    let options: String = names.iter().map(|name| format!("<option value=\"{0}\">{0}</option>", esc(name))).collect();
+    let first = names.first().map(|name| quote(name)).unwrap_or_default();
+    Ok(format!(
+        "<a id=\"diff_link\" href=\"/difference/?file1={}&amp;file2={}\"><span>diff </span></a> <span \
+         class=\"gray\">versus </span>\n<select name='known_file1'>\n{options}</select>\n",
+        esc(&first),
+        esc(&quote(&row.name))
+    ))
 }
 
 fn database(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
-    let text = |value: &str| esc(if value.is_empty() { "none" } else { value });
-    let yes_no = |flag: bool| if flag { "<span class=\"red\">true</span>" } else { "false" }.to_owned();
+    let dirs = &visit.server.config.dirs;
+    let dir = if row.is_mapping() { &dirs.mappings } else { &dirs.references };
+    let there = if dir.join(&row.name).exists() { "green" } else { "red" };
+    let sha1sum = if row.sha1sum.is_empty() { span("orange", "undefined") } else { esc(&row.sha1sum) };
+    let size = row.size.unwrap_or(-1);
     let mut rows = vec![
-        ("Delivery Date", common::date(&row.delivery_date)),
-        ("Activation Date", common::date(&row.activation_date)),
+        ("CRDS Name", span(there, &row.name)),
+        ("Uploaded Name", esc(&row.uploaded_as)),
+        ("Sha1sum", sha1sum),
+        ("Size (bytes)", format!("{size} ({})", human(size.unsigned_abs()))),
         ("Status", common::status(visit, row)?),
-        ("Uploaded Name", text(&row.uploaded_as)),
-        ("Derived From", text(&row.derived_from)),
-        ("Replaced By", text(&row.replaced_by_filename)),
-        ("Rejected", yes_no(row.rejected)),
-        ("Blacklisted", yes_no(row.blacklisted)),
-        ("Instrument", text(&row.instrument)),
-        ("Reference Type", text(&row.filekind)),
-        ("Creator", text(&row.creator_name)),
     ];
+    let bad = rejected_below(visit, row)?;
+    if !bad.is_empty() {
+        rows.push(("Blacklisted By", bad.iter().map(|name| span("red", name)).collect::<Vec<_>>().join(" ")));
+    }
+    rows.push(("Reject Flag", if row.rejected { "True" } else { "False" }.to_owned()));
+    rows.push(("Replaced By File Name", esc(&row.replaced_by_filename)));
     if visit.user.is_some() {
-        rows.push(("Submitter", text(&row.deliverer_user)));
+        rows.extend([
+            ("Submitter", esc(&row.deliverer_user)),
+            ("Submitter Email", esc(&row.deliverer_email)),
+            ("Creator Name", esc(&row.creator_name)),
+        ]);
     }
     rows.extend([
-        ("Description", text(&row.description)),
-        ("Change Level", text(&row.change_level)),
-        ("Catalog Link", text(row.catalog_link.rsplit('/').next().unwrap_or_default())),
-        ("Sha1sum", text(&row.sha1sum)),
-        ("Size", row.size.map_or_else(|| "none".to_owned(), |size| size.to_string())),
+        ("Submit Description", esc(&row.description)),
+        ("Derived From", esc(&row.derived_from)),
+        ("Change Level", esc(&row.change_level)),
+        ("Delivery Date", common::date(&row.delivery_date)),
+        ("Activation Date", common::date(&row.activation_date)),
     ]);
     if !row.is_mapping() {
         rows.extend([
+            ("History", format!("<pre>{}</pre>", esc(&row.history))),
+            ("Descrip", esc(&row.comment)),
+            ("Pedigree", esc(&row.pedigree)),
             ("Useafter Date", common::date(&row.useafter_date)),
-            ("Pedigree", text(&row.pedigree)),
-            ("Reference File Type", text(&row.reference_file_type)),
-            ("Aperture", text(&row.aperture)),
-            ("Comment", text(&row.comment)),
-            ("History", format!("<pre>{}</pre>", text(&row.history))),
         ]);
+        if visit.server.config.observatory != "jwst" {
+            rows.push(("Aperture", esc(&row.aperture)));
+        }
     }
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     Ok(table(None, &[], &rows))
+}
+
+/// Rejected mappings at and below a mapping.
+fn rejected_below(visit: &Visit, row: &FileRow) -> Result<Vec<String>, Stop> {
+    if !row.is_mapping() {
+        return Ok(Vec::new());
+    }
+    let rejected = visit.server.catalogue.rejected_files()?;
+    if rejected.is_empty() {
+        return Ok(Vec::new());
+    }
+    let below = visit.server.rules.closure(&row.name).unwrap_or_default();
+    Ok(rejected.into_iter().map(|row| row.name).filter(|name| below.contains(name)).collect())
 }
 
 fn contents(visit: &Visit, row: &FileRow) -> String {
@@ -157,7 +182,7 @@ fn contents(visit: &Visit, row: &FileRow) -> String {
     if row.is_mapping() {
         return match visit.server.rules.text(name) {
             Some(text) => format!("<pre class='program'>{}</pre>", with_links(&text)),
-            None => format!("<p class='error'>Can't load {}</p>", esc(&repr(name))),
+            None => format!("<h3 class='error'>File <span class='grey'>{}</span> not found</h3>", esc(name)),
         };
     }
     let path = dirs.references.join(name);
@@ -193,7 +218,7 @@ fn actions(visit: &Visit, name: &str) -> Result<String, Stop> {
         .actions()?
         .iter()
         .filter(|row| row.filename == name)
-        .map(|row| vec![common::seconds(&row.date), esc(&row.action), esc(&row.user), esc(&row.why), esc(&row.details)])
+        .map(|row| vec![common::minutes(&row.date), esc(&row.action), esc(&row.user), esc(&row.why), esc(&row.details)])
         .collect();
     Ok(table(None, &["Date", "Action", "User", "Why", "Details"], &rows))
 }

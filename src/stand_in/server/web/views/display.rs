@@ -1,11 +1,10 @@
 //! Stored result pages (WP 3.6, 3.7).
 
 use super::super::access;
-use super::super::html::{browse, esc, repr, table};
+use super::super::html::{esc, repr, repr_list, table};
 use super::super::results::{self, Look};
 use super::super::stored::{Stored, Submission};
 use super::super::visit::{Outcome, Stop, Visit};
-use super::common;
 use crate::stand_in::server::catalog::ResultRow;
 
 /// The stored page of an id as addresses carry it.
@@ -51,6 +50,7 @@ pub fn result(visit: &Visit, captures: &[String]) -> Outcome {
         logged_in,
         super_user: visit.is_super(),
         token_field,
+        base: visit.server.config.public_url.clone(),
     };
     Ok(visit.page(&results::body(&stored, &look)))
 }
@@ -75,13 +75,15 @@ pub fn old_results(visit: &Visit, _: &[String]) -> Outcome {
             Stored::Done(done) => (template_of(done.submission), Vec::new()),
         };
         let files: std::collections::BTreeSet<String> = files.into_iter().collect();
-        let place = format!("/display_result/{}", esc(&row.name));
+        let name = esc(&row.name);
+        let files: Vec<String> = files.into_iter().collect();
         rows.push(vec![
             row.id.to_string(),
-            format!("<a href=\"{place}\">{} {}</a>", esc(&row.kind), common::seconds(&row.date)),
+            format!("<a href=\"/display_result/{name}\">{name}</a>"),
             esc(&row.user),
             template.to_owned(),
-            files.iter().map(|file| browse(file)).collect::<Vec<_>>().join(" "),
+            // As the list's own text, not as links.
+            esc(&repr_list(&files)),
         ]);
     }
     let head = ["ID", "Result Link", "User", "Template", "Files"];

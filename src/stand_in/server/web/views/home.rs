@@ -7,70 +7,127 @@ use super::common;
 
 /// `/`.
 pub fn index(visit: &Visit, _: &[String]) -> Outcome {
-    let mut body = "<div class=\"body_panel\">\n<h3>Operational References</h3>\n".to_owned();
     let pmap = visit.present("operational")?;
-    body.push_str(&common::diff_form(&super::table::instruments(visit, &pmap)));
-    body.push_str("</div>\n<div class=\"body_panel\">\n<h3>Context History</h3>\n");
-    body.push_str(&common::history_table(visit, Some(4), false, false)?);
-    body.push_str("<p><a href=\"/display_context_history/\">more</a></p>\n</div>\n");
-    if !visit.is_2014() && visit.user.is_some() {
-        body.push_str(&remote_contexts(visit)?);
+    let table = common::diff_form(&super::table::instruments(visit, &pmap));
+    let history = common::history_table(visit, Some(4), false, false)?;
+    let mut body = String::new();
+    if visit.is_2014() {
+        body.push_str(&format!("<div class=\"body_panel\">\n<h3>Operational References</h3>\n{table}</div>\n"));
+        body.push_str(&format!("<div class=\"body_panel\">\n<h3>Context History</h3>\n{history}"));
+        body.push_str("<p><a href=\"/display_context_history/\">more</a></p>\n</div>\n");
+        body.push_str(&services_2014(visit)?);
+    } else {
+        body.push_str(&services(visit)?);
+        let under = format!("<span class=\"gray\">(under context {})</span>", browse(&pmap));
+        body.push_str(&format!("<div class=\"body_panel\">\n<h3>Operational References {under}</h3>\n{table}</div>\n"));
+        let more = "<a href=\"/display_context_history/\">(more)</a>";
+        body.push_str(&format!("<div class=\"body_panel\">\n<h3>Context History {more}</h3>\n{history}</div>\n"));
+        if visit.user.is_some() {
+            body.push_str(&remote_contexts(visit, &pmap)?);
+        }
     }
-    body.push_str(&services(visit)?);
     Ok(visit.page(&body).with_header("cache-control", "no-cache"))
 }
 
-/// What the pipelines' caches last said of themselves, for visitors who logged in.
-fn remote_contexts(visit: &Visit) -> Result<String, Stop> {
+/// What the pipelines' caches last said of themselves, for visitors who logged in. Whatever kind they push, they are held
+/// against the operational context.
+fn remote_contexts(visit: &Visit, operational: &str) -> Result<String, Stop> {
     let mut rows = Vec::new();
     for row in visit.server.catalogue.remote_contexts()? {
-        let present = visit.present(&row.kind)?;
-        let verdict = if present == row.context {
+        let verdict = if operational == row.context {
             "<span class=\"green\">synced</span>"
         } else {
             "<span class=\"red\">out of date</span>"
         };
-        rows.push(vec![esc(&row.name), browse(&present), browse(&row.context), verdict.to_owned()]);
+        rows.push(vec![esc(&row.name), esc(operational), esc(&row.context), verdict.to_owned()]);
     }
     let head = ["Cache", "Server Context", "Cached Context", "Cache Status"];
-    Ok(table(Some("remote_contexts"), &head, &rows))
+    let table = table(Some("remote_contexts"), &head, &rows);
+    Ok(format!("<div class=\"body_panel\">\n<h3>Remote Contexts</h3>\n{table}</div>\n"))
 }
 
-/// The links, by what the visitor may do.
+/// A heading with a list of links below it.
+fn links(heading: &str, links: &[(&str, &str)]) -> String {
+    let items: String =
+        links.iter().map(|(place, title)| format!("<li><a href=\"{place}\">{title}</a></li>\n")).collect();
+    format!("<h3>{heading}</h3>\n<ol>\n{items}</ol>\n")
+}
+
+/// The links, by what the visitor may do (WP 3.7).
 fn services(visit: &Visit) -> Result<String, Stop> {
-    let list = |links: &[(&str, &str)]| {
-        let items: String =
-            links.iter().map(|(place, title)| format!("<li><a href=\"{place}\">{title}</a></li>\n")).collect();
-        format!("<ol>\n{items}</ol>\n")
-    };
-    let open_title = match (visit.is_2014(), visit.user.is_some()) {
-        (true, false) => "Services",
-        _ => "Open Services",
-    };
-    let activity = if visit.is_2014() { "/recent_activity/" } else { "/recent_activity_input/" };
-    let mut open = vec![
-        ("/display_context_history/", "Context History"),
-        ("/bestrefs/", "Dataset Best References"),
-        ("/bestrefs_explore/", "Explore Best References"),
-        ("/difference/", "Difference Files"),
-        ("/browse_db/", "Browse Database"),
-        (activity, "Recent Activity"),
-    ];
-    if !visit.is_2014() {
-        open.push(("/display_all_contexts/", "All Contexts"));
-        open.push(("/old_results/", "Old Results"));
+    let mut out = links(
+        "Obtain Best Reference Files",
+        &[
+            ("/docs/cmdline_bestrefs/", "Using the Command Line"),
+            ("/bestrefs/", "From Dataset ID or FITS Header Upload"),
+            ("/bestrefs_explore/", "Exploring with Instrument Parameters"),
+        ],
+    );
+    let mut database = vec![("/browse_db/", "Browse Database"), ("/recent_activity_input/", "Recent Activity")];
+    if visit.user.is_some() {
+        database.push(("/display_all_contexts/", "All Contexts"));
     }
-    // Only 2014's page heads its lists (WP 3.1).
-    let title = |text: &str| {
-        if visit.is_2014() { format!("<h3>{text}</h3>\n") } else { format!("<p class=\"menu\">{text}</p>\n") }
-    };
-    let mut out = format!("{}{}", title(open_title), list(&open));
+    if visit.is_super() {
+        database.push(("/old_results/", "Old Results"));
+    }
+    out.push_str(&links("Reference File Database Services", &database));
+    let Some(user) = &visit.user else { return Ok(out) };
+    let locked = visit.locked_instrument()?.is_some();
+    let mut restricted = vec![
+        ("/certify/", "Certify Files"),
+        ("/difference/", "Difference Files"),
+        ("/delivery_status/", "Delivery Status"),
+        ("/set_password/", "Change Password"),
+    ];
+    if user.in_group(SUBMITTERS) {
+        restricted.push(("/set_default_context/", "Set Context"));
+    }
+    out.push_str(&links("Restricted Services", &restricted));
+    if user.in_group(SUBMITTERS) && locked {
+        let routine =
+            [("/batch_submit_references/", "Batch Submit References"), ("/submit/mapping/", "Submit Mappings")];
+        out.push_str(&links("Routine Submission Services", &routine));
+        let advanced = [
+            ("/mark_bad/", "Mark Files Bad"),
+            ("/submit/reference/", "Submit References"),
+            ("/add_existing/reference/", "Add References"),
+            ("/delete/reference/", "Delete References"),
+        ];
+        out.push_str(&links("Advanced Services", &advanced));
+    }
+    if user.is_superuser {
+        let mut powers = vec![("/version_info/", "Server Version Info"), ("/admin/", "Admin")];
+        if !locked {
+            powers.extend([
+                ("/batch_submit_references/", "Batch Submit References (UNLOCKED)"),
+                ("/submit/reference/", "Submit References (UNLOCKED)"),
+                ("/submit/mapping/", "Submit Mappings (UNLOCKED)"),
+                ("/create_contexts/", "Create Contexts (UNCONFIRMED)"),
+                ("/mark_bad/", "Mark Files Bad (UNLOCKED)"),
+                ("/add_existing/reference/", "Add References"),
+                ("/delete/reference/", "Delete References"),
+            ]);
+        }
+        out.push_str(&links("Super User Services", &powers));
+    }
+    Ok(out)
+}
+
+/// The links of 2014.
+fn services_2014(visit: &Visit) -> Result<String, Stop> {
+    let mut out = links(
+        if visit.user.is_some() { "Open Services" } else { "Services" },
+        &[
+            ("/display_context_history/", "Context History"),
+            ("/bestrefs/", "Dataset Best References"),
+            ("/bestrefs_explore/", "Explore Best References"),
+            ("/difference/", "Difference Files"),
+            ("/browse_db/", "Browse Database"),
+            ("/recent_activity/", "Recent Activity"),
+        ],
+    );
     let Some(user) = &visit.user else { return Ok(out) };
     let locked = visit.locked_instrument()?;
-    let badge = match (&locked, visit.is_2014()) {
-        (Some(instrument), true) => format!(" <span class='locked_instrument'>{}</span>", esc(instrument)),
-        _ => String::new(),
-    };
     let mut restricted = vec![("/certify/", "Certify Files")];
     if user.in_group(SUBMITTERS) {
         restricted.push(("/set_default_context/", "Set Context"));
@@ -80,20 +137,21 @@ fn services(visit: &Visit) -> Result<String, Stop> {
         restricted.push(("/batch_submit_references/", "Batch Submit References"));
         restricted.push(("/submit/reference/", "Submit References"));
         restricted.push(("/submit/mapping/", "Submit Mappings"));
-        if !visit.is_2014() || user.is_superuser {
-            restricted.push(("/delete/reference/", "Delete References"));
-            restricted.push(("/add_existing/reference/", "Add Existing References"));
-        }
     }
-    restricted.push(("/delivery_status/", "Delivery Status"));
-    restricted.push(("/set_password/", "Change Password"));
-    out.push_str(&title(&format!("Restricted Services{badge}")));
-    out.push_str(&list(&restricted));
     if user.is_superuser {
-        let links =
+        restricted.push(("/delete/reference/", "Delete References"));
+        restricted.push(("/add_existing/reference/", "Add Existing References"));
+    }
+    restricted.extend([("/delivery_status/", "Delivery Status"), ("/set_password/", "Change Password")]);
+    let badge = match &locked {
+        Some(instrument) => format!(" <span class='locked_instrument'>{}</span>", esc(instrument)),
+        None => String::new(),
+    };
+    out.push_str(&links(&format!("Restricted Services{badge}"), &restricted));
+    if user.is_superuser {
+        let powers =
             [("/create_contexts/", "Create Contexts"), ("/version_info/", "Server Version Info"), ("/admin/", "Admin")];
-        out.push_str(&title("Super User Services"));
-        out.push_str(&list(&links));
+        out.push_str(&links("Super User Services", &powers));
     }
     Ok(out)
 }

@@ -17,6 +17,7 @@ pub const SCENES: &[fn(&mut Score, &Site)] = &[
     loaders,
     same_bytes,
     blacklisted,
+    one_case,
     broken_lock,
     parts_of_pages,
     all_messages,
@@ -195,6 +196,42 @@ fn blacklisted(score: &mut Score, site: &Site) {
     );
     score.same("WP 3.6", "nothing of it stays", file_info(&mut sue, "hst_acs_0299.imap"), "NOT FOUND".into());
     score.step("WP 3.6", "its upload does", site.data.join("ingest/sue/hst_acs_0299.imap").exists());
+}
+
+/// RD 2.2: two references of a batch with one case and date are refused where the insertion is tried.
+fn one_case(score: &mut Score, site: &Site) {
+    let mut ann = site.submitter("ann", "wfc3");
+    let (first, second) = ("y7b1516hi_d2i.fits", "y7b1517hi_d2i.fits");
+    let shipped = shipped().expect("the shipped descriptors are whole");
+    let file = shipped.iter().find(|one| one.name == first).expect("a d2imfile is shipped");
+    for name in [first, second] {
+        ann.upload(name, &file.bytes);
+    }
+    let page = ann.post("/batch_submit_references/", BATCH);
+    let error = page.error().unwrap_or_default();
+    score.same(
+        "RD 2.2",
+        "both and their case are named",
+        error,
+        format!(
+            "Matching case for '{second}' exactly overlaps '{first}' at case ((), (('DATE-OBS', '2009-06-09'), \
+             ('TIME-OBS', '00:00:00'))) replacing it."
+        ),
+    );
+    score.step(
+        "RD 2.5",
+        "before a name is spent",
+        !site.data.join("file_cache/mappings/hst/hst_wfc3_d2imfile_0251.rmap").exists(),
+    );
+    ann.get(&format!("/upload/delete/{second}"));
+    let page = ann.post("/batch_submit_references/", BATCH);
+    let page = ann.follow(&page);
+    score.step("RD 2.5", "the first number is still there", page.says("hst_wfc3_d2imfile_0251.rmap"));
+    score.step(
+        "RD 7.3",
+        "each file is certified under its own name, uncounted",
+        page.says(&format!("CRDS - INFO - Certifying '{first}' as 'FITS' relative to context")),
+    );
 }
 
 /// WP 3.6: both locks are named.

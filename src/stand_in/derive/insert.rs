@@ -54,13 +54,14 @@ pub fn insert_ordered(
     let mut rules = Rules::load(rmap_text, rmap_name, generation, order)?;
     let mut log = Vec::new();
     let mut cases: HashMap<Vec<Vec<(String, String)>>, String> = HashMap::new();
+    let mut overlaps = Vec::new();
     for reference in references {
         let file = base_name(&reference.name);
         log.push(LogLine::info(format!("Inserting {file} into {}", repr(&rules.name_of("name")))));
         let keywords = matching_header(&rules, &reference.header, generation, &mut log)?;
         insert_one(&mut rules, &keywords, file, generation, order)?;
         if generation == Generation::Now {
-            report_collisions(&rules, file, &mut cases, &mut log);
+            report_collisions(&rules, file, &mut cases, &mut log, &mut overlaps);
         }
     }
     let observatory = rules.name_of("observatory");
@@ -81,7 +82,7 @@ pub fn insert_ordered(
             }
         }
     }
-    Ok(Derived { text, log })
+    Ok(Derived { text, log, overlaps })
 }
 
 /// Inserts one file; also used for the trial insertion of certification.
@@ -404,11 +405,18 @@ fn report_collisions(
     file: &str,
     seen: &mut HashMap<Vec<Vec<(String, String)>>, String>,
     log: &mut Vec<LogLine>,
+    overlaps: &mut Vec<String>,
 ) {
     let Some(tree) = rules.tree() else { return };
     let observatory = rules.name_of("observatory");
     for case in file_matches(tree, file) {
         if let Some(first) = seen.get(&case) {
+            overlaps.push(format!(
+                "Matching case for {} exactly overlaps {} at case {} replacing it.",
+                repr(file),
+                repr(first),
+                plain_case(&case)
+            ));
             log.push(LogLine::error(collision_text(file, first, &case, &observatory)));
         } else {
             seen.insert(case, file.to_owned());
@@ -426,17 +434,29 @@ fn collision_text(later: &str, earlier: &str, case: &[Vec<(String, String)>], ob
     )
 }
 
+/// A tuple of items that are written already.
+fn tuple(items: &[String], separator: &str) -> String {
+    match items {
+        [one] => format!("({one},)"),
+        many => format!("({})", many.join(separator)),
+    }
+}
+
+/// The pairs of a case's levels, written.
+fn written(case: &[Vec<(String, String)>]) -> Vec<Vec<String>> {
+    let pair = |(k, v): &(String, String)| format!("({}, {})", repr(k), repr(v));
+    case.iter().map(|level| level.iter().map(pair).collect()).collect()
+}
+
+/// The case on one line.
+fn plain_case(case: &[Vec<(String, String)>]) -> String {
+    tuple(&written(case).iter().map(|level| tuple(level, ", ")).collect::<Vec<_>>(), ", ")
+}
+
 /// The case as Python's pretty printer breaks it: on one line where it fits into 80 columns, else one item a line.
 fn pretty_case(case: &[Vec<(String, String)>]) -> String {
-    fn tuple(items: &[String], separator: &str) -> String {
-        match items {
-            [one] => format!("({one},)"),
-            many => format!("({})", many.join(separator)),
-        }
-    }
-    let pair = |(k, v): &(String, String)| format!("({}, {})", repr(k), repr(v));
-    let flat: Vec<Vec<String>> = case.iter().map(|level| level.iter().map(pair).collect()).collect();
-    let one_line = tuple(&flat.iter().map(|level| tuple(level, ", ")).collect::<Vec<_>>(), ", ");
+    let flat = written(case);
+    let one_line = plain_case(case);
     if one_line.len() <= 80 {
         return one_line;
     }
@@ -539,7 +559,7 @@ pub fn delete_ordered(
             return Err(DeriveError::new("AssertionError", why));
         }
     }
-    Ok(Derived { text, log })
+    Ok(Derived { text, log, overlaps: Vec::new() })
 }
 
 fn remove(node: &mut Node, name: &str, generation: Generation) -> Result<usize, DeriveError> {

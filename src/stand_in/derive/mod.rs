@@ -50,6 +50,9 @@ pub struct Derived {
     pub text: String,
     /// Log lines, INFO included.
     pub log: Vec<LogLine>,
+    /// References of one batch that took the place of another one, in the words of the library of early 2019, which
+    /// refused them. Empty for 2014, whose refusal is another one.
+    pub overlaps: Vec<String>,
 }
 
 /// A reference to be inserted: its final name and its header.

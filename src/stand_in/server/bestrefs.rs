@@ -71,7 +71,7 @@ impl Server {
         if guard.as_ref().is_none_or(|warm| warm.stamp != stamp) {
             // The library finds mappings as `<root>/mappings/<observatory>/<name>`.
             let root = dir.parent().and_then(std::path::Path::parent).unwrap_or(dir);
-            let lookup = if self.config.era == Era::Now { Lookup::new() } else { Lookup::of_older_library() };
+            let lookup = if self.dialect().older_library { Lookup::of_older_library() } else { Lookup::new() };
             *guard = Some(Warm { stamp, library: Library::new(root), contexts: HashMap::new(), lookup });
         }
         let Some(warm) = guard.as_mut() else { return Err("no rules".to_owned()) };

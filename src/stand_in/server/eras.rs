@@ -79,6 +79,8 @@ pub struct Dialect {
     pub time_names: bool,
     /// `archiving-failed` is looked at again (WP 3.12).
     pub rereads_failed: bool,
+    /// Rules are read and files certified by a library of before mid-2019 (RS 7.1, RD 7.3).
+    pub older_library: bool,
     /// Half of a lock fails every request of its owner (B079, mended in 2018).
     pub half_locks_fail: bool,
     /// Alphabet of dataset ids, one part, as in Python's `[...]`, and whether `:` may separate two.
@@ -121,6 +123,7 @@ const Y2014: Dialect = Dialect {
     name_rules: false,
     time_names: false,
     rereads_failed: false,
+    older_library: true,
     half_locks_fail: true,
     colon_ids: false,
     max_headers_per_rpc: 5000,
@@ -158,13 +161,17 @@ const Y2019: Dialect = Dialect {
     name_rules: true,
     time_names: true,
     rereads_failed: true,
+    older_library: true,
     half_locks_fail: false,
     colon_ids: true,
     max_headers_per_rpc: 1000,
 };
 
-const NOW: Dialect =
-    Dialect { pmap_modes: &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational", "pmap_latest"], ..Y2019 };
+const NOW: Dialect = Dialect {
+    pmap_modes: &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational", "pmap_latest"],
+    older_library: false,
+    ..Y2019
+};
 
 impl Era {
     /// Its differences.

@@ -128,7 +128,12 @@ fn changed_text(job: &Job<'_>, group: &Group, change: Change) -> Result<String, 
             derive::delete(&group.rmap, &text, &names, job.generation())
         }
     };
-    made.map(|made| made.text).map_err(|error| derived(&error))
+    let made = made.map_err(|error| derived(&error))?;
+    // Two references of one batch with the same case and date (RD 2.2).
+    match made.overlaps.last() {
+        Some(overlap) => Err(Refusal::says(overlap.clone())),
+        None => Ok(made.text),
+    }
 }
 
 /// Makes one new rmap per group: (old, new).

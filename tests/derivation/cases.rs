@@ -171,3 +171,43 @@ fn certification() {
         ["lines", "errors", "warnings"].iter().all(|key| answer[key] == recorded[key])
     });
 }
+
+/// The differences between whole contexts that the client's golden answers name, in its order.
+#[test]
+fn golden_differences() {
+    let Some(cache) = inputs::cache() else { return };
+    let store = DirStore::new(cache).shown_as("<cache>");
+    // Python's tuples; the command takes the quotes out of the last member.
+    fn tuple(members: &[Value], outermost: bool) -> String {
+        let shown: Vec<String> = members
+            .iter()
+            .enumerate()
+            .map(|(at, member)| match member {
+                Value::Array(inner) => tuple(inner, false),
+                Value::String(text) if outermost && at + 1 == members.len() => format!("'{}'", text.replace('\'', "")),
+                other => format!("'{}'", other.as_str().expect("a text")),
+            })
+            .collect();
+        format!("({}{})", shown.join(", "), if shown.len() == 1 { "," } else { "" })
+    }
+    for (old, new, count) in [("0253", "0254", 4), ("0254", "0280", 246)] {
+        let Some(golden) = inputs::golden(&format!("hst_{old}_{new}.diff.json")) else { return };
+        let golden: Value = serde_json::from_str(&golden).expect("JSON");
+        let expected: Vec<String> = golden["diffs"]
+            .as_array()
+            .expect("a list of differences")
+            .iter()
+            .map(|one| tuple(one.as_array().expect("a difference is a list"), true))
+            .collect();
+        let case = serde_json::json!({
+            "id": "diffs-golden", "observatory": "hst", "options": {},
+            "old": format!("hst_{old}.pmap"), "new": format!("hst_{new}.pmap"),
+        });
+        let answer = cases::answer(&case, &store, Generation::Now);
+        let lines: Vec<&str> = answer["lines"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        assert_eq!((lines.len(), expected.len()), (count, count), "{answer}");
+        for (line, expected) in lines.iter().zip(&expected) {
+            assert_eq!(line, expected);
+        }
+    }
+}

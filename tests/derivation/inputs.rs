@@ -17,6 +17,13 @@ pub fn cases(name: &str) -> Option<String> {
     Some(std::io::read_to_string(zstd::Decoder::new(file).expect("a zstd stream")).expect("recorded cases are text"))
 }
 
+/// A golden answer of the client; `None`, with a note, without the dossiers.
+pub fn golden(name: &str) -> Option<String> {
+    let path = shared().join(format!("rules-data/golden/{name}.zst"));
+    let file = std::fs::File::open(&path).map_err(|error| absent(&path, &error)).ok()?;
+    Some(std::io::read_to_string(zstd::Decoder::new(file).expect("a zstd stream")).expect("golden answers are text"))
+}
+
 fn absent(path: &Path, error: &std::io::Error) {
     eprintln!(
         "NOT TESTED: `{}` is not at hand ({error}); derivation is not compared with the real client",

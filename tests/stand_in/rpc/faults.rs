@@ -26,7 +26,12 @@ fn raw(bench: &Bench, method: &str, params: Value) -> (u16, String) {
 
 #[test]
 fn downloads_and_answers() {
-    let load = Load::ordinary().rows(&[]).file("file_cache/references/hst/abc_drk.fits", "dark");
+    let datasets =
+        ["J1AAA01Q", "J1AAA02Q"].map(|id| json!({"id": format!("{id}:{id}"), "header": {"INSTRUME": "ACS"}}));
+    let load = Load::ordinary()
+        .rows(&[])
+        .file("file_cache/references/hst/abc_drk.fits", "dark")
+        .file("datasets.jsonl", datasets.map(|line| line.to_string() + "\n").concat());
     let bench = Bench::new(&load);
     let mut score = Score::default();
     let get = || {
@@ -86,13 +91,21 @@ fn downloads_and_answers() {
     score.same("5.4", "metadata of a listed file are missing", map["hst_0002.pmap"].clone(), json!("NOT FOUND"));
     score.step("5.4", "others are there", map["hst_0001.pmap"].is_object());
     off(&bench, "metadata_missing");
+    let ids = || {
+        let headers = bench.said("get_dataset_headers_by_id", json!(["hst_0001.pmap", ["J1AAA01Q", "J1AAA02Q"], null]));
+        headers.as_object().map(|headers| headers.keys().cloned().collect::<Vec<_>>())
+    };
+    score.same("1.7", "every header", ids().map(|ids| ids.len()), Some(2));
+    on(&bench, "headers_missing", "J1AAA01*");
+    score.same("1.7", "a header is left out", ids(), Some(vec!["J1AAA02Q:J1AAA02Q".to_owned()]));
+    off(&bench, "headers_missing");
     on(&bench, "affected_not_ready", "");
     score.step(
         "5.4",
         "affected datasets are not ready",
         bench.call("get_affected_datasets", json!(["hst", null, null])).is_err(),
     );
-    score.finish("fault knobs of downloads and answers", 17);
+    score.finish("fault knobs of downloads and answers", 19);
 }
 
 #[test]

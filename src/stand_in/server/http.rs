@@ -59,6 +59,8 @@ impl Request {
 pub enum Body {
     /// In memory.
     Bytes(Bytes),
+    /// In memory, in several parts: of large ones, some belong to other answers too.
+    Pieces(Vec<Bytes>),
     /// A file and its length in bytes, read while it is sent.
     File(PathBuf, u64),
 }
@@ -68,6 +70,7 @@ impl Body {
     pub fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Pieces(pieces) => pieces.iter().map(|piece| piece.len() as u64).sum(),
             Self::File(_, len) => *len,
         }
     }
@@ -128,6 +131,7 @@ impl Response {
     pub fn text(&self) -> String {
         match &self.body {
             Body::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+            Body::Pieces(pieces) => String::from_utf8_lossy(&pieces.concat()).into_owned(),
             Body::File(path, _) => {
                 std::fs::read(path).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
             }
@@ -173,12 +177,25 @@ pub async fn send(response: Response, head: bool) -> axum::response::Response {
     let body = match response.body {
         _ if head => AxumBody::empty(),
         Body::Bytes(bytes) => AxumBody::from(bytes),
+        Body::Pieces(pieces) => AxumBody::new(PiecesBody(pieces.into_iter())),
         Body::File(path, len) => match tokio::fs::File::open(&path).await {
             Ok(file) => AxumBody::new(FileBody { file, left: len, buffer: vec![0; 64 * 1024] }),
             Err(_) => AxumBody::new(BrokenBody(Some(io::Error::other("the file vanished")))),
         },
     };
     builder.body(body).unwrap_or_else(|_| axum::response::Response::new(AxumBody::empty()))
+}
+
+/// Pieces in memory, one after the other.
+struct PiecesBody(std::vec::IntoIter<Bytes>);
+
+impl HttpBody for PiecesBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece))))
+    }
 }
 
 /// A file of known length, sent in pieces. Shorter than announced ends in an error, so that the client sees the break.

@@ -114,6 +114,7 @@ fn records() {
         ),
         ("abd_drk.fits", &[("rejected", "1"), ("blacklisted", "0"), ("activation_date", "2013-05-05 01:02:03")]),
         ("l1_0H_hv.fits", &[("size", "10592640"), ("sha1sum", "ABCDEF")]),
+        ("abe_drk.fits", &[("description", "Says \"NO\" to ÄÖ"), ("uploaded_as", "PLAIN")]),
         ("new.fits", &[("state", "uploaded")]),
     ]);
     let bench = Bench::new(&load);
@@ -233,7 +234,18 @@ fn records() {
         full["abc_drk.fits"].clone(),
         bench.said("get_file_info", json!(["hst", "abc_drk.fits"])),
     );
-    score.finish("rpc records", 40);
+    let names: Vec<String> = all.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
+    let lists = [json!(null), json!([]), json!(["size"]), json!(["description", "sha1sum"]), json!(["uploaded_as"])];
+    // More lists than are kept, and each more than once.
+    for fields in lists.iter().chain(&lists).chain(&lists[4..]) {
+        score.same(
+            "1.10",
+            "whole maps say what those of listed files say",
+            map(Value::Null, fields.clone()),
+            map(json!(names), fields.clone()),
+        );
+    }
+    score.finish("rpc records", 51);
 }
 
 #[test]

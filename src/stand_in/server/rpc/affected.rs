@@ -33,13 +33,13 @@ impl Rpc<'_> {
     fn pinned(&self, observatory: &Json, old: &Json, new: &Json) -> Outcome {
         let kept = self.cached("get_affected_datasets pinned", &[observatory, old, new], || {
             Ok(json!(match self.affected_now(observatory, old, new) {
-                Ok(answer) => [true.to_string(), answer.0],
+                Ok(answer) => [true.to_string(), answer.into_text()],
                 Err(err) => [false.to_string(), err.text],
             })
             .into())
         })?;
-        match serde_json::from_str::<[String; 2]>(&kept.0) {
-            Ok([good, answer]) if good == "true" => Ok(Answer(answer)),
+        match serde_json::from_str::<[String; 2]>(kept.text()) {
+            Ok([good, answer]) if good == "true" => Ok(Answer::Own(answer)),
             Ok([_, text]) => Err(RpcError::other(text)),
             Err(err) => Err(RpcError::other(err.to_string())),
         }
@@ -73,7 +73,7 @@ impl Rpc<'_> {
         let key = Json::Str(dir.display().to_string());
         let read = self.cached("get_affected_datasets", &[observatory, &key], || self.computed(&dir, &newest))?;
         // Only a computation whose status could be read has one that is a number.
-        if read.0.contains("\"bestrefs_status\": \"FAILED: ") { Err(not_ready()) } else { Ok(read) }
+        if read.text().contains("\"bestrefs_status\": \"FAILED: ") { Err(not_ready()) } else { Ok(read) }
     }
 
     /// The serial number of a context as asked; `None` for null.

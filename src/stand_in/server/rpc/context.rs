@@ -201,7 +201,7 @@ impl Rpc<'_> {
         };
         let mut text = String::new();
         write_text(&name, &mut text);
-        Ok(Answer(text))
+        Ok(Answer::Own(text))
     }
 }
 

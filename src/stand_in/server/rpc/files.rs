@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     fs,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use base64::Engine;
@@ -17,7 +17,7 @@ use super::{
         clock,
         rules_store::is_mapping_name,
     },
-    Answer, Outcome, Rpc, RpcError,
+    Answer, Kept, Outcome, Rpc, RpcError,
     json::{Json, write_text},
 };
 
@@ -50,9 +50,15 @@ const FIELDS: [&str; 25] = [
     "history",
 ];
 
-/// The last map of the whole catalogue: the catalogue's state, the fields, the text.
+/// The last maps of the whole catalogue: its state, and for each list of fields the text.
 #[derive(Debug, Default)]
-pub struct WholeMap(Mutex<Option<(Stamp, Vec<&'static str>, String)>>);
+pub struct WholeMap(Mutex<Option<(Stamp, Maps)>>);
+
+/// Lists of fields and their texts, the one asked for last at the end.
+type Maps = Vec<(Vec<&'static str>, Kept)>;
+
+/// How many lists of fields are kept: a client asks for all, and for the two or three that its commands need.
+const MAPS_KEPT: usize = 4;
 
 /// Bytes of a chunk of the old download mode.
 const CHUNK_BYTES: usize = 8 << 20;
@@ -147,7 +153,7 @@ impl Rpc<'_> {
         let row = self.known_file(file)?;
         let mut text = String::new();
         self.record(&row, self.fields(), &mut text);
-        Ok(Answer(text))
+        Ok(Answer::Own(text))
     }
 
     pub(super) fn get_file_info_map(&self, observatory: &Json, files: &Json, fields: &Json) -> Outcome {
@@ -197,7 +203,7 @@ impl Rpc<'_> {
             }
         }
         text.push('}');
-        Ok(Answer(text))
+        Ok(Answer::Own(text))
     }
 
     /// The records of every file of the observatory. Megabytes, so the last answer is kept until the catalogue changes.
@@ -205,16 +211,25 @@ impl Rpc<'_> {
         let faulty = self.server.config.dirs.faults.exists();
         let stamp = self.server.catalogue.stamp()?;
         let mut kept = self.server.whole_map.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, of, text)) = kept.as_ref()
-            && (*at, of.as_slice(), faulty) == (stamp, fields, false)
-        {
-            return Ok(Answer(text.clone()));
-        }
-        let mut text = String::from("{");
-        self.entries(observatory, fields, &mut text)?;
-        text.push('}');
-        *kept = (!faulty).then(|| (stamp, fields.to_vec(), text.clone()));
-        Ok(Answer(text))
+        let mut maps = kept.take().filter(|(at, _)| *at == stamp && !faulty).map_or_else(Maps::new, |(_, maps)| maps);
+        let text = match maps.iter().position(|(of, _)| of == fields) {
+            Some(at) => maps.remove(at).1,
+            None => {
+                let mut text = String::from("{");
+                self.entries(observatory, fields, &mut text)?;
+                text.push('}');
+                if faulty {
+                    return Ok(Answer::Own(text));
+                }
+                if maps.len() >= MAPS_KEPT {
+                    maps.remove(0);
+                }
+                Kept(Arc::new(text))
+            }
+        };
+        maps.push((fields.to_vec(), text.clone()));
+        *kept = Some((stamp, maps));
+        Ok(Answer::Kept(text))
     }
 
     /// The entries of every file of the observatory.
@@ -233,7 +248,10 @@ impl Rpc<'_> {
             match record.filter(|_| !faults) {
                 Some(record) => {
                     out.push_str(": {");
+                    // Names of fields are in lower case already.
+                    let start = out.len();
                     out.push_str(record);
+                    out[start..].make_ascii_lowercase();
                     out.push('}');
                 }
                 None => {
@@ -242,6 +260,9 @@ impl Rpc<'_> {
                 }
             }
         })?;
+        if by_hand.is_empty() {
+            return Ok(());
+        }
         let known = self.rows_of(observatory, by_hand.iter().map(|(_, name)| name))?;
         let mut text = String::new();
         for (before, name) in by_hand {

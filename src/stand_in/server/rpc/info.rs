@@ -15,13 +15,13 @@ impl Rpc<'_> {
     pub(super) fn get_server_info(&self) -> Outcome {
         let kept = self.cached("get_server_info", &[], || Ok(Value::Object(self.server_info()?).into()))?;
         let kept = if self.server.faulty("stale_info") {
-            self.server.first_info.get_or_init(|| kept.0.clone()).clone()
+            self.server.first_info.get_or_init(|| kept.text().to_owned()).clone()
         } else {
-            kept.0
+            kept.into_text()
         };
         // The moment of the answer goes in front of what was kept.
         let rest = kept.strip_prefix('{').unwrap_or("}");
-        Ok(Answer(format!("{{\"last_synced\": \"{}\", {rest}", self.server.now_text())))
+        Ok(Answer::Own(format!("{{\"last_synced\": \"{}\", {rest}", self.server.now_text())))
     }
 
     fn server_info(&self) -> Result<Map<String, Value>, RpcError> {
@@ -93,7 +93,7 @@ impl Rpc<'_> {
             let size = row.size.map(|n| n.to_string()).unwrap_or_default();
             map.insert(row.name, json!({"size": size, "sha1sum": row.sha1sum}));
         }
-        Ok(wrap(&Answer::from(Value::Object(map)).0))
+        Ok(wrap(Answer::from(Value::Object(map)).text()))
     }
 
     /// Names of the files in the cache directory of `observatory` as given that match, are catalogued and may be given

@@ -14,7 +14,10 @@ pub mod methods;
 mod misc;
 mod vocabulary;
 
+use std::sync::Arc;
+
 pub use archive::{Archive, Datasets};
+use axum::body::Bytes;
 use error::RpcError;
 pub use files::WholeMap;
 pub use info::shell_match;
@@ -23,20 +26,51 @@ use methods::Method;
 
 use super::{
     Era, Server,
-    http::{Request, Response},
+    http::{Body, Request, Response},
 };
 
 /// Largest body that Django 2 reads, bytes (WP 1.3).
 const MAX_BODY_BYTES: usize = 2_621_440;
 
 /// A result: its JSON text.
-struct Answer(String);
+enum Answer {
+    /// Made for this request.
+    Own(String),
+    /// Megabytes that are kept for the next request as well.
+    Kept(Kept),
+}
+
+/// A text that several answers share.
+#[derive(Debug, Clone)]
+struct Kept(Arc<String>);
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl Answer {
+    fn text(&self) -> &str {
+        match self {
+            Self::Own(text) => text,
+            Self::Kept(kept) => &kept.0,
+        }
+    }
+
+    fn into_text(self) -> String {
+        match self {
+            Self::Own(text) => text,
+            Self::Kept(kept) => kept.0.to_string(),
+        }
+    }
+}
 
 impl From<serde_json::Value> for Answer {
     fn from(value: serde_json::Value) -> Self {
         let mut text = String::new();
         write_value(&value, &mut text);
-        Self(text)
+        Self::Own(text)
     }
 }
 
@@ -63,6 +97,15 @@ impl Reply {
     }
 
     fn write(&self, out: &mut String) {
+        self.write_before(out);
+        if let Ok(answer) = &self.outcome {
+            out.push_str(answer.text());
+        }
+        self.write_after(out);
+    }
+
+    /// What stands before the result.
+    fn write_before(&self, out: &mut String) {
         out.push('{');
         match &self.outcome {
             Ok(_) if self.strict => {}
@@ -82,26 +125,39 @@ impl Reply {
         }
         out.push_str("\"id\": ");
         self.id.write(out);
-        match &self.outcome {
-            Ok(answer) => {
-                out.push_str(", \"result\": ");
-                out.push_str(&answer.0);
-            }
-            Err(_) if self.strict => {}
-            Err(_) => out.push_str(", \"result\": null"),
+        if self.outcome.is_ok() {
+            out.push_str(", \"result\": ");
         }
-        out.push('}');
+    }
+
+    /// What stands where the result ends.
+    fn write_after(&self, out: &mut String) {
+        out.push_str(if self.outcome.is_err() && !self.strict { ", \"result\": null}" } else { "}" });
+    }
+
+    /// The body of a reply that stands alone. A kept result is not copied.
+    fn body(self) -> Body {
+        let (mut before, mut after) = (String::new(), String::new());
+        self.write_before(&mut before);
+        self.write_after(&mut after);
+        match self.outcome {
+            Ok(Answer::Kept(kept)) => Body::Pieces(vec![before.into(), Bytes::from_owner(kept), after.into()]),
+            outcome => {
+                if let Ok(answer) = &outcome {
+                    before.push_str(answer.text());
+                }
+                before.push_str(&after);
+                Body::Bytes(before.into())
+            }
+        }
     }
 }
 
 /// Answers a request under `/json/`. Always with status 200, but for notifications.
 pub fn handle(server: &Server, request: &Request) -> Response {
-    let respond = |text: String| Response::new(200).with_header("content-type", "application/json-rpc").with_body(text);
-    let fail = |error: RpcError| {
-        let mut text = String::new();
-        Reply::failure(error).write(&mut text);
-        respond(text)
-    };
+    let respond =
+        |body: Body| Response { body, ..Response::new(200).with_header("content-type", "application/json-rpc") };
+    let fail = |error: RpcError| respond(Reply::failure(error).body());
     let era = server.config.era;
     // The same two lines as for a page (SO 15.2).
     server.config.log.message(super::Level::Info, "");
@@ -140,7 +196,7 @@ pub fn handle(server: &Server, request: &Request) -> Response {
             }
         }
         text.push(']');
-        return respond(text);
+        return respond(Body::Bytes(text.into()));
     }
     let reply = rpc.reply(&document, false);
     if server.config.dirs.faults.exists()
@@ -150,11 +206,7 @@ pub fn handle(server: &Server, request: &Request) -> Response {
         return response;
     }
     match reply {
-        Some(reply) => {
-            let mut text = String::new();
-            reply.write(&mut text);
-            respond(text)
-        }
+        Some(reply) => respond(reply.body()),
         None => Response::new(204).with_header("content-type", "text/html; charset=utf-8"),
     }
 }
@@ -177,8 +229,8 @@ fn damaged(server: &Server, method: &str, reply: Option<&Reply>) -> Option<Respo
         }
         Some(Reply { id, version, outcome: Ok(answer), strict }) if server.faulty_for("bytes_repr", method) => {
             let mut shown = String::new();
-            write_text(&format!("b{}", super::python::repr(&answer.0)), &mut shown);
-            Reply { id: id.clone(), version: version.clone(), outcome: Ok(Answer(shown)), strict: *strict }
+            write_text(&format!("b{}", super::python::repr(answer.text())), &mut shown);
+            Reply { id: id.clone(), version: version.clone(), outcome: Ok(Answer::Own(shown)), strict: *strict }
                 .write(&mut text);
             json(text)
         }
@@ -367,11 +419,11 @@ impl Rpc<'_> {
             && let super::cache::Entry::Bytes(bytes) = entry.as_ref()
             && let Ok(text) = String::from_utf8(bytes.clone())
         {
-            return Ok(Answer(text));
+            return Ok(Answer::Own(text));
         }
         let answer = work()?;
-        if answer.0 != "null" {
-            let entry = super::cache::Entry::Bytes(answer.0.clone().into_bytes());
+        if answer.text() != "null" {
+            let entry = super::cache::Entry::Bytes(answer.text().as_bytes().to_vec());
             self.server.config.memcached.put(&key, entry, self.server.config.clock.now());
         }
         Ok(answer)

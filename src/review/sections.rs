@@ -66,11 +66,12 @@ pub fn svn_facts(text: &str) -> SvnFacts {
         } else if line.starts_with("At revision ") || line.starts_with("Updated to revision ") {
             updating = false;
         } else if let Some(value) = line.strip_prefix("URL: ") {
-            facts.url = Some(value.trim().to_owned());
+            // One blank stands there; what has another shape is not what svn prints.
+            facts.url = Some(value.trim_end().to_owned());
         } else if let Some(value) = line.strip_prefix("Revision: ") {
-            facts.revision = value.trim().parse().ok();
+            facts.revision = value.trim_end().parse().ok();
         } else if let Some(value) = line.strip_prefix("Last Changed Rev: ") {
-            facts.last_changed = value.trim().parse().ok();
+            facts.last_changed = value.trim_end().parse().ok();
         } else if updating && !STATUS_COLUMNS.is_match(line) {
             if let Some((letter, path)) = updated(line) {
                 facts.updated.push((letter, path));

@@ -136,6 +136,17 @@ fn wait_for_archive(s: &Step, ops: &Server, plan: &Plan, set: &SetContext, tally
     let catalogue = ops.catalogue()?;
     let link = |name: &String| catalogue.get(name).and_then(|row| row.get("catalog_link").cloned().flatten());
     let catalogs: BTreeSet<String> = files.iter().filter_map(link).filter_map(|link| catalog_stem(&link)).collect();
+    let failed = |name: &&String| {
+        let state = catalogue.get(*name).and_then(|row| row.get("state").cloned().flatten());
+        state.as_deref() == Some("archiving-failed")
+    };
+    let failed: Vec<String> = files.iter().filter(failed).cloned().collect();
+    if !failed.is_empty() && !s.again() {
+        // Setting the context would make them operational all the same.
+        tally.fault("archived", format!("the archive failed to take {}", shorten(&failed)));
+        tally.judge(s, "archived", Role::Ops, ARCHIVE)?;
+        return Err(StepError::failed("the context is not set", ARCHIVE.next));
+    }
     let limit = Duration::from_secs(set.archive_wait_s);
     let same = s.need_fact("s010_preflight", "deliveries")?;
     let waited = s.wait("the archive to take this plan's deliveries", limit, Duration::from_secs(300), || {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::RunError;
@@ -23,6 +24,9 @@ pub struct Store {
     folder: PathBuf,
     /// Kept, and perhaps not on the disk yet.
     unsynced: Arc<Mutex<Vec<PathBuf>>>,
+    syncing: Arc<Mutex<()>>,
+    /// How many part files this store has written.
+    parts: Arc<AtomicU64>,
 }
 
 /// So many files are synced side by side: the disk then joins them into few writes.
@@ -31,7 +35,7 @@ const SYNCS: usize = 16;
 impl Store {
     /// The store in an existing folder.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), unsynced: Arc::default() }
+        Self { folder: folder.into(), unsynced: Arc::default(), syncing: Arc::default(), parts: Arc::default() }
     }
 
     /// Where the bytes of an id lie.
@@ -48,15 +52,23 @@ impl Store {
         let hex = blake3::hash(bytes).to_hex();
         let evidence = Evidence { id: format!("blake3:{hex}"), bytes: bytes.len() as u64 };
         let path = self.folder.join(hex.as_str());
-        if fs::metadata(&path).is_ok_and(|have| have.len() == evidence.bytes) {
-            return Ok(evidence);
+        // Under the lock: whoever finds the bytes there finds them among those that are still to be synced, too.
+        let unsynced = || self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let _list = unsynced();
+            if fs::metadata(&path).is_ok_and(|have| have.len() == evidence.bytes) {
+                return Ok(evidence);
+            }
         }
-        // Written under another name first: a name in this folder always has its bytes behind it.
-        let part = self.folder.join(format!(".{hex}.{}", std::process::id()));
+        // Written under another name first: a name in this folder always has its bytes behind it. Several looks at once
+        // may see the same bytes, each under a name of its own.
+        let number = self.parts.fetch_add(1, Ordering::Relaxed);
+        let part = self.folder.join(format!(".{hex}.{}.{number}", std::process::id()));
         let mut file = File::create(&part).map_err(RunError::file("create", &part))?;
         file.write_all(bytes).map_err(RunError::file("write", &part))?;
+        let mut list = unsynced();
         fs::rename(&part, &path).map_err(RunError::file("rename", &part))?;
-        self.unsynced.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+        list.push(path);
         Ok(evidence)
     }
 
@@ -66,6 +78,8 @@ impl Store {
     ///
     /// [`RunError::File`]: then something kept may not be on the disk, and the step must not go on.
     pub fn sync(&self) -> Result<(), RunError> {
+        // What another thread is syncing just now is waited for.
+        let _one = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);
         let paths = std::mem::take(&mut *self.unsynced.lock().unwrap_or_else(PoisonError::into_inner));
         if paths.is_empty() {
             return Ok(());
@@ -139,6 +153,23 @@ fn list(folder: &Path) -> Result<BTreeSet<String>, RunError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_bytes_seen_by_several_at_once_are_kept_once() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let store = Store::new(folder.path());
+        for round in 0..50 {
+            let bytes = vec![b'x'; 10_000 + round];
+            std::thread::scope(|threads| {
+                let looks: Vec<_> = (0..4).map(|_| threads.spawn(|| store.put(&bytes))).collect();
+                for look in looks {
+                    look.join().expect("no panic").expect("keeps");
+                }
+            });
+        }
+        store.sync().expect("syncs");
+        assert_eq!(list(folder.path()).expect("lists").len(), 50);
+    }
 
     #[test]
     fn bytes_come_back_and_tampering_is_seen() {

@@ -1,10 +1,11 @@
 //! A database dump as `mysqldump` writes it: head, tables with rows, and the line that says that it is whole.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::crds::{Table, TableSummary};
+use crate::crds::{Cell, Table, TableSummary};
 
 /// What a dump says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -113,7 +114,8 @@ impl Dump {
         }
         let mut tables: BTreeMap<String, Table> = BTreeMap::new();
         let mut open: Option<String> = None;
-        let mut rest = text;
+        let whole: Arc<str> = text.into();
+        let mut rest = &*whole;
         let mut line = 0;
         while !rest.is_empty() {
             line += 1;
@@ -133,7 +135,7 @@ impl Dump {
                 rest = after;
             } else if current.starts_with("INSERT INTO ") {
                 open = None;
-                let (lines, after) = insert(rest, line, &mut tables)?;
+                let (lines, after) = insert(&whole, rest, line, &mut tables)?;
                 line += lines;
                 rest = after;
             } else {
@@ -152,8 +154,13 @@ impl Dump {
     }
 }
 
-/// Reads one `INSERT INTO` from the start of `text`; returns its further lines and what follows.
-fn insert<'t>(text: &'t str, line: usize, tables: &mut BTreeMap<String, Table>) -> Result<(usize, &'t str), DumpError> {
+/// Reads one `INSERT INTO` from the start of `text`, a part of `whole`; returns its further lines and what follows.
+fn insert<'t>(
+    whole: &Arc<str>,
+    text: &'t str,
+    line: usize,
+    tables: &mut BTreeMap<String, Table>,
+) -> Result<(usize, &'t str), DumpError> {
     let odd = |at: &str| DumpError::Statement { line, text: at.chars().take(80).collect() };
     let name = text.split('`').nth(1).ok_or_else(|| odd(text))?;
     let fits = |table: &str| DumpError::Row { line, table: table.to_owned() };
@@ -162,9 +169,9 @@ fn insert<'t>(text: &'t str, line: usize, tables: &mut BTreeMap<String, Table>) 
     let mut rest = text[start..].trim_start();
     loop {
         rest = rest.strip_prefix('(').ok_or_else(|| odd(rest))?;
-        let mut row = Vec::new();
+        let mut row = Vec::with_capacity(table.columns.len());
         loop {
-            let (value, after) = value(rest).ok_or_else(|| odd(rest))?;
+            let (value, after) = value(whole, rest).ok_or_else(|| odd(rest))?;
             row.push(value);
             rest = after.trim_start();
             if let Some(after) = rest.strip_prefix(',') {
@@ -192,7 +199,7 @@ fn insert<'t>(text: &'t str, line: usize, tables: &mut BTreeMap<String, Table>) 
 }
 
 /// One value: NULL, a number, or a text in single quotes with backslash escapes.
-fn value(text: &str) -> Option<(Option<String>, &str)> {
+fn value<'t>(whole: &Arc<str>, text: &'t str) -> Option<(Option<Cell>, &'t str)> {
     if let Some(rest) = text.strip_prefix("NULL") {
         return Some((None, rest));
     }
@@ -200,17 +207,21 @@ fn value(text: &str) -> Option<(Option<String>, &str)> {
         let end = text.find([',', ')'])?;
         let number = text[..end].trim();
         let ok = !number.is_empty() && number.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-        return ok.then(|| (Some(number.to_owned()), &text[end..]));
+        return ok.then(|| (Some(Cell::within(whole, number)), &text[end..]));
     };
-    // Long runs without an escape are copied whole: a dump has tens of thousands of rows of some forty texts.
+    // Texts without an escape are not copied, long runs of others whole: a dump has tens of thousands of rows of some
+    // forty texts.
     let mut out = String::new();
     let mut rest = body;
     loop {
         let at = memchr::memchr2(b'\\', b'\'', rest.as_bytes())?;
-        out.push_str(&rest[..at]);
-        let (mark, after) = rest[at..].split_at(1);
+        let (run, (mark, after)) = (&rest[..at], rest[at..].split_at(1));
+        if mark == "'" && out.is_empty() && !after.starts_with('\'') {
+            return Some((Some(Cell::within(whole, run)), after));
+        }
+        out.push_str(run);
         if mark == "'" {
-            let Some(doubled) = after.strip_prefix('\'') else { return Some((Some(out), after)) };
+            let Some(doubled) = after.strip_prefix('\'') else { return Some((Some(out.into()), after)) };
             out.push('\'');
             rest = doubled;
             continue;
@@ -291,7 +302,7 @@ mod tests {
             let quoted = value.replace('\\', "\\\\").replace('\'', "\\'");
             let text = format!("-- MySQL dump\nCREATE TABLE `t` (\n  `a` text\n);\nINSERT INTO `t` VALUES ('{quoted}');\n");
             let dump = Dump::parse(&text).unwrap();
-            proptest::prop_assert_eq!(&dump.tables["t"].rows[0][0], &Some(value));
+            proptest::prop_assert_eq!(dump.tables["t"].rows[0][0].as_deref(), Some(value.as_str()));
         }
     }
 }

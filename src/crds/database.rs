@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::host::Limit;
 
-use super::table::{Row, Table, TableSummary, batch, summary};
+use super::table::{self, Row, Table, TableSummary, summary};
 use super::{CrdsError, Server};
 
 /// Tables of a CRDS database (SO 19); `*` stands for `crds_<obs>_`.
@@ -29,8 +29,8 @@ pub const TABLES: [&str; 16] = [
     "django_admin_log",
 ];
 
-/// The column and value that end an answer among several.
-const MARK: &str = "crds_upgrade_next";
+/// The number of the error that names a table which the database does not have.
+const NO_SUCH_TABLE: &str = "ERROR 1146 ";
 
 /// Asks for all rows of locks.
 const LOCKS: &str = "select locked_object, created_on from locking_lock order by locked_object";
@@ -106,7 +106,7 @@ impl Server {
     ///
     /// The host cannot be asked, the database refuses, or the answer is no table.
     pub fn ask(&self, sql: &str) -> Result<Table, CrdsError> {
-        batch(&self.dbshell(sql)?).map_err(|line| self.shape("a row of the database", &line))
+        Table::parse(&self.dbshell(sql)?).map_err(|line| self.shape("a row of the database", &line))
     }
 
     fn dbshell(&self, sql: &str) -> Result<String, CrdsError> {
@@ -138,15 +138,8 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn ask_all(&self, questions: &[String]) -> Result<Vec<Table>, CrdsError> {
-        // An empty answer prints nothing at all, so a line of our own stands after each.
-        let sql: Vec<String> = questions.iter().map(|sql| format!("{sql};\nselect '{MARK}' as {MARK}")).collect();
-        let text = self.dbshell(&sql.join(";\n"))?;
-        let mark = format!("{MARK}\n{MARK}\n");
-        let mut answers: Vec<&str> = text.split(mark.as_str()).collect();
-        if answers.pop().is_none_or(|rest| !rest.trim().is_empty()) || answers.len() != questions.len() {
-            return Err(self.shape("the answers of the database", &text));
-        }
-        answers.into_iter().map(|text| batch(text).map_err(|line| self.shape("a row of the database", &line))).collect()
+        let text = self.dbshell(&table::questions(questions))?;
+        table::answers(text, questions.len()).map_err(|odd| self.shape("the answers of the database", &odd))
     }
 
     /// [`Self::summarise`] of several of [`TABLES`], by real name; tables that the server does not have are left out.
@@ -164,13 +157,42 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn contents(&self, names: &[&str]) -> Result<BTreeMap<String, Table>, CrdsError> {
-        let have = self.ask("show tables")?;
-        let have: Vec<&str> = have.rows.iter().filter_map(|row| row.first()?.as_deref()).collect();
-        let names: Vec<String> =
-            names.iter().map(|name| self.table(name)).filter(|name| have.contains(&name.as_str())).collect();
-        let questions: Vec<String> = names.iter().map(|name| format!("select * from {name} order by 1")).collect();
-        let answers = self.ask_all(&questions)?;
-        Ok(names.into_iter().zip(answers).collect())
+        self.of_tables(names, |name| format!("select * from {name} order by 1"), &[]).map(|(tables, _)| tables)
+    }
+
+    /// Number of rows of each of [`TABLES`], by real name, and the answers to `others`, all in one session.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn row_counts(&self, others: &[String]) -> Result<(BTreeMap<String, Table>, Vec<Table>), CrdsError> {
+        self.of_tables(&TABLES, |name| format!("select count(*) as number from {name}"), others)
+    }
+
+    /// The answers to one question about each of several tables, those aside that the server does not have, and to `others`.
+    fn of_tables(
+        &self,
+        names: &[&str],
+        question: impl Fn(&str) -> String,
+        others: &[String],
+    ) -> Result<(BTreeMap<String, Table>, Vec<Table>), CrdsError> {
+        let ask = |names: Vec<String>| {
+            let questions: Vec<String> =
+                names.iter().map(|name| question(name)).chain(others.iter().cloned()).collect();
+            let mut answers = self.ask_all(&questions)?;
+            let rest = answers.split_off(names.len());
+            Ok((names.into_iter().zip(answers).collect(), rest))
+        };
+        let names: Vec<String> = names.iter().map(|name| self.table(name)).collect();
+        match ask(names.clone()) {
+            // Nearly every server has them all, and a session costs more than a question. Of one that has not, which it has.
+            Err(CrdsError::Database { saw, .. }) if saw.contains(NO_SUCH_TABLE) => {
+                let have = self.ask("show tables")?;
+                let have: Vec<&str> = have.rows.iter().filter_map(|row| row.first()?.as_deref()).collect();
+                ask(names.into_iter().filter(|name| have.contains(&name.as_str())).collect())
+            }
+            answer => answer,
+        }
     }
 
     /// Number of rows, highest id and digest of one of [`TABLES`].
@@ -203,7 +225,8 @@ impl Server {
         self.contexts_of(&table)
     }
 
-    fn ask_for_contexts(&self) -> String {
+    /// Asks for what [`Self::contexts_of`] reads.
+    pub fn ask_for_contexts(&self) -> String {
         format!("select kind, context from {}", self.table("*contexts"))
     }
 
@@ -222,7 +245,7 @@ impl Server {
         let found = at("kind").zip(at("context")).and_then(|(kind, context)| {
             table.rows.iter().find(|row| row[kind].as_deref() == Some(&wanted))?[context].clone()
         });
-        found.ok_or_else(|| self.missing(format!("row `{wanted}` in its database")))
+        found.map(String::from).ok_or_else(|| self.missing(format!("row `{wanted}` in its database")))
     }
 
     /// Everything that a delivery changes, in one session, so that no act of others comes in between; audit rows with
@@ -260,11 +283,22 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn history(&self) -> Result<Vec<HistoryRow>, CrdsError> {
-        let sql = format!(
-            "select id, start_date, context, state, description from {} order by id",
-            self.table("*context_history")
-        );
-        self.rows(self.ask(&sql)?, "the context history", |row| {
+        self.history_of(self.ask(&self.ask_for_history())?)
+    }
+
+    /// Asks for what [`Self::history_of`] reads.
+    pub fn ask_for_history(&self) -> String {
+        let table = self.table("*context_history");
+        format!("select id, start_date, context, state, description from {table} order by id")
+    }
+
+    /// The context history of its rows.
+    ///
+    /// # Errors
+    ///
+    /// A row is none.
+    pub fn history_of(&self, table: Table) -> Result<Vec<HistoryRow>, CrdsError> {
+        self.rows(table, "the context history", |row| {
             Some(HistoryRow {
                 id: text(row, "id")?.parse().ok()?,
                 start_date: text(row, "start_date")?,
@@ -359,5 +393,5 @@ impl Server {
 }
 
 fn text(row: &Row, column: &str) -> Option<String> {
-    row.get(column).cloned().flatten()
+    row.get(column).cloned().flatten().map(String::from)
 }

@@ -4,6 +4,7 @@
 //! judges success by an exit status or by HTTP 200 (SO 6, WP 3.1): callers read back.
 
 mod backups;
+mod cell;
 mod checkout;
 mod clients;
 mod cron;
@@ -26,6 +27,7 @@ pub mod web;
 pub mod wire;
 
 pub use backups::{BackupSet, PARTS, SetFile};
+pub use cell::Cell;
 pub use checkout::{StatusLine, WorkingCopy};
 pub use cron::{AtJob, job_processes};
 pub use crontab::{CronLine, active_lines};
@@ -39,5 +41,5 @@ pub use ports::{Flag, HIDDEN_PORT, OPERATIONAL_PORT, PortState};
 pub use processes::Process;
 pub use server::Server;
 pub use stack::{RcCase, StackInUse, rc_cases, with_stack};
-pub use table::{Row, Table, TableSummary};
+pub use table::{Row, Table, TableSummary, answers, questions};
 pub use urls::Door;

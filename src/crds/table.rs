@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::cell::Cell;
+
 /// A row: values by column. `None` = NULL. The names of the columns are kept once for all rows of an answer, because a
 /// catalogue has tens of thousands of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     columns: Arc<[String]>,
-    values: Vec<Option<String>>,
+    values: Vec<Option<Cell>>,
 }
 
 impl Row {
     /// The value of a column, if there is such a column.
-    pub fn get(&self, column: &str) -> Option<&Option<String>> {
+    pub fn get(&self, column: &str) -> Option<&Option<Cell>> {
         self.values.get(self.columns.iter().position(|name| name == column)?)
     }
 
@@ -36,7 +38,7 @@ pub struct Table {
     /// Names of the columns; empty if there were no rows.
     pub columns: Vec<String>,
     /// The rows.
-    pub rows: Vec<Vec<Option<String>>>,
+    pub rows: Vec<Vec<Option<Cell>>>,
 }
 
 /// What a table holds, in short.
@@ -50,14 +52,41 @@ pub struct TableSummary {
     pub digest: String,
 }
 
+/// The column and value that end an answer among several.
+const MARK: &str = "crds_upgrade_next";
+
+/// Several questions as one text for the mysql client. An empty answer prints nothing at all, so a line of our own stands
+/// after each; [`answers`] reads it.
+pub fn questions(sql: &[String]) -> String {
+    let marked: Vec<String> = sql.iter().map(|sql| format!("{sql};\nselect '{MARK}' as {MARK}")).collect();
+    marked.join(";\n")
+}
+
+/// As many answers as there were [`questions`], in order.
+///
+/// # Errors
+///
+/// What is no answer.
+pub fn answers(text: String, count: usize) -> Result<Vec<Table>, String> {
+    let text: Arc<str> = text.into();
+    let mark = format!("{MARK}\n{MARK}\n");
+    let mut parts: Vec<&str> = text.split(mark.as_str()).collect();
+    if parts.pop().is_none_or(|rest| !rest.trim().is_empty()) || parts.len() != count {
+        return Err(text.to_string());
+    }
+    parts.into_iter().map(|part| batch(&text, part)).collect()
+}
+
 /// What the mysql client prints in batch mode: column names, then rows, tab-separated and escaped.
-pub(super) fn batch(text: &str) -> Result<Table, String> {
+/// `text` is a part of `whole`.
+pub(super) fn batch(whole: &Arc<str>, text: &str) -> Result<Table, String> {
     let mut lines = text.split('\n').filter(|line| !line.is_empty());
     let Some(head) = lines.next() else { return Ok(Table::default()) };
     let columns: Vec<String> = head.split('\t').map(str::to_owned).collect();
     let mut rows = Vec::new();
     for line in lines {
-        let row: Vec<Option<String>> = line.split('\t').map(value).collect();
+        let mut row = Vec::with_capacity(columns.len());
+        row.extend(line.split('\t').map(|field| value(whole, field)));
         if row.len() != columns.len() {
             return Err(line.to_owned());
         }
@@ -66,13 +95,13 @@ pub(super) fn batch(text: &str) -> Result<Table, String> {
     Ok(Table { columns, rows })
 }
 
-fn value(field: &str) -> Option<String> {
+fn value(whole: &Arc<str>, field: &str) -> Option<Cell> {
     if field == "NULL" {
         return None;
     }
     // Nearly every field of a catalogue of tens of thousands of rows.
     if !field.contains('\\') {
-        return Some(field.to_owned());
+        return Some(Cell::within(whole, field));
     }
     let mut out = String::with_capacity(field.len());
     let mut chars = field.chars();
@@ -89,7 +118,7 @@ fn value(field: &str) -> Option<String> {
             None => out.push('\\'),
         }
     }
-    Some(out)
+    Some(out.into())
 }
 
 impl Table {
@@ -115,7 +144,8 @@ impl Table {
     ///
     /// The first line that is no row of the table.
     pub fn parse(text: &str) -> Result<Self, String> {
-        batch(text)
+        let whole = text.into();
+        batch(&whole, &whole)
     }
 
     /// The only value of a question that has one row and one column.
@@ -156,11 +186,11 @@ mod tests {
 
     #[test]
     fn batch_output_is_read_with_its_escapes() {
-        let table = batch("id\tname\n1\ta\\tb\\\\n\n2\tNULL\n").unwrap();
+        let table = Table::parse("id\tname\n1\ta\\tb\\\\n\n2\tNULL\n").unwrap();
         assert_eq!(table.rows, [vec![Some("1".into()), Some("a\tb\\n".into())], vec![Some("2".into()), None]]);
         assert_eq!(summary(&table).max_id, 2);
-        assert_eq!(batch("").unwrap(), Table::default());
-        assert!(batch("id\tname\n1\n").is_err());
+        assert_eq!(Table::parse("").unwrap(), Table::default());
+        assert!(Table::parse("id\tname\n1\n").is_err());
     }
 
     #[test]
@@ -173,7 +203,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn every_row_is_as_wide_as_its_head(text in crate::mangled::text("id\tname\tx\n1\ta\\tb\\\\n\tNULL\n2\tNULL\t\n")) {
-            if let Ok(table) = batch(&text) {
+            if let Ok(table) = Table::parse(&text) {
                 proptest::prop_assert!(table.rows.iter().all(|row| row.len() == table.columns.len()));
                 let lines = text.split('\n').filter(|line| !line.is_empty()).count();
                 proptest::prop_assert_eq!(table.rows.len() + usize::from(lines > 0), lines);
@@ -190,9 +220,10 @@ mod tests {
             proptest::prop_assume!(values.iter().all(|value| value.as_deref() != Some("NULL")));
             let head: Vec<&str> = values.iter().map(|_| "c").collect();
             let text = format!("{}\n{}\n", head.join("\t"), values.iter().map(escaped).collect::<Vec<_>>().join("\t"));
-            let table = batch(&text).unwrap();
+            let table = Table::parse(&text).unwrap();
             proptest::prop_assert!(values.iter().any(Option::is_some) || table.rows.len() == 1);
-            proptest::prop_assert_eq!(&table.rows[0], &values);
+            let cells: Vec<Option<&str>> = table.rows[0].iter().map(Option::as_deref).collect();
+            proptest::prop_assert_eq!(cells, values.iter().map(Option::as_deref).collect::<Vec<_>>());
         }
     }
 }

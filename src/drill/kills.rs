@@ -1,5 +1,6 @@
-//! Killing a step at any journal write or host command, and seeing that nothing is done twice or lost.
+//! Killing a step at any journal entry, before or after it, and seeing that nothing is done twice or lost.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::states::{Fleet, States};
 use super::{DrillError, Programs, effects, place, script};
-use crate::run::event::Event;
+use crate::run::kill::Marks;
 use crate::run::{Folder, kill};
 use crate::steps;
 
@@ -19,6 +20,8 @@ pub struct Point {
     pub step: &'static str,
     /// As [`kill::VARIABLE`] says it.
     pub at: String,
+    /// The same in words.
+    pub about: String,
 }
 
 /// What came of a kill.
@@ -35,13 +38,13 @@ pub struct Killed {
 }
 
 impl Killed {
-    /// Whether nothing was done twice or lost.
+    /// Whether nothing was done twice or lost. Without a death that says nothing about resuming.
     pub fn good(&self) -> bool {
         self.resumed && self.differences.is_empty()
     }
 }
 
-/// `number` points, evenly over every journal write and host command of the recorded rehearsal, or over the writes of one
+/// `number` points, evenly over both sides of every journal entry of the recorded rehearsal, or over the entries of one
 /// kind of entry, such as `fact`.
 ///
 /// # Errors
@@ -54,37 +57,20 @@ pub fn points(states: &States, number: usize, kind: Option<&str>) -> Result<Vec<
     let runs = Folder::all(&last.join("runs")).map_err(|error| DrillError::new(error.to_string(), error.help()))?;
     let run = runs.first().ok_or_else(|| DrillError::new("the recorded rehearsal has no run", "record it again"))?;
     let entries = run.entries().map_err(|error| DrillError::new(error.to_string(), error.help()))?;
-    let mut all = Vec::new();
-    let mut calls = 0;
+    let (mut all, mut marks) = (Vec::new(), BTreeMap::<&str, Marks>::new());
     for entry in &entries {
         let Some(step) = entry.step.as_deref().and_then(steps::by_id) else { continue };
         if states.after(step.id).is_none() {
             break;
         }
-        if matches!(entry.event, Event::Call { .. }) {
-            calls += 1;
-        }
-        if kind.is_some_and(|kind| kind_of(&entry.event) != kind) {
-            continue;
-        }
-        let mut add = |at: String| all.push(Point { step: step.id, at });
-        for side in ["before", "after"] {
-            add(format!("write:{}:{side}", entry.seq));
-        }
-        if matches!(entry.event, Event::Call { .. }) {
-            for side in ["before", "after"] {
-                add(format!("command:{calls}:{side}"));
-            }
+        let mark = marks.entry(step.id).or_default().next(entry.seq, &entry.event);
+        if kind.is_none_or(|kind| entry.event.kind() == kind) {
+            let at = |side| Point { step: step.id, at: mark.setting(side), about: format!("{side} {}", mark.about) };
+            all.extend(["before", "after"].map(at));
         }
     }
     let wanted = number.min(all.len());
     Ok((0..wanted).map(|index| all[(index * 2 + 1) * all.len() / (wanted * 2)].clone()).collect())
-}
-
-/// The kind of an entry, as the journal names it.
-fn kind_of(event: &Event) -> String {
-    let text = serde_json::to_value(event).ok();
-    text.and_then(|value| value.get("kind")?.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Kills at one point, runs the same command again, and counts.
@@ -123,8 +109,13 @@ pub fn inside(programs: &Programs, tree: &Path, after: &Path, step: &str, at: &s
     let test =
         tests.get(step).ok_or_else(|| DrillError::new(format!("there is no test of {step}"), "build the steps"))?;
     let first = script::step_with(programs, test, step, &run, &[(kill::VARIABLE, at)])?;
+    if !first.green && !first.silent {
+        // It failed by itself.
+        let (died, resumed, differences) = (false, false, Vec::new());
+        return Ok(Killed { died, resumed, failure: first.failure, differences });
+    }
     let second = script::step(programs, test, step, &run)?;
     drop(fleet);
     let differences = effects::differences(&effects::count(after)?, &effects::count(&root)?);
-    Ok(Killed { died: !first.green, resumed: second.green, failure: second.failure, differences })
+    Ok(Killed { died: !first.green && first.silent, resumed: second.green, failure: second.failure, differences })
 }

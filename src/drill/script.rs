@@ -28,6 +28,8 @@ const SETTLED: Duration = Duration::from_secs(2);
 pub struct StepEnd {
     /// Whether the runner would go on.
     pub green: bool,
+    /// Whether it ended without a word of its own, as a process does that is killed.
+    pub silent: bool,
     /// The text of the failure; empty if green.
     pub failure: String,
     /// Checks that were judged and did not pass.
@@ -92,7 +94,7 @@ pub fn step_with(
         .envs(more.iter().copied());
     let ended = limited(&mut command, b"", STEP_LIMIT).map_err(DrillError::file("run", &programs.steps))?;
     if ended.success {
-        return Ok(StepEnd { green: true, failure: String::new(), red: Vec::new() });
+        return Ok(StepEnd { green: true, silent: false, failure: String::new(), red: Vec::new() });
     }
     let state = Folder::at(run)
         .and_then(|folder| folder.entries())
@@ -106,12 +108,13 @@ pub fn step_with(
         .map(|row| row.id.clone())
         .collect();
     let said = ended.output.find("Error: ").map(|at| ended.output[at + 7..].to_owned());
+    let silent = said.is_none();
     let failure = match (state.message, said) {
         (Some(message), _) if !state.open => message,
         (_, Some(said)) => said,
         _ => format!("{id}: {}\n{}", ended.how, tail(&ended.output)),
     };
-    Ok(StepEnd { green: false, failure, red })
+    Ok(StepEnd { green: false, silent, failure, red })
 }
 
 /// Carries out the injection of a drill on its host.

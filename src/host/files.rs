@@ -69,6 +69,15 @@ pub enum Algorithm {
     Sha256,
 }
 
+/// As [`FORMAT`], with the tree that the entry lies in before it.
+const FORMAT_OF_TREES: &str = "%H\\t%y\\t%m\\t%s\\t%T@\\t%n\\t%i\\t%D\\t%u\\t%g\\t%P\\t%l\\0";
+
+const SHA256_TREES: Script = Script {
+    name: "sha256sum of trees",
+    shell: Shell::Sh,
+    text: r#"without="$1"; shift; find -H "$@" -name "$without" -prune -o -type f -print0 | xargs -0 -r sha256sum --"#,
+};
+
 const SHA1_TREE: Script = Script {
     name: "sha1sum of a tree",
     shell: Shell::Sh,
@@ -155,6 +164,94 @@ impl Remote {
         Ok(entries)
     }
 
+    /// Those of `paths` that are there, links not followed. As [`Self::stat`], for many at the price of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::stat`].
+    pub fn there<'p>(&self, paths: &[&'p str]) -> Result<Vec<&'p str>, HostError> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut argv = vec!["find"];
+        for path in paths {
+            argv.push(self.absolute(path)?);
+        }
+        argv.extend(["-maxdepth", "0", "-printf", "%p\\0"]);
+        let ran = self.look(&argv, Limit::QUICK)?;
+        let odd = |line: &str| !line.trim().is_empty() && !line.contains("No such file or directory");
+        if !ran.is_zero() && (ran.error_text().trim().is_empty() || ran.error_text().lines().any(odd)) {
+            return self.zero("find", ran).map(|_| Vec::new());
+        }
+        let seen: Vec<&[u8]> = ran.stdout.split(|b| *b == 0).collect();
+        Ok(paths.iter().copied().filter(|path| seen.contains(&path.as_bytes())).collect())
+    }
+
+    /// As [`Self::list`] of each of `trees`, all of which are there, at the price of one: entries by tree.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::list`].
+    pub fn list_trees(&self, trees: &[&str]) -> Result<BTreeMap<String, Vec<Entry>>, HostError> {
+        let mut listed: BTreeMap<String, Vec<Entry>> =
+            trees.iter().map(|tree| ((*tree).to_owned(), Vec::new())).collect();
+        if trees.is_empty() {
+            return Ok(listed);
+        }
+        let mut argv = vec!["find", "-H"];
+        for tree in trees {
+            argv.push(self.absolute(tree)?);
+        }
+        argv.extend(["-mindepth", "1", "-printf", FORMAT_OF_TREES]);
+        let limit = Limit { output: 512 << 20, ..Limit::WALK };
+        let ran = self.call_as(CallKind::Read, &argv, limit)?;
+        let ran = self.zero("find", ran)?;
+        for record in self.records("find", &ran.stdout)? {
+            let seam = memchr::memchr(b'\t', record);
+            let read = seam.and_then(|at| Some((std::str::from_utf8(&record[..at]).ok()?, entry(&record[at + 1..])?)));
+            let place = read.and_then(|(tree, entry)| Some((listed.get_mut(tree)?, entry)));
+            let (list, entry) = place.ok_or_else(|| self.shape("find", record))?;
+            list.push(entry);
+        }
+        for list in listed.values_mut() {
+            list.sort_by(|a, b| a.path.cmp(&b.path));
+        }
+        Ok(listed)
+    }
+
+    /// SHA-256 of all plain files below each of `trees`, all of which are there, without those called `name`: sums by tree
+    /// and path below it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::hash_tree`].
+    pub fn hash_trees_without(
+        &self,
+        trees: &[&str],
+        name: &str,
+    ) -> Result<BTreeMap<String, BTreeMap<String, String>>, HostError> {
+        let mut hashed: BTreeMap<String, BTreeMap<String, String>> =
+            trees.iter().map(|tree| ((*tree).to_owned(), BTreeMap::new())).collect();
+        if trees.is_empty() {
+            return Ok(hashed);
+        }
+        let mut args = vec![name];
+        for tree in trees {
+            args.push(self.absolute(tree)?);
+        }
+        let limit = Limit { output: 512 << 20, ..Limit::WALK };
+        let ran = self.must_look_script(&SHA256_TREES, &args, limit)?;
+        for (path, sum) in self.sums(SHA256_TREES.name, &ran.stdout)? {
+            // The longest, should one tree lie in another.
+            let below = |tree: &&&str| path.strip_prefix(**tree).is_some_and(|rest| rest.starts_with('/'));
+            let tree = trees.iter().filter(below).max_by_key(|tree| tree.len());
+            let place = tree.and_then(|tree| Some((hashed.get_mut(*tree)?, path.get(tree.len() + 1..)?)));
+            let (sums, path) = place.ok_or_else(|| self.shape(SHA256_TREES.name, path.as_bytes()))?;
+            sums.insert(path.to_owned(), sum);
+        }
+        Ok(hashed)
+    }
+
     /// Checksums of all plain files below `path`, by path below it.
     ///
     /// # Errors
@@ -220,20 +317,20 @@ impl Remote {
     }
 
     fn entries(&self, call: &str, output: &[u8]) -> Result<Vec<Entry>, HostError> {
-        let mut entries = Vec::new();
-        for record in output.split(|b| *b == 0) {
-            if record.is_empty() {
-                continue; // after the last NUL
-            }
-            if entries.len() >= MAX_ENTRIES {
-                return Err(HostError::TooMuch { host: self.name().to_owned(), call: call.into(), most: MAX_ENTRIES });
-            }
-            entries.push(entry(record).ok_or_else(|| self.shape(call, record))?);
+        let records = self.records(call, output)?.into_iter();
+        records.map(|record| entry(record).ok_or_else(|| self.shape(call, record))).collect()
+    }
+
+    /// What stands before each NUL.
+    fn records<'o>(&self, call: &str, output: &'o [u8]) -> Result<Vec<&'o [u8]>, HostError> {
+        let records: Vec<&[u8]> = output.split(|b| *b == 0).filter(|record| !record.is_empty()).collect();
+        if records.len() > MAX_ENTRIES {
+            return Err(HostError::TooMuch { host: self.name().to_owned(), call: call.into(), most: MAX_ENTRIES });
         }
         if output.last().is_some_and(|last| *last != 0) {
             return Err(self.shape(call, &output[output.len().saturating_sub(80)..]));
         }
-        Ok(entries)
+        Ok(records)
     }
 
     fn sums(&self, call: &str, output: &[u8]) -> Result<BTreeMap<String, String>, HostError> {

@@ -13,9 +13,11 @@ mod process;
 pub mod record;
 mod remote;
 mod script;
+mod side_by_side;
 
 pub use error::HostError;
 pub use files::{Algorithm, Entry, EntryKind, MAX_ENTRIES};
 pub use process::{Limit, Ran, Streamed};
 pub use remote::{Remote, Transport};
 pub use script::{Script, Shell};
+pub use side_by_side::side_by_side;

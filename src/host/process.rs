@@ -79,7 +79,12 @@ impl Ran {
 
 /// `bytes` as text with LF line ends.
 pub(super) fn plain_text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).replace("\r\n", "\n")
+    let text = String::from_utf8_lossy(bytes);
+    // Most hosts give no terminal, and an answer may be megabytes.
+    if memchr::memmem::find(bytes, b"\r\n").is_none() {
+        return text.into_owned();
+    }
+    text.replace("\r\n", "\n")
 }
 
 /// What came through a stream.

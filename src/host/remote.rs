@@ -503,6 +503,39 @@ mod tests {
     }
 
     #[test]
+    fn many_trees_are_looked_at_as_each_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_str().unwrap().to_owned();
+        for (path, text) in [("x/a", "1"), ("x/.svn/b", "2"), ("x/y/c\nd\\", "3"), ("z/e", "4")] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        std::fs::create_dir(dir.path().join("empty")).unwrap();
+        std::os::unix::fs::symlink("z", dir.path().join("link")).unwrap();
+        let trees: Vec<String> =
+            ["x", "x/y", "z", "empty", "link", "none"].iter().map(|name| format!("{root}/{name}")).collect();
+        let trees: Vec<&str> = trees.iter().map(String::as_str).collect();
+        let (remote, name) = (remote(), ".svn");
+        let there = remote.there(&trees).unwrap();
+        assert_eq!(there, trees[..5]);
+        let listed = remote.list_trees(&there).unwrap();
+        let hashed = remote.hash_trees_without(&[there[0], there[2]], name).unwrap();
+        for tree in &there {
+            assert_eq!(listed[*tree], remote.list(tree, None).unwrap(), "{tree}");
+        }
+        for (tree, sums) in &hashed {
+            let alone = remote.hash_tree_without(tree, super::super::Algorithm::Sha256, name).unwrap();
+            assert_eq!((sums, sums.is_empty()), (&alone, false), "{tree}");
+        }
+        assert!(remote.list_trees(&trees).is_err() && remote.there(&["-delete"]).is_err());
+        let barred = dir.path().join("barred");
+        std::fs::write(&barred, "").unwrap();
+        let below = format!("{}/in", barred.display());
+        assert!(remote.there(&[&below]).is_err(), "a file is no directory that lacks something");
+    }
+
+    #[test]
     fn secrets_of_the_suite_s_environment_do_not_travel() {
         let ran = remote().look(&["env"], Limit::QUICK).unwrap();
         assert!(!ran.text().contains("CARGO_MANIFEST_DIR"), "{}", ran.text());

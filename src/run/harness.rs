@@ -80,7 +80,7 @@ impl Begun {
         // to be reconciled.
         let again = matches!(state.verdict, Some(Verdict::Passed | Verdict::Waived)) || ledger.stands(spec.id);
         let journal = folder.journal()?.with_kill_point(kill);
-        let keeper = Keeper::new(journal, folder.evidence(), spec.id, state.attempts + 1, ledger.calls, kill);
+        let keeper = Keeper::new(journal, folder.evidence(), spec.id, state.attempts + 1);
         let keeper = Arc::new(keeper.with_pause(pause));
         let approved = ledger.approvals.iter().map(|decision| decision.about.clone()).collect();
         let step = Step::new(spec, plan, Arc::new(site), folder, ledger, Arc::clone(&keeper), again);

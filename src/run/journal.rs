@@ -141,7 +141,8 @@ impl Journal {
         let seq = row.unsigned_abs();
         let at = now();
         let hash = chain(&prev, seq, &at, step, attempt, &body);
-        KillPoint::at(self.kill, KillPoint::Write(seq, Side::Before));
+        let dies = self.kill.as_ref().and_then(|point| point.here(seq, event));
+        KillPoint::at(dies, Side::Before);
         transaction
             .execute(
                 "INSERT INTO entries (seq, at, step, attempt, kind, body, prev, hash) VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
@@ -149,7 +150,7 @@ impl Journal {
             )
             .map_err(fail)?;
         transaction.commit().map_err(fail)?;
-        KillPoint::at(self.kill, KillPoint::Write(seq, Side::After));
+        KillPoint::at(dies, Side::After);
         Ok(seq)
     }
 

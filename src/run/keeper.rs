@@ -1,6 +1,5 @@
 //! Keeps the record of one step: journal rows, evidence, calls to hosts, all of it redacted.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use secrecy::SecretString;
@@ -9,7 +8,6 @@ use super::error::RunError;
 use super::event::Event;
 use super::evidence::{Evidence, Store};
 use super::journal::Journal;
-use super::kill::{KillPoint, Side};
 use super::pause::Pause;
 use super::redact::Secrets;
 use crate::host::record::{Call, CallId, Outcome, RecordError, Recorder};
@@ -22,25 +20,15 @@ pub struct Keeper {
     secrets: Secrets,
     step: &'static str,
     attempt: u32,
-    calls: AtomicU64,
-    kill: Option<KillPoint>,
     pause: Option<Pause>,
     began: Instant,
 }
 
 impl Keeper {
-    /// A keeper for an attempt; `calls` is the number of calls that the run has made so far.
-    pub fn new(
-        journal: Journal,
-        store: Store,
-        step: &'static str,
-        attempt: u32,
-        calls: u64,
-        kill: Option<KillPoint>,
-    ) -> Self {
-        let secrets = Secrets::default();
-        let (calls, began) = (AtomicU64::new(calls), Instant::now());
-        Self { journal, store, secrets, step, attempt, calls, kill, pause: None, began }
+    /// A keeper for an attempt.
+    pub fn new(journal: Journal, store: Store, step: &'static str, attempt: u32) -> Self {
+        let (secrets, began) = (Secrets::default(), Instant::now());
+        Self { journal, store, secrets, step, attempt, pause: None, began }
     }
 
     /// The same keeper, waiting at `pause`.
@@ -106,7 +94,6 @@ impl Keeper {
                 help: "report this: a secret goes over on standard input or in a file of mode 0600".to_owned(),
             });
         }
-        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let stdin = call.stdin.map_or(Ok(None), |bytes| self.part(bytes))?;
         let argv = call.argv.iter().map(|arg| self.secrets.text(arg)).collect();
         let seq = self.write(&Event::Call {
@@ -116,12 +103,10 @@ impl Keeper {
             stdin,
             changes: call.changes,
         })?;
-        KillPoint::at(self.kill, KillPoint::Command(number, Side::Before));
         Ok(CallId(seq))
     }
 
     fn answer(&self, id: CallId, outcome: &Outcome<'_>) -> Result<(), RunError> {
-        KillPoint::at(self.kill, KillPoint::Command(self.calls.load(Ordering::SeqCst), Side::After));
         let (stdout, stderr) = (self.part(outcome.stdout)?, self.part(outcome.stderr)?);
         self.write(&Event::Answered {
             call: id.0,

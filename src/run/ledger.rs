@@ -90,8 +90,6 @@ pub struct Ledger {
     pub outages: Vec<(String, bool, String)>,
     /// Looks of the watch: operator's time, host, what, holds, seen.
     pub watched: Vec<(String, String, String, Option<bool>, String)>,
-    /// Calls to hosts so far.
-    pub calls: u64,
     /// Digest and verdict of the last report.
     pub reported: Option<(String, String)>,
     /// How the run was finished, if it was.
@@ -239,7 +237,6 @@ impl Ledger {
                 step.acts.insert(act.clone(), ActState::Done);
             }
             Event::Call { stdin, .. } => {
-                self.calls += 1;
                 if step.calls_open.0 == 0 {
                     step.calls_open.1 = milliseconds(&entry.at);
                 }

@@ -11,6 +11,7 @@ pub mod harness;
 #[cfg(test)]
 mod harness_tests;
 mod hosts;
+mod injected;
 pub mod journal;
 mod keeper;
 pub mod kill;

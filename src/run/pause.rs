@@ -12,6 +12,7 @@ use regex::Regex;
 
 use super::error::RunError;
 use super::event::Event;
+use super::injected::setting;
 
 /// The variable that sets a pause.
 pub const VARIABLE: &str = "CRDS_UPGRADE_PAUSE_AT";
@@ -49,13 +50,7 @@ impl Pause {
     ///
     /// [`RunError::Setting`] if it is set to something else than a pause.
     pub fn from_env() -> Result<Option<Self>, RunError> {
-        let Some(text) = std::env::var_os(VARIABLE) else { return Ok(None) };
-        let text = text.to_string_lossy().into_owned();
-        Self::parse(&text).map(Some).ok_or(RunError::Setting {
-            name: VARIABLE,
-            value: text,
-            wants: "entry:DIR:REGEX or answer:DIR:REGEX",
-        })
+        setting(VARIABLE, "entry:DIR:REGEX or answer:DIR:REGEX", Self::parse)
     }
 
     fn parse(text: &str) -> Option<Self> {

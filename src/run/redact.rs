@@ -1,5 +1,6 @@
 //! Keeping secrets out of everything that is written (design, promise 11; SO 23).
 
+use std::borrow::Cow;
 use std::sync::{LazyLock, RwLock};
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
@@ -63,24 +64,23 @@ impl Secrets {
     }
 
     /// The bytes with every known secret, also in the spellings that programs give it, and every secret-like shape hidden.
-    pub fn bytes(&self, input: &[u8]) -> Vec<u8> {
-        let mut output = input.to_vec();
+    pub fn bytes<'a>(&self, input: &'a [u8]) -> Cow<'a, [u8]> {
+        let mut output = Cow::Borrowed(input);
         let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         for secret in known.iter() {
             for spelling in spellings(secret.expose_secret()) {
                 if memchr::memmem::find(&output, spelling.as_bytes()).is_some() {
-                    output = replace(&output, spelling.as_bytes());
+                    output = Cow::Owned(replace(&output, spelling.as_bytes()));
                 }
             }
         }
         for shape in SHAPES.iter() {
             if shape.is_match(&output) {
-                output = shape
-                    .replace_all(&output, |found: &Captures<'_>| {
-                        let keep = found.name("keep").map_or(&b""[..], |part| part.as_bytes());
-                        [keep, REDACTED.as_bytes()].concat()
-                    })
-                    .into_owned();
+                let hidden = shape.replace_all(&output, |found: &Captures<'_>| {
+                    let keep = found.name("keep").map_or(&b""[..], |part| part.as_bytes());
+                    [keep, REDACTED.as_bytes()].concat()
+                });
+                output = Cow::Owned(hidden.into_owned());
             }
         }
         output

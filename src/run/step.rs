@@ -1,8 +1,7 @@
 //! What the body of a step works with: plan, site, acts, checks, evidence, facts, waiting.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -34,9 +33,14 @@ pub struct Step {
     keeper: Arc<Keeper>,
     hosts: Hosts,
     again: bool,
-    rows: RefCell<Vec<CheckRow>>,
-    acted: RefCell<BTreeSet<String>>,
-    facts: RefCell<BTreeMap<String, Value>>,
+    rows: Mutex<Vec<CheckRow>>,
+    acted: Mutex<BTreeSet<String>>,
+    facts: Mutex<BTreeMap<String, Value>>,
+}
+
+/// What hosts that do not wait for each other are worked on with shares; nothing is left half done in it.
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a probe of [`Step::wait`] saw.
@@ -68,9 +72,9 @@ impl Step {
             keeper,
             hosts,
             again,
-            rows: RefCell::default(),
-            acted: RefCell::default(),
-            facts: RefCell::default(),
+            rows: Mutex::default(),
+            acted: Mutex::default(),
+            facts: Mutex::default(),
         }
     }
 
@@ -146,7 +150,7 @@ impl Step {
         look: impl Fn() -> Result<Found, StepError>,
         does: impl FnOnce(&Permit<'_>) -> Result<(), StepError>,
     ) -> Result<(), StepError> {
-        if !self.acted.borrow_mut().insert(name.to_owned()) {
+        if !locked(&self.acted).insert(name.to_owned()) {
             return Err(StepError::failed(format!("act `{name}` is named twice in one step"), "report this"));
         }
         let help = format!(
@@ -282,14 +286,14 @@ impl Step {
     pub fn fact(&self, key: &str, value: impl Into<Value>) -> Result<(), StepError> {
         let value = value.into();
         self.keeper.write(&Event::Fact { key: key.to_owned(), value: value.clone() })?;
-        self.facts.borrow_mut().insert(key.to_owned(), value);
+        locked(&self.facts).insert(key.to_owned(), value);
         Ok(())
     }
 
     /// What a step remembered, this one included.
     pub fn fact_of(&self, step: &str, key: &str) -> Option<Value> {
         if step == self.spec.id
-            && let Some(value) = self.facts.borrow().get(key)
+            && let Some(value) = locked(&self.facts).get(key)
         {
             return Some(value.clone());
         }
@@ -440,10 +444,10 @@ impl Step {
     }
 
     pub(super) fn judged(&self, row: CheckRow) {
-        self.rows.borrow_mut().push(row);
+        locked(&self.rows).push(row);
     }
 
     pub(super) fn rows(&self) -> Vec<CheckRow> {
-        self.rows.borrow().clone()
+        locked(&self.rows).clone()
     }
 }

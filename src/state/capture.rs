@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Fields, State, Surface};
-use crate::crds::{Contexts, CrdsError, Door, Server, TABLES, Table};
-use crate::host::{Algorithm, Entry, EntryKind};
+use crate::crds::{Cell, Contexts, CrdsError, Door, Server, TABLES, Table};
+use crate::host::{Entry, EntryKind};
 
 /// Why a state could not be taken whole. A state is whole or there is none.
 #[derive(Debug, thiserror::Error)]
@@ -192,12 +192,8 @@ fn fail(server: &Server, surface: &str) -> impl FnOnce(CrdsError) -> CaptureErro
 
 fn trees(server: &Server, scope: &Scope) -> Part {
     let areas = AREAS.iter().filter(|area| scope.areas.contains(&area.name));
-    areas
-        .map(|area| {
-            let name = format!("files:{}", area.name);
-            Ok((name.clone(), files(server, area).map_err(fail(server, &name))?))
-        })
-        .collect()
+    let areas: Vec<(&Area, String)> = areas.map(|area| (area, (area.path)(server))).collect();
+    files(server, &areas).map_err(fail(server, "files"))
 }
 
 fn stored(server: &Server, scope: &Scope) -> Part {
@@ -234,28 +230,32 @@ fn machine(server: &Server, scope: &Scope) -> Part {
     Ok(surfaces)
 }
 
-fn fields(pairs: &[(&str, Value)]) -> Fields {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+fn one<const N: usize>(key: &str, pairs: [(&'static str, Value); N]) -> Surface {
+    Surface::from([(key.to_owned(), Fields::from(pairs))])
 }
 
-fn one(key: &str, pairs: &[(&str, Value)]) -> Surface {
-    Surface::from([(key.to_owned(), fields(pairs))])
-}
-
-fn files(server: &Server, area: &Area) -> Result<Surface, CrdsError> {
-    let path = (area.path)(server);
+/// All trees by few calls: each costs a process there and back.
+fn files(server: &Server, areas: &[(&Area, String)]) -> Result<Vec<(String, Surface)>, CrdsError> {
+    let remote = server.remote();
+    let paths: Vec<&str> = areas.iter().map(|(_, path)| path.as_str()).collect();
     // A tree that is not there (after the wipe, on a host without stacks) is a state too.
-    if server.remote().stat(&path)?.is_none() {
-        return Ok(Surface::new());
-    }
-    let entries = server.remote().list(&path, area.depth)?;
-    let hashes = if area.hashed {
-        server.remote().hash_tree_without(&path, Algorithm::Sha256, ".svn")?
-    } else {
-        BTreeMap::new()
+    let there = remote.there(&paths)?;
+    let of = |wanted: &dyn Fn(&Area) -> bool| -> Vec<&str> {
+        let areas = areas.iter().filter(|(area, path)| wanted(area) && there.contains(&path.as_str()));
+        areas.map(|(_, path)| path.as_str()).collect()
     };
-    let rows = entries.iter().filter(|entry| !is_svn(&entry.path));
-    Ok(rows.map(|entry| (entry.path.clone(), file(entry, hashes.get(&entry.path)))).collect())
+    let mut listed = remote.list_trees(&of(&|area| area.depth.is_none()))?;
+    for (area, path) in areas.iter().filter(|(area, path)| area.depth.is_some() && there.contains(&path.as_str())) {
+        listed.insert(path.clone(), remote.list(path, area.depth)?);
+    }
+    let hashes = remote.hash_trees_without(&of(&|area| area.hashed), ".svn")?;
+    let surface = |(area, path): &(&Area, String)| {
+        let (entries, hashes) = (listed.get(path), hashes.get(path));
+        let rows = entries.into_iter().flatten().filter(|entry| !is_svn(&entry.path));
+        let row = |entry: &Entry| (entry.path.clone(), file(entry, hashes.and_then(|hashes| hashes.get(&entry.path))));
+        (format!("files:{}", area.name), rows.map(row).collect())
+    };
+    Ok(areas.iter().map(surface).collect())
 }
 
 /// Whether a path belongs to a checkout's own bookkeeping.
@@ -264,24 +264,24 @@ fn is_svn(path: &str) -> bool {
 }
 
 fn file(entry: &Entry, hash: Option<&String>) -> Fields {
-    let mut fields = fields(&[
+    let mut fields = Fields::from([
         ("kind", json!(entry.kind)),
         ("mode", json!(format!("{:04o}", entry.mode))),
         ("owner", json!(entry.owner)),
         ("group", json!(entry.group)),
     ]);
     if entry.kind == EntryKind::Link {
-        fields.insert("target".into(), json!(entry.target));
+        fields.insert("target", json!(entry.target));
     }
     if entry.kind == EntryKind::File {
         #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 fit, and the listing is finite")]
         let seconds = entry.mtime.floor() as i64;
-        fields.insert("size".into(), json!(entry.size));
-        fields.insert("links".into(), json!(entry.links));
-        fields.insert("mtime".into(), json!(seconds));
+        fields.insert("size", json!(entry.size));
+        fields.insert("links", json!(entry.links));
+        fields.insert("mtime", json!(seconds));
     }
     if let Some(hash) = hash {
-        fields.insert("sha256".into(), json!(hash));
+        fields.insert("sha256", json!(hash));
     }
     fields
 }
@@ -306,44 +306,47 @@ const CATALOGUE: [&str; 12] = [
 fn database(server: &Server, tables: &BTreeMap<String, Table>) -> Vec<(&'static str, Surface)> {
     let summary = |table: &Table| {
         let summary = table.summary();
-        fields(&[("rows", json!(summary.rows)), ("max_id", json!(summary.max_id)), ("digest", json!(summary.digest))])
+        Fields::from([
+            ("rows", json!(summary.rows)),
+            ("max_id", json!(summary.max_id)),
+            ("digest", json!(summary.digest)),
+        ])
     };
     let summaries = tables.iter().map(|(name, table)| (name.clone(), summary(table))).collect();
     // By position: a catalogue has tens of thousands of rows of some forty columns, of which these are a few.
-    let rows = |table: &str, key: &str, columns: &[&str]| -> Surface {
+    let rows = |table: &str, key: &str, columns: &[&'static str], more: &dyn Fn(&[Option<Cell>], &mut Fields)| {
         let Some(table) = tables.get(&server.table(table)) else { return Surface::new() };
-        let columns: Vec<(&str, usize)> =
+        let columns: Vec<(&'static str, usize)> =
             columns.iter().filter_map(|name| Some((*name, table.position(name)?))).collect();
         let Some(key) = table.position(key) else { return Surface::new() };
-        let fields = |row: &[Option<String>]| -> Fields {
-            columns.iter().map(|(name, at)| ((*name).to_owned(), json!(row[*at]))).collect()
+        let read = |row: &Vec<Option<Cell>>| {
+            let mut fields: Fields = columns.iter().map(|(name, at)| (*name, json!(row[*at]))).collect();
+            more(row, &mut fields);
+            Some((row[key].as_ref()?.to_string(), fields))
         };
-        table.rows.iter().filter_map(|row| Some((row[key].clone()?, fields(row)))).collect()
+        table.rows.iter().filter_map(read).collect()
     };
     // A change of any other column must show as well, and on its own row.
-    let mut catalogue = rows("*catalog", "name", &CATALOGUE);
-    if let Some(table) = tables.get(&server.table("*catalog"))
-        && let Some(key) = table.position("name")
-    {
-        // `blob`: kept twice, the pickled row repeats the columns (SO 19).
-        let own = |column: &str| CATALOGUE.contains(&column) || column == "blob";
-        let others: Vec<usize> = (0..table.columns.len()).filter(|at| !own(&table.columns[*at])).collect();
-        for row in &table.rows {
-            let Some(fields) = row[key].as_ref().and_then(|name| catalogue.get_mut(name)) else { continue };
-            fields.insert("rest".into(), json!(rest(row, &others)));
-        }
-    }
+    // `blob`: kept twice, the pickled row repeats the columns (SO 19).
+    let own = |column: &str| CATALOGUE.contains(&column) || column == "blob";
+    let columns = tables.get(&server.table("*catalog")).map_or(&[][..], |table| &table.columns);
+    let others: Vec<usize> = (0..columns.len()).filter(|at| !own(&columns[*at])).collect();
+    let catalogue =
+        rows("*catalog", "name", &CATALOGUE, &|row, fields| drop(fields.insert("rest", json!(rest(row, &others)))));
     let padded = |surface: Surface| surface.into_iter().map(|(id, fields)| (format!("{id:0>6}"), fields)).collect();
     vec![
         ("database", summaries),
         ("catalogue", catalogue),
-        ("counters", rows("*counters", "name", &["counter"])),
-        ("history", padded(rows("*context_history", "id", &["start_date", "context", "state", "description"]))),
+        ("counters", rows("*counters", "name", &["counter"], &|_, _| ())),
+        (
+            "history",
+            padded(rows("*context_history", "id", &["start_date", "context", "state", "description"], &|_, _| ())),
+        ),
     ]
 }
 
 /// A digest of the values of a catalogue row that are not looked at one by one.
-fn rest(row: &[Option<String>], others: &[usize]) -> String {
+fn rest(row: &[Option<Cell>], others: &[usize]) -> String {
     let mut bytes = Vec::new();
     for at in others {
         // Told apart: no value, an empty one, and where one ends.
@@ -356,24 +359,24 @@ fn rest(row: &[Option<String>], others: &[usize]) -> String {
 
 /// Contexts by every place that knows them; `known` is what the database says.
 pub(super) fn contexts(server: &Server, known: Contexts, door: Option<Door>) -> Result<Surface, CrdsError> {
-    let mut operational = fields(&[
+    let mut operational = Fields::from([
         ("database", json!(known.operational)),
         ("cache", json!(server.cached_context()?)),
         ("monitor", json!(server.old_context()?)),
     ]);
     if let Some(door) = door {
         let context = server.rpc(door)?.default_context(server.observatory().word())?;
-        operational.insert("rpc".into(), json!(context));
+        operational.insert("rpc", json!(context));
     }
-    let edit = fields(&[("database", json!(known.edit))]);
+    let edit = Fields::from([("database", json!(known.edit))]);
     Ok(Surface::from([("operational".to_owned(), operational), ("edit".to_owned(), edit)]))
 }
 
 fn cron(server: &Server) -> Result<Surface, CrdsError> {
     let table = server.crontab()?;
-    let mut surface = one("table", &[("text", json!(table))]);
+    let mut surface = one("table", [("text", json!(table))]);
     for job in server.at_queue()? {
-        surface.insert(format!("at {}", job.id), fields(&[("when", json!(job.when))]));
+        surface.insert(format!("at {}", job.id), Fields::from([("when", json!(job.when))]));
     }
     Ok(surface)
 }
@@ -383,7 +386,7 @@ pub(super) fn ports(server: &Server) -> Result<Surface, CrdsError> {
     let flag = |flag: Result<crate::crds::Flag, CrdsError>| flag.map_or(Value::Null, |flag| json!(flag));
     Ok(one(
         "server",
-        &[
+        [
             ("operational", json!(operational)),
             ("hidden", json!(hidden)),
             ("flag", flag(server.flag())),
@@ -400,7 +403,7 @@ pub(super) fn svn(server: &Server) -> Result<Surface, CrdsError> {
         let info = server.svn_info(directory)?;
         let status: Vec<String> =
             server.svn_status(directory)?.into_iter().map(|line| format!("{} {}", line.letters, line.path)).collect();
-        let row = fields(&[
+        let row = Fields::from([
             ("url", json!(info.url)),
             ("revision", json!(info.revision)),
             ("last_changed", json!(info.last_changed)),
@@ -415,7 +418,7 @@ pub(super) fn svn(server: &Server) -> Result<Surface, CrdsError> {
 pub(super) fn stack(server: &Server) -> Result<Surface, CrdsError> {
     let stack = server.stack()?;
     let row = [("login", json!(stack.login)), ("env_csh", json!(stack.env_csh)), ("module", json!(stack.module))];
-    Ok(one("server", &row))
+    Ok(one("server", row))
 }
 
 pub(super) fn processes(server: &Server) -> Result<Surface, CrdsError> {
@@ -424,9 +427,9 @@ pub(super) fn processes(server: &Server) -> Result<Surface, CrdsError> {
     let mut surface = Surface::new();
     let count = |name: &str| all.iter().filter(|process| process.is(name) && process.user == *account).count();
     let parents = server.httpd_parents()?;
-    surface.insert("httpd".into(), fields(&[("parents", json!(parents.len()))]));
-    surface.insert("memcached".into(), fields(&[("processes", json!(count("memcached")))]));
-    surface.insert("jobs".into(), fields(&[("running", json!(crate::crds::job_processes(&all).len()))]));
+    surface.insert("httpd".into(), Fields::from([("parents", json!(parents.len()))]));
+    surface.insert("memcached".into(), Fields::from([("processes", json!(count("memcached")))]));
+    surface.insert("jobs".into(), Fields::from([("running", json!(crate::crds::job_processes(&all).len()))]));
     Ok(surface)
 }
 

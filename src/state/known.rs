@@ -6,14 +6,13 @@
 //! its reason, and still checked for its shape.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
 use super::capture;
 use super::{CaptureError, Fields, Misshapen, Shape, State, Surface};
-use crate::crds::{CrdsError, Door, PortState, Server, TABLES};
-use crate::host::Limit;
+use crate::crds::{CrdsError, Door, HistoryRow, PortState, Server, Table};
+use crate::host::{Limit, side_by_side};
 use crate::plan::names::{is_file_name, is_mapping};
 
 /// A part of a host's state.
@@ -84,63 +83,103 @@ const RESTLESS: [&str; 3] = ["django_session", "jpoll_channel", "jpoll_message"]
 ///
 /// [`CaptureError`] at the first part that cannot be had whole.
 pub fn look(server: &Server, parts: &[Part], wipe: &[String], files: &[String]) -> Result<State, CaptureError> {
-    let mut taken = side_by_side(parts, |part| take(server, *part, wipe, files));
+    // What is in the database is asked in one session: that costs more than all the questions in it.
+    let (stored, others): (Vec<Part>, Vec<Part>) = parts.iter().partition(|part| part.is_stored());
+    let mut jobs: Vec<Job> = others.into_iter().map(Job::One).collect();
+    if !stored.is_empty() {
+        jobs.insert(0, Job::Stored(stored));
+    }
+    let taken = side_by_side(&jobs, |job| match job {
+        Job::Stored(parts) => in_database(server, parts, files),
+        Job::One(part) => {
+            take(server, *part, wipe).map(|surface| vec![(part.name(), surface)]).map_err(|why| (part.name(), why))
+        }
+    });
     let mut state = State { host: server.role().to_string(), ..State::default() };
-    for (name, surface) in taken.drain(..) {
-        let surface = surface.map_err(|source| CaptureError {
-            surface: name.to_owned(),
+    for surfaces in taken {
+        let surfaces = surfaces.map_err(|(surface, source)| CaptureError {
+            surface: surface.to_owned(),
             host: server.name().to_owned(),
             source: Box::new(source),
         })?;
-        state.surfaces.insert(name.to_owned(), surface);
+        state.surfaces.extend(surfaces.into_iter().map(|(name, surface)| (name.to_owned(), surface)));
     }
     Ok(state)
 }
 
-/// Takes one part; its name comes with it.
-fn take(server: &Server, part: Part, wipe: &[String], files: &[String]) -> (&'static str, Result<Surface, CrdsError>) {
-    match part {
-        Part::Cron => ("cron", cron(server)),
-        Part::Jobs => ("jobs", jobs(server)),
-        Part::Processes => ("processes", processes(server)),
-        Part::Ports => ("ports", capture::ports(server)),
-        Part::Svn => ("svn", capture::svn(server)),
-        Part::Stack => ("stack", capture::stack(server)),
-        Part::Installed => ("installed", installed(server, wipe)),
-        Part::Served => ("served", served(server)),
-        Part::Contexts => {
-            ("contexts", server.contexts_in_database().and_then(|known| capture::contexts(server, known, None)))
+/// What is looked at in one go.
+enum Job {
+    One(Part),
+    Stored(Vec<Part>),
+}
+
+impl Part {
+    /// Whether the database has it.
+    fn is_stored(&self) -> bool {
+        matches!(self, Self::Contexts | Self::Rows | Self::History | Self::Files)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cron => "cron",
+            Self::Jobs => "jobs",
+            Self::Processes => "processes",
+            Self::Ports => "ports",
+            Self::Svn => "svn",
+            Self::Stack => "stack",
+            Self::Installed => "installed",
+            Self::Served => "served",
+            Self::Contexts => "contexts",
+            Self::Rows => "rows",
+            Self::History => "history",
+            Self::Files => "files",
         }
-        Part::Rows => ("rows", rows(server)),
-        Part::History => ("history", history(server)),
-        Part::Files => ("files", of_plan(server, files)),
     }
 }
 
-/// How many looks at one host go side by side: most of each is waiting for a process there.
-const SIDE_BY_SIDE: usize = 4;
-
-/// `look` for each of `all`, some at once; what came of them in the order of `all`.
-fn side_by_side<T: Sync, R: Send>(all: &[T], look: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut mine = Vec::new();
-        while let Some((at, one)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, all.get(at)?))) {
-            mine.push((at, look(one)));
-        }
-        mine
-    };
-    let mut done: Vec<(usize, R)> = std::thread::scope(|threads| {
-        let workers: Vec<_> = (0..SIDE_BY_SIDE.min(all.len())).map(|_| threads.spawn(work)).collect();
-        let joined = workers.into_iter().map(|worker| worker.join());
-        joined.flat_map(|mine| mine.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
+/// Takes a part that is not in the database.
+fn take(server: &Server, part: Part, wipe: &[String]) -> Result<Surface, CrdsError> {
+    match part {
+        Part::Cron => cron(server),
+        Part::Jobs => jobs(server),
+        Part::Processes => processes(server),
+        Part::Ports => capture::ports(server),
+        Part::Svn => capture::svn(server),
+        Part::Stack => capture::stack(server),
+        Part::Installed => installed(server, wipe),
+        Part::Served => served(server),
+        Part::Contexts | Part::Rows | Part::History | Part::Files => Ok(Surface::new()),
+    }
 }
 
-fn fields<const N: usize>(pairs: [(&str, Value); N]) -> Fields {
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+/// Surfaces by name, or what could not be had and why.
+type Surfaces = Result<Vec<(&'static str, Surface)>, (&'static str, CrdsError)>;
+
+/// Takes the parts that are in the database.
+fn in_database(server: &Server, parts: &[Part], files: &[String]) -> Surfaces {
+    let wanted = |part: Part| parts.contains(&part);
+    let files: Vec<&String> = files.iter().filter(|name| is_file_name(name)).collect();
+    let mut questions = vec![server.ask_for_contexts(), server.ask_for_history()];
+    questions.extend(ask_for_files(server, &files));
+    let (counts, answers) = if wanted(Part::Rows) {
+        server.row_counts(&questions)
+    } else {
+        server.ask_all(&questions).map(|answers| (BTreeMap::new(), answers))
+    }
+    .map_err(|why| ("rows", why))?;
+    let mut answers = answers.into_iter();
+    let (contexts, history) = (answers.next().unwrap_or_default(), answers.next().unwrap_or_default());
+    let mut surfaces = Vec::new();
+    for part in parts {
+        let surface = match part {
+            Part::Contexts => server.contexts_of(&contexts).and_then(|known| capture::contexts(server, known, None)),
+            Part::History => server.history_of(history.clone()).map(of_history),
+            Part::Files => of_plan(server, &files, answers.next().unwrap_or_default()),
+            _ => Ok(numbers(&counts)),
+        };
+        surfaces.push((part.name(), surface.map_err(|why| (part.name(), why))?));
+    }
+    Ok(surfaces)
 }
 
 fn cron(server: &Server) -> Result<Surface, CrdsError> {
@@ -151,13 +190,13 @@ fn cron(server: &Server) -> Result<Surface, CrdsError> {
         .collect();
     let other = table.lines().filter(|line| !line.trim().is_empty()).count() - entries.len();
     let queued: Vec<String> = server.at_queue()?.into_iter().map(|job| job.when).collect();
-    let row = fields([("entries", json!(entries)), ("other_lines", json!(other)), ("queued", json!(queued))]);
+    let row = Fields::from([("entries", json!(entries)), ("other_lines", json!(other)), ("queued", json!(queued))]);
     Ok(Surface::from([("table".to_owned(), row)]))
 }
 
 fn jobs(server: &Server) -> Result<Surface, CrdsError> {
     let running: Vec<String> = server.running_jobs()?.into_iter().map(|job| job.args).collect();
-    Ok(Surface::from([("account".to_owned(), fields([("running", json!(running))]))]))
+    Ok(Surface::from([("account".to_owned(), Fields::from([("running", json!(running))]))]))
 }
 
 fn processes(server: &Server) -> Result<Surface, CrdsError> {
@@ -172,7 +211,7 @@ fn installed(server: &Server, wipe: &[String]) -> Result<Surface, CrdsError> {
     for path in wipe {
         let entry = server.remote().stat(&format!("{}/{path}", server.paths().crds))?;
         let kind = entry.map_or(json!("gone"), |entry| json!(entry.kind));
-        surface.insert(path.clone(), fields([("kind", kind)]));
+        surface.insert(path.clone(), Fields::from([("kind", kind)]));
     }
     Ok(surface)
 }
@@ -181,7 +220,7 @@ fn served(server: &Server) -> Result<Surface, CrdsError> {
     let (operational, _) = server.ports()?;
     let door = if operational == PortState::Open { Door::Direct } else { Door::Hidden };
     let info = server.rpc(door)?.server_info()?;
-    let row = fields([
+    let row = Fields::from([
         ("operational", json!(info.operational)),
         ("edit", json!(info.edit)),
         ("branch", json!(info.svn_url)),
@@ -192,26 +231,18 @@ fn served(server: &Server) -> Result<Surface, CrdsError> {
     Ok(Surface::from([("server_info".to_owned(), row)]))
 }
 
-fn rows(server: &Server) -> Result<Surface, CrdsError> {
-    let have = server.ask("show tables")?;
-    let have: Vec<&str> = have.rows.iter().filter_map(|row| row.first()?.as_deref()).collect();
-    let names: Vec<String> =
-        TABLES.iter().map(|name| server.table(name)).filter(|name| have.contains(&name.as_str())).collect();
-    let count = |name: &String| format!("select '{name}' as name, count(*) as number from {name}");
-    let sql = names.iter().map(count).collect::<Vec<_>>().join(" union all ");
-    let mut surface = Surface::new();
-    for row in server.ask(&sql)?.rows {
-        if let [Some(name), Some(number)] = &row[..] {
-            let number: Value = number.parse::<u64>().map_or_else(|_| json!(number), |number| json!(number));
-            surface.insert(name.clone(), fields([("rows", number)]));
-        }
-    }
-    Ok(surface)
+/// Number of rows by table.
+fn numbers(counts: &BTreeMap<String, Table>) -> Surface {
+    let number = |table: &Table| match table.single() {
+        Some(number) => number.parse::<u64>().map_or_else(|_| json!(number), |number| json!(number)),
+        None => json!("unknown"),
+    };
+    counts.iter().map(|(name, table)| (name.clone(), Fields::from([("rows", number(table))]))).collect()
 }
 
-fn history(server: &Server) -> Result<Surface, CrdsError> {
-    let row = |row: crate::crds::HistoryRow| {
-        let fields = fields([
+fn of_history(rows: Vec<HistoryRow>) -> Surface {
+    let row = |row: HistoryRow| {
+        let fields = Fields::from([
             ("context", json!(row.context)),
             ("state", json!(row.state)),
             ("description", json!(row.description)),
@@ -219,28 +250,34 @@ fn history(server: &Server) -> Result<Surface, CrdsError> {
         ]);
         (format!("{:0>6}", row.id), fields)
     };
-    Ok(server.history()?.into_iter().map(row).collect())
+    rows.into_iter().map(row).collect()
+}
+
+/// Asks for the plan's files; nothing if there are none.
+fn ask_for_files(server: &Server, files: &[&String]) -> Option<String> {
+    let quoted: Vec<String> = files.iter().map(|name| format!("'{name}'")).collect();
+    let question = || {
+        format!(
+            "select name, state, rejected, blacklisted, derived_from, sha1sum from {} where name in ({}) order by name",
+            server.table("*catalog"),
+            quoted.join(", ")
+        )
+    };
+    (!quoted.is_empty()).then(question)
 }
 
 /// The plan's files as the catalogue has them, with the mode that they have in the cache. Those that are not known yet
 /// are rows too: that a file is not there is part of the state.
-fn of_plan(server: &Server, files: &[String]) -> Result<Surface, CrdsError> {
-    let files: Vec<&String> = files.iter().filter(|name| is_file_name(name)).collect();
-    let unknown = || fields([("state", json!("not known"))]);
+fn of_plan(server: &Server, files: &[&String], catalogue: Table) -> Result<Surface, CrdsError> {
+    let unknown = || Fields::from([("state", json!("not known"))]);
     let mut surface: Surface = files.iter().map(|name| ((*name).clone(), unknown())).collect();
-    let quoted: Vec<String> = files.iter().map(|name| format!("'{name}'")).collect();
-    if quoted.is_empty() {
+    if files.is_empty() {
         return Ok(surface);
     }
-    let sql = format!(
-        "select name, state, rejected, blacklisted, derived_from, sha1sum from {} where name in ({}) order by name",
-        server.table("*catalog"),
-        quoted.join(", ")
-    );
-    for row in server.ask(&sql)?.by_name() {
+    for row in catalogue.by_name() {
         if let Some(Some(name)) = row.get("name") {
             let others = row.iter().filter(|(column, _)| *column != "name");
-            surface.insert(name.clone(), others.map(|(column, value)| (column.to_owned(), json!(value))).collect());
+            surface.insert(name.to_string(), others.map(|(column, value)| (column.to_owned(), json!(value))).collect());
         }
     }
     let (paths, observatory) = (server.paths(), server.observatory());
@@ -255,7 +292,7 @@ fn of_plan(server: &Server, files: &[String]) -> Result<Surface, CrdsError> {
         if let Some((mode, path)) = line.split_once(' ')
             && let Some(row) = surface.get_mut(path.rsplit('/').next().unwrap_or(path))
         {
-            row.insert("mode_in_cache".to_owned(), json!(mode));
+            row.insert("mode_in_cache", json!(mode));
         }
     }
     Ok(surface)
@@ -324,14 +361,14 @@ impl Frame {
 
     fn row(&self, part: &str, key: &str, fields: &Fields, wrong: &mut Vec<Misshapen>) -> Value {
         let mut row = serde_json::Map::new();
-        for (field, value) in fields {
-            let shaped = SHAPED.iter().find(|rule| rule.part == part && rule.field == *field);
+        for (field, value) in fields.iter() {
+            let shaped = SHAPED.iter().find(|rule| rule.part == part && rule.field == field);
             let normal = match shaped {
                 Some(rule) => {
                     wrong.extend(rule.shape.misfit(part, key, field, value));
                     json!(format!("[{:?}]", rule.shape).to_lowercase())
                 }
-                None => match (part, field.as_str()) {
+                None => match (part, field) {
                     ("svn", "last_changed") => json!(self.revision(key, value)),
                     ("svn", "version") => json!(marks(value)),
                     ("served", "rejected") => match value.as_u64() {
@@ -343,7 +380,7 @@ impl Frame {
                     _ => self.worded(value),
                 },
             };
-            row.insert(field.clone(), normal);
+            row.insert(field.to_owned(), normal);
         }
         Value::Object(row)
     }

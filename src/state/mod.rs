@@ -5,6 +5,7 @@
 
 mod capture;
 mod diff;
+mod fields;
 mod known;
 mod ledger;
 mod mutate;
@@ -18,13 +19,11 @@ use serde_json::Value;
 
 pub use capture::{CaptureError, Scope, capture};
 pub use diff::{Delta, differences};
+pub use fields::Fields;
 pub use known::{Frame, Part, SHAPED, Shaped, look};
 pub use ledger::{Claim, Claimed, Keys, Settled, settle};
 pub use mutate::{Mutation, mutations};
-pub use volatile::{Misshapen, Shape, VOLATILE, Volatile, normalise};
-
-/// The fields of one row.
-pub type Fields = BTreeMap<String, Value>;
+pub use volatile::{Misshapen, Shape, VOLATILE, Volatile, misshapen};
 
 /// The rows of one surface, by key.
 pub type Surface = BTreeMap<String, Fields>;

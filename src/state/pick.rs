@@ -149,7 +149,7 @@ mod tests {
                 // Numbers come back to some fifteen digits; every row and field must be there.
                 let fields = |state: &State| -> Vec<String> {
                     let rows = state.surfaces.iter().flat_map(|(name, rows)| rows.iter().map(move |(key, fields)| (name, key, fields)));
-                    rows.map(|(name, key, fields)| format!("{name} {key} {:?}", fields.keys())).collect()
+                    rows.map(|(name, key, fields)| format!("{name} {key} {:?}", fields.keys().collect::<Vec<_>>())).collect()
                 };
                 proptest::prop_assert_eq!((&again.host, fields(&again)), (&state.host, fields(&state)));
             }

@@ -1,6 +1,6 @@
 //! Fields that differ between two looks at an unchanged host: listed, with reasons, and still checked for their shape.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::State;
 
@@ -110,21 +110,26 @@ impl Shape {
     }
 }
 
-/// The state with every volatile value replaced by the name of its shape.
-///
-/// # Errors
-///
-/// Every volatile value that does not have its shape.
-pub fn normalise(state: &State) -> Result<State, Vec<Misshapen>> {
-    let mut state = state.clone();
+/// Every volatile value of a state that does not have its shape.
+pub fn misshapen(state: &State) -> Vec<Misshapen> {
     let mut wrong = Vec::new();
     for rule in VOLATILE {
-        let Some(surface) = state.surfaces.get_mut(rule.surface) else { continue };
-        for (key, fields) in surface.iter_mut().filter(|(key, _)| rule.key == "*" || *key == rule.key) {
-            let Some(value) = fields.get_mut(rule.field) else { continue };
-            wrong.extend(rule.shape.misfit(rule.surface, key, rule.field, value));
-            *value = json!(format!("[{:?}]", rule.shape).to_lowercase());
+        let rows = state.surfaces.get(rule.surface).into_iter().flatten();
+        for (key, fields) in rows.filter(|(key, _)| rule.of(key)) {
+            let value = fields.get(rule.field);
+            wrong.extend(value.and_then(|value| rule.shape.misfit(rule.surface, key, rule.field, value)));
         }
     }
-    if wrong.is_empty() { Ok(state) } else { Err(wrong) }
+    wrong
+}
+
+/// The fields of a row whose values do not count.
+pub(super) fn of_row<'a>(surface: &'a str, key: &'a str) -> impl Iterator<Item = &'static str> + 'a {
+    VOLATILE.iter().filter(move |rule| rule.surface == surface && rule.of(key)).map(|rule| rule.field)
+}
+
+impl Volatile {
+    fn of(&self, key: &str) -> bool {
+        self.key == "*" || self.key == key
+    }
 }

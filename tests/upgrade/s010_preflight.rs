@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crds_upgrade::backup::tag_time;
 use crds_upgrade::crds::{Door, Flag, Server};
-use crds_upgrade::host::{EntryKind, Limit, Script, Shell};
+use crds_upgrade::host::{EntryKind, Limit, Script, Shell, side_by_side};
 use crds_upgrade::plan::{Approved, Era, PackageTarget, PlanFile, Role, Waiting, misfits};
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S010_PREFLIGHT;
@@ -144,35 +144,33 @@ fn look(s: &Step, t: &mut Tally) -> Result<(), StepError> {
         }
     }
     identities(&servers, t)?;
-    let looked = locks(s, t);
-    t.tried("lock", looked);
     let live: Servers =
         servers.iter().filter(|(role, _)| **role != Role::Scratch).map(|(r, v)| (*r, Arc::clone(v))).collect();
-    let looked = tools(&servers, t);
-    t.tried("tools", looked);
-    let looked = space(s, &servers, t);
-    t.tried("space", looked);
-    let looked = clocks(s, &servers, t);
-    t.tried("clocks", looked);
-    let looked = environment(&live, t);
-    t.tried("environment", looked);
-    for server in live.values() {
-        let looked = certificates::judge(s, server, t);
-        t.tried("certificates", looked);
-    }
     let ops = &servers[&Role::Ops];
-    let looked = credentials(s, ops, t);
-    t.tried("credentials", looked);
-    let looked = start_state(s, ops, t);
-    t.tried("start_state", looked);
-    let looked = revisions(s, ops, t);
-    t.tried("approved_revisions", looked);
-    let looked = backup_and_forecast(s, ops, t);
-    t.tried("nightly_backup_looks_whole", looked);
-    let looked = databases(&live, t);
-    t.tried("databases", looked);
-    let looked = file_systems(&live, t);
-    t.tried("file_systems", looked);
+    // None changes anything or waits for another.
+    type Look<'a> = &'a (dyn Fn(&mut Tally) -> Result<(), StepError> + Sync);
+    let looks: [(&'static str, Look<'_>); 12] = [
+        ("lock", &|t| locks(s, t)),
+        ("tools", &|t| tools(&servers, t)),
+        ("space", &|t| space(s, &servers, t)),
+        ("clocks", &|t| clocks(s, &servers, t)),
+        ("environment", &|t| environment(&live, t)),
+        ("certificates", &|t| live.values().try_for_each(|server| certificates::judge(s, server, t))),
+        ("credentials", &|t| credentials(s, ops, t)),
+        ("start_state", &|t| start_state(s, ops, t)),
+        ("approved_revisions", &|t| revisions(s, ops, t)),
+        ("nightly_backup_looks_whole", &|t| backup_and_forecast(s, ops, t)),
+        ("databases", &|t| databases(&live, t)),
+        ("file_systems", &|t| file_systems(&live, t)),
+    ];
+    for found in side_by_side(&looks, |(check, look)| {
+        let mut t = Tally::default();
+        let looked = look(&mut t);
+        t.tried(check, looked);
+        t
+    }) {
+        t.join(found);
+    }
     remember(s, ops)?;
     let looked = baseline(s, &servers, t);
     t.tried("baseline_recorded", looked);

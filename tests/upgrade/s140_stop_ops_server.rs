@@ -85,8 +85,11 @@ fn judge_quiet(s: &Step, ops: &Server) -> Result<(), StepError> {
     let uploaded = first(s, "uploaded", || {
         let sql =
             format!("select name, deliverer_user from {} where state = 'uploaded' order by id", ops.table("*catalog"));
-        let names =
-            ops.ask(&sql)?.rows.into_iter().map(|row| row.into_iter().flatten().collect::<Vec<_>>().join(" by "));
+        let names = ops
+            .ask(&sql)?
+            .rows
+            .into_iter()
+            .map(|row| row.iter().filter_map(Option::as_deref).collect::<Vec<_>>().join(" by "));
         Ok(json!(names.collect::<Vec<_>>()))
     })?;
     let uploaded = texts(&uploaded);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crds_upgrade::backup::{Archive, TreeSpec, compare_tables, unpack};
 use crds_upgrade::crds::Server;
+use crds_upgrade::host::side_by_side;
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Step, StepError, StepResult};
 use crds_upgrade::state::Scope;
@@ -30,10 +31,22 @@ fn s210_backup_test() -> StepResult {
         let mut t = Tally::default();
         let onto_dev = s.plan().mirrors.iter().any(|mirror| mirror.to == Role::Dev);
         let roles: &[Role] = if onto_dev { &[Role::Test, Role::Dev] } else { &[Role::Test] };
-        let mut archives = Vec::new();
-        for role in roles {
+        // The hosts do not wait for each other; what was found of both is told before what broke off at either.
+        let (mut archives, mut broken) = (Vec::new(), Ok(()));
+        let both = side_by_side(roles, |role| {
+            let mut t = Tally::default();
             let backed_up = one(s, *role, &mut t);
-            archives.push(t.or_faults(s, role, advice, backed_up)?);
+            (*role, t, backed_up)
+        });
+        for (role, found, backed_up) in both {
+            t.join(found);
+            match backed_up {
+                Ok(archive) => archives.push(archive),
+                Err(error) => broken = broken.and(Err((role, error))),
+            }
+        }
+        if let Err((role, error)) = broken {
+            return t.or_faults(s, role, advice, Err(error));
         }
         if s.fact_of(s.spec().id, "archives").is_none() {
             s.fact("archives", json!(archives))?;

@@ -12,7 +12,7 @@ use crds_upgrade::crds::Door;
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Step, StepError, StepResult};
 use crds_upgrade::steps::S250_MIRROR_TEST_TO_DEV;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::before::{first, texts};
 use crate::common::known_state;
@@ -62,10 +62,16 @@ fn s250_mirror_test_to_dev() -> StepResult {
         }
         let mirror = Mirror { s, source: &test, dest: &dev, door: Door::Direct };
         let about = [test.name(), dev.name()];
-        let sent = first(s, "mails", || mails(s, &dev, &about))?;
-        let grp = first(s, "published", || published(&dev))?;
-        if !s.again() && !mirror.past("mirrored") {
-            fresh_set(s, &test)?;
+        let go_on = !s.again() && !mirror.past("mirrored");
+        let (sent, grp, set) = std::thread::scope(|threads| {
+            let grp = threads.spawn(|| first(s, "published", || published(&dev)));
+            let sent = first(s, "mails", || mails(s, &dev, &about));
+            let set = if go_on { fresh_set(s, &test) } else { Ok(()) };
+            (sent, grp.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), set)
+        });
+        let (sent, grp) = (sent?, grp?);
+        set?;
+        if go_on {
             if !mirror.past("inputs") {
                 mirror.inputs(&mut t)?;
                 for check in ["inputs_whole", "inputs_equal_source"] {
@@ -136,9 +142,12 @@ fn mirrored(
 /// A set of TEST that is younger than its mirror.
 fn fresh_set(s: &Step, test: &crds_upgrade::crds::Server) -> Result<(), StepError> {
     let changed = s.fact_of("s240_mirror_ops_to_test", "mirrored_at").and_then(|at| at.as_f64()).unwrap_or(0.0);
-    let changed = test.local(changed)?.datetime();
+    // Names of sets tell seconds: one of the second in which the mirror ended is older or newer than it, so it must also
+    // be newer than what lay there before.
+    let changed = test.local(changed.floor())?.datetime();
+    let last = first(s, "set_before", || Ok(json!(test.backup_sets()?.0.pop().map(|set| set.tag))))?;
     let fresh = || -> Result<bool, StepError> {
-        let newest = test.backup_sets()?.0.pop();
+        let newest = test.backup_sets()?.0.pop().filter(|set| last.as_str().is_none_or(|last| set.tag.as_str() > last));
         let whole = newest.filter(|set| test.set_names().iter().all(|name| set.file(name).is_some()));
         Ok(whole.and_then(|set| tag_time(&set.tag)).is_some_and(|time| time >= changed))
     };

@@ -158,7 +158,8 @@ fn read_back(
         ops.table("*actions")
     );
     let rows = ops.ask(&sql)?.by_name();
-    let names: BTreeSet<String> = rows.iter().filter_map(|row| row.get("filename").cloned().flatten()).collect();
+    let names: BTreeSet<String> =
+        rows.iter().filter_map(|row| Some(row.get("filename")?.as_ref()?.to_string())).collect();
     tally.hold(
         "audit",
         names == wanted && rows.len() == wanted.len(),

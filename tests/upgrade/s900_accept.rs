@@ -10,7 +10,7 @@ use crds_upgrade::crds::{Door, PortState};
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::event::ChangeRow;
 use crds_upgrade::run::{Step, StepError, StepResult, Verdict, harness};
-use crds_upgrade::state::{Scope, State, capture, differences, normalise, settle};
+use crds_upgrade::state::{Scope, capture, settle};
 use crds_upgrade::steps::{self, S900_ACCEPT};
 
 use crate::common::tally::{Advice, Tally, shorten};
@@ -107,13 +107,8 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     let live = state::kept(s, state::LIVE)?;
     let after = capture(&ops, &Scope::all().served_at(Door::Direct))?;
     std::fs::write(s.folder().join("states").join("s900_ops.json"), after.to_text())?;
-    let normal = |state: &State| {
-        normalise(state).map_err(|bad| {
-            StepError::failed(shorten(&bad.iter().map(ToString::to_string).collect::<Vec<_>>()), "look at the field")
-        })
-    };
     let rpc = |surface: &str| surface != "rpc";
-    let deltas = differences(&normal(&before)?, &normal(&after.only(rpc))?);
+    let deltas = state::compare(&before, &after.only(rpc))?;
     let nights = claims::nights(s, &before, &after)?;
     let mut declared = claims::of_plan(s, &ops, &before)?;
     declared.extend(claims::backup_sets(&nights));
@@ -135,7 +130,7 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
         None => vec!["s370 kept no state of going live".to_owned()],
         Some(live) => {
             let same = |surface: &str| live.surfaces.contains_key(surface);
-            let deltas = differences(&normal(live)?, &normal(&after.only(same))?);
+            let deltas = state::compare(live, &after.only(same))?;
             let settled = settle(&deltas, &claims::reinstalled(&nights));
             settled.unclaimed.iter().map(|delta| format!("since going live: {delta}")).collect()
         }

@@ -155,7 +155,7 @@ impl Fetched {
         let value = |row: &Row, key: &str| row.get(key).cloned().flatten().unwrap_or_default();
         let named = rows.iter().find(|row| value(row, "kind") == kind).map(|row| value(row, "context"));
         if let Some(then) = then.filter(|then| named.as_deref() != Some(then.context.as_str())) {
-            let named = named.unwrap_or_else(|| "none".to_owned());
+            let named = named.unwrap_or_else(|| "none".into());
             faults.push(format!("the dump names {named} as operational context, the history {} then", then.context));
         }
         Ok(faults)

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crds_upgrade::crds::{Door, Server};
+use crds_upgrade::host::side_by_side;
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::{Step, StepError};
-use crds_upgrade::state::{Fields, Scope, State, normalise};
+use crds_upgrade::state::{Fields, Scope, State, misshapen};
 use serde_json::json;
 
-use super::state::keep_in;
+use super::state::keep;
 use super::tally::Tally;
 
 /// Where the links of deliveries lie: an empty place in its stead would be read as if the archive had taken them all.
@@ -30,7 +31,7 @@ pub fn remember(s: &Step, ops: &Server) -> Result<(), StepError> {
         ops.table("*catalog")
     );
     let rows = ops.ask(&sql)?.rows;
-    let pending: Vec<&String> = rows.iter().filter_map(|row| row.first()?.as_ref()).collect();
+    let pending: Vec<&str> = rows.iter().filter_map(|row| row.first()?.as_deref()).collect();
     s.fact("pending", json!(pending))?;
     s.fact("deliveries", deliveries(ops)?)?;
     s.fact("stack", ops.stack()?.login)?;
@@ -45,20 +46,14 @@ pub fn remember(s: &Step, ops: &Server) -> Result<(), StepError> {
 pub fn baseline(s: &Step, servers: &BTreeMap<Role, Arc<Server>>, t: &mut Tally) -> Result<(), StepError> {
     let servers: Vec<(&Role, &Arc<Server>)> = servers.iter().filter(|(role, _)| **role != Role::Scratch).collect();
     // The hosts do not wait for each other.
-    let kept: Vec<Result<State, StepError>> = std::thread::scope(|threads| {
-        let looks = servers.iter().map(|(role, server)| {
-            let folder = s.folder();
-            threads.spawn(move || keep_in(folder, server, &scope(**role), &format!("s010_{role}")))
-        });
-        let looks: Vec<_> = looks.collect();
-        looks.into_iter().map(|look| look.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
+    let kept: Vec<Result<State, StepError>> =
+        side_by_side(&servers, |(role, server)| keep(s, server, &scope(**role), &format!("s010_{role}")));
     for ((role, _), state) in servers.into_iter().zip(kept) {
         let state = state?;
-        match normalise(&state) {
-            Ok(state) => t.proof("baseline_recorded", format!("{role}: {} surfaces", state.surfaces.len())),
-            Err(wrong) => wrong.iter().for_each(|wrong| t.fault("baseline_recorded", format!("{role}: {wrong}"))),
+        for wrong in misshapen(&state) {
+            t.fault("baseline_recorded", format!("{role}: {wrong}"));
         }
+        t.proof("baseline_recorded", format!("{role}: {} surfaces", state.surfaces.len()));
         if *role == Role::Ops && s.fact_of(s.spec().id, "rejected").is_none() {
             let rejected = state.surfaces.get("catalogue").into_iter().flatten().filter(|(_, row)| is_rejected(row));
             s.fact("rejected", json!(rejected.count()))?;
@@ -81,5 +76,5 @@ fn scope(role: Role) -> Scope {
 fn is_rejected(row: &Fields) -> bool {
     ["rejected", "blacklisted"]
         .iter()
-        .any(|column| row.get(*column).is_some_and(|value| matches!(value.as_str(), Some("true" | "1"))))
+        .any(|column| row.get(column).is_some_and(|value| matches!(value.as_str(), Some("true" | "1"))))
 }

@@ -100,7 +100,7 @@ impl<'s> Hand<'s> {
         // A catalogue of the past under another name cannot be delivered again (C116).
         let present = catalogs(self.ops)?;
         let audited = reading.actions.iter().filter_map(|row| row.get("filename").cloned().flatten());
-        let gone = audited.filter(|name| name.ends_with(".cat") && !present.contains(name));
+        let gone = audited.filter(|name| name.ends_with(".cat") && !present.contains(name.as_str()));
         faults.extend(gone.map(|name| format!("the catalogue {name} of an earlier delivery is gone or renamed")));
         for fault in &faults {
             self.tally.fault("start_context", fault.clone());

@@ -35,7 +35,7 @@ impl Hand<'_> {
             self.tally.fault("confirmed", format!("{} catalogues for one submission", catalog_names.len()));
         }
         self.tally.proof("confirmed", format!("{}: {} files delivered", delivery.id, new.len()));
-        self.read_delivery(delivery, &new, catalogue, catalog_names.first().map_or("", String::as_str), before)?;
+        self.read_delivery(delivery, &new, catalogue, catalog_names.first().map_or("", |name| name.as_str()), before)?;
         self.read_audit(delivery, &new, &reading.actions)?;
         self.read_contexts(delivery, &reading.contexts, before);
         self.read_rest(delivery, &reading, before);
@@ -155,7 +155,7 @@ impl Hand<'_> {
             let (user, name) = (field(row, "user"), field(row, "filename"));
             self.tally.fault(check, format!("{name}: audit row of user `{user}`, not `{account}`"));
         }
-        let names: Vec<String> = ours.iter().map(|row| field(row, "filename")).collect();
+        let names: Vec<String> = ours.iter().map(|row| field(row, "filename").into()).collect();
         let catalogs = names.iter().filter(|name| name.ends_with(".cat")).count();
         let files: BTreeSet<&str> = names.iter().map(String::as_str).filter(|name| !name.ends_with(".cat")).collect();
         let expected: BTreeSet<&str> = match (delivery.kind, self.ops.era()) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crds_upgrade::host::side_by_side;
 use crds_upgrade::plan::{Plan, Role};
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::state::{Frame, State, look};
@@ -28,11 +29,7 @@ fn judge(s: &Step) -> Result<(), StepError> {
     let left = left.map(|(role, parts)| Ok((role, parts, s.host(*role)?))).collect::<Result<Vec<_>, StepError>>()?;
     let (wipe, files) = (&plan.wipe, &files);
     // The hosts do not wait for each other.
-    let seen: Vec<_> = std::thread::scope(|threads| {
-        let looks = left.iter().map(|(_, parts, server)| threads.spawn(move || look(server, parts, wipe, files)));
-        let looks: Vec<_> = looks.collect();
-        looks.into_iter().map(|look| look.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
+    let seen = side_by_side(&left, |(_, parts, server)| look(server, parts, wipe, files));
     for ((role, ..), seen) in left.iter().zip(seen) {
         let seen = seen?;
         raw.push(s.evidence(&format!("state of {role}"), seen.to_text())?);

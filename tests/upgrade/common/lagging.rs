@@ -13,7 +13,7 @@ pub fn counters(server: &Server) -> Result<Vec<String>, StepError> {
         server.table("*catalog")
     );
     let rows = server.ask(&sql)?.rows;
-    let used: Vec<&String> = rows.iter().filter_map(|row| row.first()?.as_ref()).collect();
+    let used: Vec<&str> = rows.iter().filter_map(|row| row.first()?.as_deref()).collect();
     let mut behind = Vec::new();
     for counter in server.counters()? {
         let highest = used.iter().filter_map(|name| names::counted(&counter.name, name)).max();

@@ -66,7 +66,12 @@ impl Mirror<'_> {
 
     /// The inputs before anything is overwritten: whole, of the source, and equal to it as it is now.
     pub fn inputs(&self, t: &mut Tally) -> Result<(), StepError> {
-        let set = shared(self.s, self.source)?;
+        let (set, live) = std::thread::scope(|threads| {
+            let live = threads.spawn(|| tables(self.source));
+            let set = shared(self.s, self.source);
+            (set, live.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let set = set?;
         t.evidence("inputs_whole", &set.evidence);
         let mut faults = set.incomplete(self.source, &self.source.shared_names());
         faults.extend(set.unreadable());
@@ -79,19 +84,18 @@ impl Mirror<'_> {
             t.fault("inputs_whole", fault);
         }
         t.proof("inputs_whole", format!("{} files, dump completed {completed}", set.listed.len()));
-        for fault in self.behind(&set)? {
+        for fault in self.behind(&set, live?)? {
             t.fault("inputs_equal_source", fault);
         }
         t.proof("inputs_equal_source", format!("the dump equals the database of {}", self.source.role()));
         Ok(())
     }
 
-    /// In what the inputs are not what the source is now.
-    pub fn behind(&self, set: &Fetched) -> Result<Vec<String>, StepError> {
+    /// In what the inputs are not what the source is now, whose tables are `live`.
+    pub fn behind(&self, set: &Fetched, live: BTreeMap<String, TableSummary>) -> Result<Vec<String>, StepError> {
         let Ok(dump) = &set.dump else { return Ok(vec!["the dump cannot be read".into()]) };
         let mut dumped = dump.summaries();
         without_logins(&mut dumped);
-        let live = tables(self.source)?;
         dumped.retain(|table, _| live.contains_key(table));
         let mut faults: Vec<String> =
             compare_tables(&live, &dumped, &VOLATILE).iter().map(ToString::to_string).collect();
@@ -192,12 +196,23 @@ impl Mirror<'_> {
         t.proof("script_ran_through", format!("{} stages", STAGES.len()));
     }
 
+    /// The same look at source and destination, which do not wait for each other.
+    fn both<T: Send>(&self, look: impl Fn(&Server) -> Result<T, StepError> + Sync) -> Result<(T, T), StepError> {
+        std::thread::scope(|threads| {
+            let ours = threads.spawn(|| look(self.dest));
+            let theirs = look(self.source)?;
+            let ours = ours.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            Ok((theirs, ours))
+        })
+    }
+
     /// Everything that must be equal afterwards.
     pub fn equal(&self, t: &mut Tally) -> Result<(), StepError> {
-        for difference in compare_tables(&tables(self.source)?, &tables(self.dest)?, &VOLATILE) {
+        let (source, dest) = self.both(tables)?;
+        for difference in compare_tables(&source, &dest, &VOLATILE) {
             t.fault("database_equal", difference.to_string());
         }
-        let (from, to) = (self.source.contexts_in_database()?, self.dest.contexts_in_database()?);
+        let (from, to) = self.both(|server| Ok(server.contexts_in_database()?))?;
         for (kind, a, b) in [("operational", from.operational, to.operational), ("edit", from.edit, to.edit)] {
             t.hold("database_equal", a == b, format!("{kind} context {b}, the source's {a}"));
         }
@@ -210,7 +225,7 @@ impl Mirror<'_> {
             let place = |line: String| line.replace(&server.paths().ifs, "IFS");
             Ok((review::counters(&text).is_some(), review::orphan_lines(&text).into_iter().map(place).collect()))
         };
-        let ((ended, theirs), (ended_too, ours)) = (lines(self.source)?, lines(self.dest)?);
+        let ((ended, theirs), (ended_too, ours)) = self.both(lines)?;
         t.hold("orphans_not_worse", ended && ended_too, "both orphan checks ended with their counters");
         for line in ours.difference(&theirs) {
             t.fault("orphans_not_worse", format!("new: {line}"));
@@ -220,8 +235,8 @@ impl Mirror<'_> {
 
     fn files(&self, t: &mut Tally) -> Result<(), StepError> {
         let obs = self.source.observatory();
-        let sums = |server: &Server| server.remote().hash_tree(&server.paths().mappings(obs), Algorithm::Sha1);
-        let (theirs, ours) = (sums(self.source)?, sums(self.dest)?);
+        let (theirs, ours) =
+            self.both(|server| Ok(server.remote().hash_tree(&server.paths().mappings(obs), Algorithm::Sha1)?))?;
         let wrong: Vec<&str> = theirs
             .iter()
             .filter(|(name, sum)| ours.get(*name) != Some(sum))
@@ -237,7 +252,8 @@ impl Mirror<'_> {
                 format!("{} mappings differ: {}", wrong.len(), some(&wrong))
             },
         );
-        let sizes = |server: &Server, path: String| -> Result<BTreeMap<String, u64>, StepError> {
+        let sizes = |server: &Server| -> Result<BTreeMap<String, u64>, StepError> {
+            let path = server.paths().references(obs);
             // DEV's cache holds links into the published one: what they lead to counts (SO 3.1).
             let ran = server.remote().must_look(
                 &["find", "-L", &path, "-maxdepth", "1", "-type", "f", "-printf", "%s %f\\n"],
@@ -250,8 +266,7 @@ impl Mirror<'_> {
                 .map(|(size, name)| (name.to_owned(), size.parse().unwrap_or(0)))
                 .collect())
         };
-        let theirs = sizes(self.source, self.source.paths().references(obs))?;
-        let ours = sizes(self.dest, self.dest.paths().references(obs))?;
+        let (theirs, ours) = self.both(sizes)?;
         let wrong: Vec<&str> =
             theirs.iter().filter(|(name, size)| ours.get(*name) != Some(size)).map(|(name, _)| name.as_str()).collect();
         t.hold(
@@ -273,8 +288,8 @@ impl Mirror<'_> {
             }
         }
         self.pickles(t)?;
-        let catalogs = |server: &Server| server.remote().hash_tree(&server.paths().catalogs(), Algorithm::Sha256);
-        let (theirs, ours) = (catalogs(self.source)?, catalogs(self.dest)?);
+        let (theirs, ours) =
+            self.both(|server| Ok(server.remote().hash_tree(&server.paths().catalogs(), Algorithm::Sha256)?))?;
         t.hold("catalogs_equal", theirs == ours, format!("{} catalogues, the source has {}", ours.len(), theirs.len()));
         Ok(())
     }
@@ -311,7 +326,7 @@ impl Mirror<'_> {
         let names = |server: &Server| -> Result<BTreeSet<String>, StepError> {
             Ok(server.deliveries()?.into_iter().map(|link| link.name).collect())
         };
-        let (theirs, ours) = (names(self.source)?, names(self.dest)?);
+        let (theirs, ours) = self.both(names)?;
         t.hold("deliveries_equal", theirs == ours, format!("{} links, the source has {}", ours.len(), theirs.len()));
         for link in self.dest.deliveries()? {
             if link.entry.kind == EntryKind::File && link.entry.links < 2 {

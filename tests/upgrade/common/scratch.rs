@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds_upgrade::backup::{self, Manifest};
-use crds_upgrade::crds::{Server, Table, TableSummary};
+use crds_upgrade::crds::{Server, TableSummary, answers, questions};
 use crds_upgrade::host::{Algorithm, Limit, Remote, Script, Shell};
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Step, StepError};
@@ -87,19 +87,17 @@ pub fn load_dump(s: &Step, act: &str, dump: &str) -> Result<BTreeMap<String, Tab
         remote.feed(permit, Change::RestoreInto, &["mysql", &name], &mut bytes, LONGEST)?;
         Ok(())
     })?;
-    let mut summaries = BTreeMap::new();
-    for table in wanted {
-        let sql = format!("select * from {table} order by 1");
-        let ran = remote.must_look(&["mysql", "--batch", &name, "-e", &sql], Limit::WALK)?;
-        let rows = Table::parse(&ran.text()).map_err(|line| {
-            StepError::unknown(
-                format!("a row of the restored `{table}` is not understood: {line}"),
-                "look at it with mysql on the scratch host",
-            )
-        })?;
-        summaries.insert(table, rows.summary());
-    }
-    Ok(summaries)
+    let sql: Vec<String> = wanted.iter().map(|table| format!("select * from {table} order by 1")).collect();
+    let limit = Limit { output: 256 << 20, ..Limit::WALK };
+    let ran = remote.look_with(&["mysql", "--batch", &name], format!("{};\n", questions(&sql)).as_bytes(), limit)?;
+    let rows = answers(ran.text(), wanted.len()).map_err(|odd| {
+        let said: String = odd.chars().take(200).collect();
+        StepError::unknown(
+            format!("what was restored into {name} is not understood: {} `{said}`", ran.last_line()),
+            "look at it with mysql on the scratch host",
+        )
+    })?;
+    Ok(wanted.into_iter().zip(rows).map(|(table, rows)| (table, rows.summary())).collect())
 }
 
 /// How many tables a database of the scratch host has; 0 if there is no such database.

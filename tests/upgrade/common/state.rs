@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use crds_upgrade::crds::Server;
 use crds_upgrade::run::{Folder, Step, StepError};
-use crds_upgrade::state::{Delta, Scope, State, capture, differences, normalise};
+use crds_upgrade::state::{Delta, Scope, State, capture, differences, misshapen};
+
+use super::tally::shorten;
 
 /// Name of the state in which OPS went live.
 pub const LIVE: &str = "s370_live";
@@ -23,11 +25,7 @@ fn path(folder: &Folder, name: &str) -> PathBuf {
 /// Takes a state and keeps it as `states/<name>.json`; one that was kept before is not taken again, so that a resumed
 /// step compares with what was there before it acted.
 pub fn keep(s: &Step, server: &Server, scope: &Scope, name: &str) -> Result<State, StepError> {
-    keep_in(s.folder(), server, scope, name)
-}
-
-/// As [`keep`], for a thread of its own.
-pub fn keep_in(folder: &Folder, server: &Server, scope: &Scope, name: &str) -> Result<State, StepError> {
+    let folder = s.folder();
     if let Some(state) = read(folder, name, State::parse)? {
         return Ok(state);
     }
@@ -69,13 +67,16 @@ pub fn changed(
     may: impl Fn(&Delta) -> bool,
 ) -> Result<Vec<Delta>, StepError> {
     let after = capture(server, scope)?;
-    let normal = |state: &State| {
-        normalise(state).map_err(|bad| {
-            let texts: Vec<String> = bad.iter().map(ToString::to_string).collect();
-            StepError::failed(texts.join("; "), "look at the field: a volatile value must still have its shape")
-        })
-    };
-    Ok(differences(&normal(before)?, &normal(&after)?).into_iter().filter(|delta| !may(delta)).collect())
+    Ok(compare(before, &after)?.into_iter().filter(|delta| !may(delta)).collect())
+}
+
+/// What differs between two states, volatile fields aside.
+pub fn compare(before: &State, after: &State) -> Result<Vec<Delta>, StepError> {
+    let bad: Vec<String> = [before, after].into_iter().flat_map(misshapen).map(|bad| bad.to_string()).collect();
+    if bad.is_empty() {
+        return Ok(differences(before, after));
+    }
+    Err(StepError::failed(shorten(&bad), "look at the field: a volatile value must still have its shape"))
 }
 
 /// Differences as lines.

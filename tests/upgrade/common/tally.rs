@@ -35,6 +35,21 @@ impl Tally {
         self.proofs.entry(check).or_default().push(text.into());
     }
 
+    /// Takes up what another one found.
+    pub fn join(&mut self, other: Self) {
+        for (mine, theirs) in
+            [(&mut self.faults, other.faults), (&mut self.proofs, other.proofs), (&mut self.unknown, other.unknown)]
+        {
+            for (check, found) in theirs {
+                mine.entry(check).or_default().extend(found);
+            }
+        }
+        for (check, kept) in other.evidence {
+            self.evidence.entry(check).or_default().extend(kept);
+        }
+        self.judged.borrow_mut().extend(other.judged.into_inner());
+    }
+
     /// A proof if `holds`, else a fault.
     pub fn hold(&mut self, check: &'static str, holds: bool, text: impl Into<String>) {
         if holds { self.proof(check, text) } else { self.fault(check, text) }

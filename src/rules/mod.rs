@@ -10,7 +10,9 @@
 //! around the failure of a whole dataset (the reason is given, without `Failed processing '...' :` before it); rules that
 //! the client loads or refuses depending on the order of their keys (a key of another length than its parkeys, a key that
 //! a substitution makes equal to another or longer than its parkeys) and tables of different selectors at the same weight,
-//! none of which was ever published; the type of a whole number in Python's message about comparing it with a text.
+//! none of which was ever published; which of several equal
+//! versions of a `SelectVersion` counts where a group of files holds a tuple (no published rule has that selector); the
+//! type of a whole number in Python's message about comparing it with a text.
 
 pub mod syntax;
 

@@ -16,6 +16,7 @@ pub mod install;
 pub mod known_good;
 pub mod known_state;
 pub mod lagging;
+pub mod machines;
 pub mod mail;
 pub mod mirror;
 pub mod night;

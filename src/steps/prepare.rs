@@ -175,7 +175,10 @@ pub static S140_STOP_OPS_SERVER: StepSpec = StepSpec {
     needs: &["s130_stop_ops_cron"],
     checks: &[
         check("s140.no_lock_held", "before: nobody held an instrument lock"),
-        check("s140.nothing_uploaded", "before: no file waited in state `uploaded`"),
+        check(
+            "s140.nothing_uploaded",
+            "before: no file waited in state `uploaded`, and none was brought since preflight",
+        ),
         check("s140.nothing_running", "before: no submission was being processed"),
         check("s140.old_context", "old_context.txt names the operational context"),
         check("s140.edit_context_delivered", "the edit context was delivered and has its catalogue"),

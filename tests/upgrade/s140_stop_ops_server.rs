@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use crds_upgrade::crds::wire::Ask;
 use crds_upgrade::crds::{Door, PortState, Server};
+use crds_upgrade::host::EntryKind;
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::steps::S140_STOP_OPS_SERVER;
 use serde_json::json;
 
 use crate::common::before::{first, texts};
-use crate::common::known_state;
+use crate::common::{known_state, state};
 
 /// How long a submission may have been silent and still count as running.
 const SILENT_S: i64 = 1800;
@@ -90,7 +91,7 @@ fn judge_quiet(s: &Step, ops: &Server) -> Result<(), StepError> {
             .rows
             .into_iter()
             .map(|row| row.iter().filter_map(Option::as_deref).collect::<Vec<_>>().join(" by "));
-        Ok(json!(names.collect::<Vec<_>>()))
+        Ok(json!(names.chain(brought(s, ops)?).collect::<Vec<_>>()))
     })?;
     let uploaded = texts(&uploaded);
     s.check("nothing_uploaded")
@@ -116,6 +117,26 @@ fn judge_quiet(s: &Step, ops: &Server) -> Result<(), StepError> {
         .next_move("wait until its page says that it is done, then run again")
         .judge(running.is_empty())?;
     Ok(())
+}
+
+/// Files brought to the server since preflight for a submission that nobody has made yet. What lay there before is not of
+/// tonight.
+fn brought(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
+    let areas = ["ingest", "uploads"];
+    let before =
+        state::kept_of(s, "s010_ops", &areas.map(|area| format!("files:{area}")).each_ref().map(String::as_str))?;
+    let before = before.unwrap_or_default();
+    let mut found = Vec::new();
+    for area in areas {
+        let path = format!("{}/{area}", ops.paths().server_files);
+        let known = before.surfaces.get(&format!("files:{area}"));
+        for tree in ops.remote().list_trees(&ops.remote().there(&[&path])?)?.into_values() {
+            let files = tree.into_iter().filter(|entry| entry.kind != EntryKind::Directory);
+            let new = files.filter(|entry| known.is_none_or(|known| !known.contains_key(&entry.path)));
+            found.extend(new.map(|entry| format!("{area}/{} by {}", entry.path, entry.owner)));
+        }
+    }
+    Ok(found)
 }
 
 /// Submissions in progress: contexts being made, results half finished, status channels that have not said `done`.

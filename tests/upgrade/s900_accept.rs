@@ -19,7 +19,9 @@ use crate::common::{claims, state};
 #[test]
 fn s900_accept() -> StepResult {
     harness::step(&S900_ACCEPT, |s| {
-        if let Some((step, due)) = s.ledger().put_off() {
+        if let Some((step, due)) = s.ledger().put_off()
+            && !is_due(s, &due)?
+        {
             return s.defer(&due, &format!("`{step}` is put off by the plan; the run is accepted once it has passed"));
         }
         let mut tally = Tally::default();
@@ -189,12 +191,27 @@ fn mirrored(s: &Step, role: Role, step: &str, tally: &mut Tally) -> Result<(), S
     Ok(())
 }
 
+fn due_of(s: &Step, step: &str) -> String {
+    s.ledger().step(step).due.unwrap_or_default()
+}
+
+/// Whether what was put off until `due` (RFC 3339) could have been carried out by now, by the clock of OPS.
+fn is_due(s: &Step, due: &str) -> Result<bool, StepError> {
+    let due: Option<jiff::Timestamp> = due.parse().ok();
+    let now = s.hosts().server(Role::Ops)?.local_now()?.timestamp();
+    Ok(due.is_some_and(|due| due <= now))
+}
+
 fn complete(s: &Step, tally: &mut Tally) {
     let (mut passed, mut by_decision) = (0, 0);
     for step in steps::ALL.iter().take_while(|step| step.id != s.spec().id) {
         match s.ledger().step(step.id).verdict {
             Some(Verdict::Passed | Verdict::Waived) => passed += 1,
             Some(Verdict::Unknown) if s.ledger().stands(step.id) => by_decision += 1,
+            Some(Verdict::Deferred) => tally.fault(
+                "steps_complete",
+                format!("{} was put off until {}, is due, and was not carried out", step.id, due_of(s, step.id)),
+            ),
             other => tally.fault("steps_complete", format!("{}: {other:?}", step.id)),
         }
     }

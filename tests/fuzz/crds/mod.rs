@@ -1,5 +1,7 @@
 //! The modules of `src/crds` that read text and nothing else, by path.
 
+#[path = "../../../src/crds/cell.rs"]
+mod cell;
 #[path = "../../../src/crds/checkout.rs"]
 mod checkout;
 #[path = "../../../src/crds/crontab.rs"]
@@ -17,6 +19,7 @@ pub mod wire {
     pub(crate) use super::clip::clip;
 }
 
+pub use cell::Cell;
 pub use table::{Table, TableSummary};
 
 /// What `svn info` says, and what a line of `svn status` says.

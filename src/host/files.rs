@@ -187,7 +187,8 @@ impl Remote {
         Ok(paths.iter().copied().filter(|path| seen.contains(&path.as_bytes())).collect())
     }
 
-    /// As [`Self::list`] of each of `trees`, all of which are there, at the price of one: entries by tree.
+    /// As [`Self::list`] of each of `trees`, all of which are there, at the price of one: entries by tree, the tree itself first,
+    /// under an empty path.
     ///
     /// # Errors
     ///
@@ -202,7 +203,7 @@ impl Remote {
         for tree in trees {
             argv.push(self.absolute(tree)?);
         }
-        argv.extend(["-mindepth", "1", "-printf", FORMAT_OF_TREES]);
+        argv.extend(["-printf", FORMAT_OF_TREES]);
         let limit = Limit { output: 512 << 20, ..Limit::WALK };
         let ran = self.call_as(CallKind::Read, &argv, limit)?;
         let ran = self.zero("find", ran)?;

@@ -252,7 +252,10 @@ fn files(server: &Server, areas: &[(&Area, String)]) -> Result<Vec<(String, Surf
     let surface = |(area, path): &(&Area, String)| {
         let (entries, hashes) = (listed.get(path), hashes.get(path));
         let rows = entries.into_iter().flatten().filter(|entry| !is_svn(&entry.path));
-        let row = |entry: &Entry| (entry.path.clone(), file(entry, hashes.and_then(|hashes| hashes.get(&entry.path))));
+        let row = |entry: &Entry| {
+            let key = if entry.path.is_empty() { "." } else { &entry.path };
+            (key.to_owned(), file(entry, hashes.and_then(|hashes| hashes.get(&entry.path))))
+        };
         (format!("files:{}", area.name), rows.map(row).collect())
     };
     Ok(areas.iter().map(surface).collect())
@@ -333,9 +336,22 @@ fn database(server: &Server, tables: &BTreeMap<String, Table>) -> Vec<(&'static 
     let others: Vec<usize> = (0..columns.len()).filter(|at| !own(&columns[*at])).collect();
     let catalogue =
         rows("*catalog", "name", &CATALOGUE, &|row, fields| drop(fields.insert("rest", json!(rest(row, &others)))));
+    // A login changes its user's row and nothing else of it.
+    let mut accounts = rows("auth_user", "username", &["is_superuser", "is_staff", "is_active", "email"], &|_, _| ());
+    if let Some(table) = tables.get("auth_user")
+        && let (Some(name), Some(password)) = (table.position("username"), table.position("password"))
+    {
+        for row in &table.rows {
+            let digest = row[password].as_ref().map(|hash| blake3::hash(hash.as_bytes()).to_hex()[..16].to_owned());
+            if let Some(fields) = row[name].as_ref().and_then(|name| accounts.get_mut(name.as_str())) {
+                fields.insert("password", json!(digest));
+            }
+        }
+    }
     let padded = |surface: Surface| surface.into_iter().map(|(id, fields)| (format!("{id:0>6}"), fields)).collect();
     vec![
         ("database", summaries),
+        ("accounts", accounts),
         ("catalogue", catalogue),
         ("counters", rows("*counters", "name", &["counter"], &|_, _| ())),
         (

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crds_upgrade::crds::web::{Login, Session};
-use crds_upgrade::crds::{Door, Row, Server};
+use crds_upgrade::crds::{Door, HistoryRow, Row, Server};
 use crds_upgrade::plan::{Change, Plan, Role, SetContext};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::steps::S440_SET_CONTEXT;
@@ -69,18 +69,39 @@ fn before(s: &Step, ops: &Server, set: &SetContext) -> Result<serde_json::Value,
     let pending: BTreeSet<String> =
         catalogue.iter().filter(|(_, row)| is_pending(row)).map(|(name, _)| name.clone()).collect();
     let moved = moved(s, &rules, &operational, set)?.union(&pending).cloned().collect();
+    let history = ops.history()?;
+    let last = history.iter().map(|row| row.id).max().unwrap_or(0);
     let before = json!({
+        "at": ops.now()?,
+        "action": newest_action(ops)?,
+        "past": past(&history, last),
         "operational": operational,
         "others": states(&catalogue, &moved),
         "day": ops.local_now()?.date().to_string(),
         "dateless": members.iter().filter(|name| is_dateless(catalogue.get(*name))).collect::<Vec<_>>(),
-        "history": ops.history()?.iter().map(|row| row.id).max().unwrap_or(0),
+        "history": last,
         "dates": dates(&catalogue, &members),
         "states": ops.states()?,
         "pending": pending,
     });
     s.fact("before", before.clone())?;
     Ok(before)
+}
+
+/// The highest number of an audit row.
+fn newest_action(ops: &Server) -> Result<u64, StepError> {
+    let table = ops.ask(&format!("select max(id) as id from {}", ops.table("*actions")))?;
+    Ok(table.single().and_then(|id| id.parse().ok()).unwrap_or(0))
+}
+
+/// What the rows of the history up to a number say, as one digest.
+fn past(history: &[HistoryRow], last: u64) -> String {
+    let mut hash = blake3::Hasher::new();
+    for row in history.iter().filter(|row| row.id <= last) {
+        let line = format!("{}\0{}\0{}\0{}\0{}\n", row.id, row.start_date, row.context, row.state, row.description);
+        hash.update(line.as_bytes());
+    }
+    hash.finalize().to_hex().to_string()
 }
 
 /// Whether the archive is still to take a file.
@@ -305,13 +326,41 @@ fn read_back(
 ) -> Result<(), StepError> {
     outcome::contexts_agree(s, ops, &set.context, tally, "agree")?;
     let last = before["history"].as_u64().unwrap_or(0);
-    let rows: Vec<_> = ops.history()?.into_iter().filter(|row| row.id > last && row.state == "operational").collect();
+    let history = ops.history()?;
+    let same = before["past"].as_str() == Some(past(&history, last).as_str());
+    tally.hold(
+        "history",
+        same,
+        format!("the {last} rows before it {}", if same { "as before" } else { "were changed" }),
+    );
+    let rows: Vec<_> = history.into_iter().filter(|row| row.id > last && row.state == "operational").collect();
     match rows.as_slice() {
         [row] => {
             let right = row.context == set.context && row.description == set.description;
             tally.hold("history", right, format!("{} {}: {}", row.start_date, row.context, row.description));
+            let began = before["at"].as_f64().unwrap_or(f64::MAX);
+            let (from, to) = (ops.local(began.floor())?.datetime(), ops.local_now()?.datetime());
+            let start: Option<jiff::civil::DateTime> = row.start_date.replacen(' ', "T", 1).parse().ok();
+            let tonight = start.is_some_and(|start| from <= start && start <= to);
+            tally.hold(
+                "history",
+                tonight,
+                format!("it begins at {}, it was set between {from} and {to}", row.start_date),
+            );
         }
         rows => tally.fault("history", format!("{} new operational rows in the history", rows.len())),
+    }
+    let sql = format!(
+        "select user, action from {} where id > {} and filename = '{}' order by id",
+        ops.table("*actions"),
+        before["action"].as_u64().unwrap_or(0),
+        set.context
+    );
+    let account = &outcome::credential(s, &set.credential)?.username;
+    for row in ops.ask(&sql)?.by_name() {
+        let field = |key: &str| row.get(key).cloned().flatten().unwrap_or_default();
+        let own = field("user") == account.as_str();
+        tally.hold("history", own, format!("the audit says `{}` by `{}`", field("action"), field("user")));
     }
     let catalogue = ops.catalogue()?;
     let rules = Rules::of_run(s)?;

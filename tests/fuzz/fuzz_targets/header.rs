@@ -12,12 +12,12 @@ use fuzzed::rules::{dates, python};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let keys = Keys::new([("DETECTOR", 0), ("A", 1), ("META.INSTRUMENT.DETECTOR", 2)]);
+    let mut keys = Keys::new([("DETECTOR", 0), ("A", 1), ("META.INSTRUMENT.DETECTOR", 2)]);
     let mut found = Found::new(3);
     let mut marks = Marks::default();
     marks.find(data);
     if std::str::from_utf8(data).is_ok()
-        && let Some(member) = member(data, 0, &mut marks, &keys, &mut found)
+        && let Some(member) = member(data, 0, &mut marks, &mut keys, &mut found)
     {
         // What the fast scan takes, the general reader takes too, up to the same place and with the same values.
         let mut reader = Reader::new(data);

@@ -15,6 +15,8 @@ pub mod dataset;
 pub mod dates;
 #[path = "../../../src/rules/element.rs"]
 pub mod element;
+#[path = "../../../src/rules/ends.rs"]
+mod ends;
 #[path = "../../../src/rules/engine/mod.rs"]
 pub mod engine;
 #[path = "../../../src/rules/error.rs"]

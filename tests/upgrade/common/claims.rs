@@ -123,15 +123,26 @@ fn deliveries(
         claims.push(Claim::on(DELIVERY, "history", Keys::Among(rows)));
     }
     // The archive takes what is pending; new links are the plan's alone.
-    let pending = before.surfaces.get("files:deliveries").into_iter().flat_map(BTreeMap::keys).cloned().collect();
+    let pending = before
+        .surfaces
+        .get("files:deliveries")
+        .into_iter()
+        .flat_map(BTreeMap::keys)
+        .filter(|key| *key != ".")
+        .cloned()
+        .collect();
     claims.push(Claim::on(DELIVERY, "files:deliveries", Keys::Among(pending)).fields(&[""]).perhaps());
     claims.push(Claim::on(DELIVERY, "files:deliveries", Keys::Among(names.into_iter().collect())).perhaps());
     for catalog in catalogs {
         claims.push(Claim::on(DELIVERY, "files:deliveries", Keys::Below(catalog)).perhaps());
     }
     // A user's first login makes the user's directory, and it ends empty.
-    let users = s.site().credentials.values().map(|credential| credential.username.clone()).collect();
-    claims.push(Claim::on(DELIVERY, "files:ingest", Keys::Among(users)).fields(&[""]).perhaps());
+    let users: Vec<String> = s.site().credentials.values().map(|credential| credential.username.clone()).collect();
+    claims.push(Claim::on(DELIVERY, "files:ingest", Keys::Among(Vec::clone(&users))).fields(&[""]).perhaps());
+    if plan.stack.is_some() {
+        // Another framework may store the password of who logs in anew, by its own way of hashing.
+        claims.push(Claim::on(STACK, "accounts", Keys::Among(users)).fields(&["password"]).perhaps());
+    }
     Ok(claims)
 }
 

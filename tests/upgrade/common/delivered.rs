@@ -35,6 +35,7 @@ impl Hand<'_> {
             self.tally.fault("confirmed", format!("{} catalogues for one submission", catalog_names.len()));
         }
         self.tally.proof("confirmed", format!("{}: {} files delivered", delivery.id, new.len()));
+        self.read_rows(delivery, catalogue)?;
         self.read_delivery(delivery, &new, catalogue, catalog_names.first().map_or("", |name| name.as_str()), before)?;
         self.read_audit(delivery, &new, &reading.actions)?;
         self.read_contexts(delivery, &reading.contexts, before);

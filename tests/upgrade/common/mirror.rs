@@ -498,7 +498,8 @@ pub fn untouched(s: &Step, server: &Server, kept: &str) -> Result<(), StepError>
         ));
     };
     let mappings = server.remote().hash_tree(&server.paths().mappings(server.observatory()), Algorithm::Sha256)?;
-    let rules = before.surfaces.get("files:mappings").map_or(0, BTreeMap::len);
+    let rules = before.surfaces.get("files:mappings").into_iter().flatten();
+    let rules = rules.filter(|(_, entry)| entry.get("kind") == Some(&json!("file"))).count();
     let contexts = before
         .surfaces
         .get("contexts")

@@ -11,6 +11,7 @@ pub mod claims;
 pub mod deliver;
 pub mod delivered;
 pub mod delivery;
+pub mod described;
 pub mod explained;
 pub mod install;
 pub mod known_good;

@@ -190,7 +190,8 @@ fn whole(s: &Step, ops: &Server, directory: &str, tally: &mut Tally) -> Result<B
     match counters(&tool_log) {
         None => tally.fault("whole", "its log does not end with the three counters"),
         Some(counters) => {
-            tally.hold("whole", status != "0" || counters.errors == 0, format!("{} errors logged", counters.errors))
+            let fits = (status == "0") == (counters.errors == 0);
+            tally.hold("whole", fits, format!("status `{status}` and {} errors logged", counters.errors))
         }
     }
     let text_of_ids = String::from_utf8_lossy(&ids).into_owned();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crds_upgrade::crds::Row;
+use crds_upgrade::plan::Era;
 use crds_upgrade::rules::reformat_date;
 use crds_upgrade::run::StepError;
 
@@ -13,7 +14,8 @@ use super::delivery::{Delivery, Kind};
 
 /// What is asked of each row.
 const COLUMNS: &str = "name, observatory, instrument, filekind, type, description, change_level, deliverer_user, \
-                       creator_name, uploaded_as, delivery_date, useafter_date, pedigree, replaced_by_filename";
+                       creator_name, uploaded_as, delivery_date, activation_date, useafter_date, pedigree, \
+                       replaced_by_filename";
 
 type Catalogue = BTreeMap<String, Row>;
 
@@ -78,8 +80,11 @@ impl Hand<'_> {
             wanted.push(("filekind", kind));
         }
         if !self.s.again() {
-            // Later deliveries of the plan may replace it.
+            // Later deliveries of the plan may replace it, and its context is set later.
             wanted.push(("replaced_by_filename", String::new()));
+            if self.ops.era() != Era::Y2014 {
+                wanted.push(("activation_date", String::new()));
+            }
         }
         let submitted = delivery.kind != Kind::Deletion && delivery.files.iter().any(|file| file == name);
         if let Some(form) = delivery.submission.filter(|_| submitted) {

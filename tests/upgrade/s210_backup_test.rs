@@ -83,6 +83,8 @@ fn advice(check: &str) -> Advice {
 
 fn one(s: &Step, role: Role, t: &mut Tally) -> Result<serde_json::Value, StepError> {
     let server = s.hosts().server(role)?;
+    // An attempt that was ended may have left a set half made: it stays, and another one is made beside it.
+    let resumed = s.fact_of(s.spec().id, &format!("began_{role}")).is_some();
     let began = first(s, &format!("began_{role}"), || Ok(json!(server.now()?)))?.as_f64().unwrap_or(0.0);
     let last =
         first(s, &format!("last_{role}"), || Ok(json!(server.backup_sets()?.0.last().map(|set| set.tag.clone()))))?;
@@ -127,9 +129,9 @@ fn one(s: &Step, role: Role, t: &mut Tally) -> Result<serde_json::Value, StepErr
     judge_set(s, &server, &set, began, &strays, t)?;
     copy_and_restore(s, &server, &set, t).inspect(|_| ())?;
     if !s.again() {
-        let new = format!("{}/", set.tag);
+        let own = |tag: &str| tag == set.tag || (resumed && *last < *tag && *tag < *set.tag);
         let differs = changed(&server, &scope, &before, |delta| {
-            (delta.surface == "files:db_backups" && (delta.key.starts_with(&new) || delta.key == set.tag))
+            (delta.surface == "files:db_backups" && own(delta.key.split('/').next().unwrap_or_default()))
                 || (delta.surface == "files:monitor" && delta.key == "old_context.txt")
                 || delta.surface == "files:config"
         })?;

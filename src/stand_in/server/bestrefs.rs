@@ -9,21 +9,10 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Era, Server, python::repr};
+use super::{Server, python::repr};
 use crate::rules::{
     Best, Context, DatasetError, Header, HeaderValue, Library, Lookup, RulesError, condition_value, syntax,
 };
-
-/// Keywords that may name the instrument beside the pmap's own, in the client's order (RS 6, step 4).
-const INSTRUMENT_KEYWORDS: [&str; 7] = [
-    "INSTRUME",
-    "META.INSTRUMENT.NAME",
-    "META_INSTRUMENT_NAME",
-    "INSTRUMENT",
-    "ROMAN.META.INSTRUMENT.NAME",
-    "META.INSTRUMENT.TYPE",
-    "META_INSTRUMENT_TYPE",
-];
 
 /// Compiled contexts and what they have worked out, as long as no mapping comes or goes.
 #[derive(Debug, Default)]
@@ -145,12 +134,12 @@ impl Server {
 
     /// The header with keywords in upper case and the instrument that the rules would see (RS 6).
     fn prepared(&self, entry: &Entry, context: &str, header: &[(String, String)]) -> Result<Header, String> {
-        let old = self.config.era == Era::Y2014;
+        let dialect = self.dialect();
         let mut upper = Header::new();
         for (key, value) in header {
             let name = key.to_uppercase();
             // 2014 minimises first, so spellings in mixed case are not found, and the lower-case one comes first.
-            let seen = if old {
+            let seen = if dialect.minimises_first {
                 *key == key.to_lowercase() || (*key == name && !header.iter().any(|(k, _)| *k == name.to_lowercase()))
             } else {
                 true
@@ -165,20 +154,15 @@ impl Server {
             upper.set("INSTRUME", HeaderValue::Text(instrument.to_uppercase()));
             return Ok(upper);
         }
-        let missing = || {
-            if old {
-                format!("Missing '{own_key}' keyword in header")
-            } else {
-                format!("Missing '{own_key}' keyword in header for determining instrument.")
-            }
-        };
+        let missing = || format!("Missing '{own_key}' keyword in header{}", dialect.missing_instrument);
         let named = |key: &str| {
             let value = upper.get(key)?.text()?;
             let value = condition_value(value).into_owned();
             (value != "UNDEFINED").then_some(value)
         };
-        let others: &[&str] = if old { &["INSTRUME"] } else { &INSTRUMENT_KEYWORDS };
-        let value = named(&own_key).or_else(|| others.iter().find_map(|key| named(key))).ok_or_else(missing)?;
+        let value = named(&own_key)
+            .or_else(|| dialect.instrument_keywords.iter().find_map(|key| named(key)))
+            .ok_or_else(missing)?;
         let instrument = match value.to_lowercase().as_str() {
             "wfii" => "wfpc2".to_owned(),
             other => other.to_owned(),

@@ -1,4 +1,8 @@
 //! What differs between the eras of the server, in one place (WP, evidence labels S14, S19, now).
+//!
+//! Code asks a [`Dialect`] for a property; only this file says which era has it. Two tables name eras on their own lines,
+//! because a list of addresses or of methods is read best beside what each line does: `web/routes.rs` (which eras have an
+//! address, and who may use it) and `rpc/methods.rs` (which methods an era registered, in which order).
 
 use std::{fmt, str::FromStr};
 
@@ -14,7 +18,8 @@ pub enum Era {
     Now,
 }
 
-/// The differences in what the server does, one field each; what only looks different is said where the page is written.
+/// The differences in what the server does, one field each; what only looks different is said where the page is written,
+/// under `old_pages`.
 #[derive(Debug, Clone, Copy)]
 pub struct Dialect {
     /// Log lines in stpipe style, `CRDS - INFO -  ` (SO 15.1).
@@ -87,7 +92,105 @@ pub struct Dialect {
     pub colon_ids: bool,
     /// Largest number of ids of `get_dataset_headers_by_id` (WP 1.7).
     pub max_headers_per_rpc: usize,
+
+    // JSON-RPC.
+    /// The RPC library is django-json-rpc 0.6: `params` must be there, no `id` on failure, only version 1.1 leaves out the
+    /// empty half of an answer, and a GET is refused with a word misspelt (WP 1.3).
+    pub older_rpc_library: bool,
+    /// Errors of Python itself come in the words of Python 2 (WP 1.4).
+    pub python_2: bool,
+    /// Largest body that Django takes (WP 1.3).
+    pub max_body_bytes: Option<usize>,
+    /// Words that a context specifier may have for a date, in the order in which its refusal lists them (WP 1.9).
+    pub context_symbols: &'static [&'static str],
+    /// `get_context_by_date` answers `N/A` for a type that is marked so (WP 1.9).
+    pub answers_not_applicable: bool,
+    /// The library knows HST's synphot and JWST's system (WP 1.4).
+    pub newer_instruments: bool,
+    /// Server info has the lists of mappings and bad files, the history and the times (WP 1.8).
+    pub info_lists: bool,
+    /// Server info has what today's client reads: latest context, further addresses, sizes and checksums (WP 1.8).
+    pub info_downloads: bool,
+    /// Records of files have their history (WP 1.10).
+    pub file_history: bool,
+    /// `get_file_info` takes a context for its observatory (WP 1.7).
+    pub file_info_by_context: bool,
+    /// `get_dataset_headers_by_id` heeds its third argument (WP 1.7).
+    pub heeds_since: bool,
+    /// The number of ids is tested before it is tested that they are a list (WP 1.7).
+    pub counts_ids_first: bool,
+    /// Best references by ids find a plain id in a compound one (WP 1.7).
+    pub finds_parts_of_ids: bool,
+    /// Headers are minimised before they are conditioned (WP 1.7).
+    pub minimises_first: bool,
+    /// Keywords that may name the instrument beside the rules' own (WP 1.7, RS 6).
+    pub instrument_keywords: &'static [&'static str],
+    /// What follows `Missing '<keyword>' keyword in header` where none does (WP 1.7).
+    pub missing_instrument: &'static str,
+    /// Parkeys have the extra keys of imaps and those that later libraries always want (RS 3).
+    pub later_parkeys: bool,
+    /// Kinds of context that may be pushed (WP 1.7).
+    pub pushable_kinds: &'static [&'static str],
+    /// Affected datasets without a summary of errors are an error of the handler (WP 1.11).
+    pub stumbles_without_summary: bool,
+
+    // Pages.
+    /// The markup of 2014: what only looks different.
+    pub old_pages: bool,
+    /// The reason of a named check is told (WP 3.1).
+    pub tells_reasons: bool,
+    /// Descriptions may be empty or very long and have `# * !` (WP 3.1).
+    pub free_descriptions: bool,
+    /// Create contexts takes `<instrument>_<type>_n/a` (RD 5.1).
+    pub takes_not_applicable: bool,
+    /// A parkey may be typed beside its select (WP 3.2).
+    pub typed_parkeys: bool,
+    /// The table of an rmap is for scripts only (WP 3.2).
+    pub tables_for_scripts: bool,
+    /// A context kind that only begins like one is an unexpected failure (WP 3.1).
+    pub unknown_kind_fails: bool,
+
+    // Submissions.
+    /// Deletions and additions follow a status channel (WP 3.9).
+    pub deletions_use_channel: bool,
+    /// A refusal ends the channel with its text (WP 3.9).
+    pub failures_end_channel: bool,
+    /// Channel messages tell sizes and every step (WP 3.9).
+    pub longer_messages: bool,
+    /// A lock that was lost turns a confirmation into a cancellation (WP 3.6).
+    pub lost_lock_cancels: bool,
+    /// What cannot be delivered by the page of mappings, is refused by its kind (WP 3.6).
+    pub tests_for_mappings: bool,
+    /// A request for contexts is tested on the page of references too (WP 3.6).
+    pub contexts_want_rmaps: bool,
+    /// Deleting or adding nothing is refused at once (WP 3.6).
+    pub refuses_empty_lists: bool,
+    /// Deleting or adding mappings is refused (WP 3.6).
+    pub lists_hold_references: bool,
+    /// What a name that is taken is called (WP 3.6).
+    pub existing_file: &'static str,
+    /// Facts of a reference are read whatever its name (WP 1.10).
+    pub reads_every_reference: bool,
+    /// Names of new contexts are drawn for the context of the submission, not of the confirmation (RD 5.2).
+    pub reserves_names: bool,
+    /// Files are certified one by one, each under its own name (RD 7.3).
+    pub certifies_singly: bool,
+    /// Mappings that the server made are looked at for bad and unknown files like uploaded ones (RD 7.4).
+    pub distrusts_own_mappings: bool,
+    /// Files that a mapping refers to must be in a good state, not only have a row (RD 7.4).
+    pub tests_states_below: bool,
 }
+
+/// Keywords that may name the instrument beside the pmap's own, in the client's order (RS 6, step 4).
+const INSTRUMENT_KEYWORDS: [&str; 7] = [
+    "INSTRUME",
+    "META.INSTRUMENT.NAME",
+    "META_INSTRUMENT_NAME",
+    "INSTRUMENT",
+    "ROMAN.META.INSTRUMENT.NAME",
+    "META.INSTRUMENT.TYPE",
+    "META_INSTRUMENT_TYPE",
+];
 
 const PMAP_MODES: &[&str] = &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational"];
 
@@ -127,6 +230,49 @@ const Y2014: Dialect = Dialect {
     half_locks_fail: true,
     colon_ids: false,
     max_headers_per_rpc: 5000,
+
+    older_rpc_library: true,
+    python_2: true,
+    max_body_bytes: None,
+    context_symbols: &["edit", "operational"],
+    answers_not_applicable: false,
+    newer_instruments: false,
+    info_lists: false,
+    info_downloads: false,
+    file_history: false,
+    file_info_by_context: false,
+    heeds_since: true,
+    counts_ids_first: false,
+    finds_parts_of_ids: false,
+    minimises_first: true,
+    instrument_keywords: &["INSTRUME"],
+    missing_instrument: "",
+    later_parkeys: false,
+    pushable_kinds: &["operational"],
+    stumbles_without_summary: false,
+
+    old_pages: true,
+    tells_reasons: true,
+    free_descriptions: true,
+    takes_not_applicable: false,
+    typed_parkeys: false,
+    tables_for_scripts: true,
+    unknown_kind_fails: true,
+
+    deletions_use_channel: false,
+    failures_end_channel: false,
+    longer_messages: false,
+    lost_lock_cancels: true,
+    tests_for_mappings: true,
+    contexts_want_rmaps: false,
+    refuses_empty_lists: true,
+    lists_hold_references: false,
+    existing_file: "File",
+    reads_every_reference: false,
+    reserves_names: true,
+    certifies_singly: false,
+    distrusts_own_mappings: true,
+    tests_states_below: false,
 };
 
 const Y2019: Dialect = Dialect {
@@ -165,11 +311,57 @@ const Y2019: Dialect = Dialect {
     half_locks_fail: false,
     colon_ids: true,
     max_headers_per_rpc: 1000,
+
+    older_rpc_library: false,
+    python_2: false,
+    max_body_bytes: Some(2_621_440),
+    context_symbols: &["operational", "edit", "versions"],
+    answers_not_applicable: true,
+    newer_instruments: true,
+    info_lists: true,
+    info_downloads: false,
+    file_history: true,
+    file_info_by_context: true,
+    heeds_since: false,
+    counts_ids_first: true,
+    finds_parts_of_ids: true,
+    minimises_first: false,
+    instrument_keywords: &INSTRUMENT_KEYWORDS,
+    missing_instrument: " for determining instrument.",
+    later_parkeys: false,
+    pushable_kinds: &["operational"],
+    stumbles_without_summary: true,
+
+    old_pages: false,
+    tells_reasons: false,
+    free_descriptions: false,
+    takes_not_applicable: true,
+    typed_parkeys: true,
+    tables_for_scripts: false,
+    unknown_kind_fails: false,
+
+    deletions_use_channel: true,
+    failures_end_channel: true,
+    longer_messages: true,
+    lost_lock_cancels: false,
+    tests_for_mappings: false,
+    contexts_want_rmaps: true,
+    refuses_empty_lists: false,
+    lists_hold_references: true,
+    existing_file: "File named",
+    reads_every_reference: true,
+    reserves_names: false,
+    certifies_singly: true,
+    distrusts_own_mappings: false,
+    tests_states_below: true,
 };
 
 const NOW: Dialect = Dialect {
     pmap_modes: &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational", "pmap_latest"],
     older_library: false,
+    info_downloads: true,
+    later_parkeys: true,
+    pushable_kinds: &["operational", "latest"],
     ..Y2019
 };
 

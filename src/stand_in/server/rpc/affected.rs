@@ -9,10 +9,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    super::{
-        Era,
-        python::{repr, split_lines},
-    },
+    super::python::{repr, split_lines},
     Answer, Outcome, Rpc, RpcError,
     info::shell_match,
     json::Json,
@@ -99,7 +96,7 @@ impl Rpc<'_> {
         let status = status(&dir.join("bestrefs.status"));
         let summary = match lines(dir, "bestrefs_err_truncated.txt").or_else(|_| lines(dir, "bestrefs_err.txt")) {
             Ok(found) => summary(&found),
-            Err(why) if self.era() == Era::Y2014 => format!("FAILED: {why}"),
+            Err(why) if !self.dialect().stumbles_without_summary => format!("FAILED: {why}"),
             // 2019 stumbles over its own handler.
             Err(_) => return Err(RpcError::other("local variable 'exc2' referenced before assignment")),
         };

@@ -151,7 +151,7 @@ impl Rpc<'_> {
         if ids.len() > most {
             return Err(RpcError::other(format!("Too many ids.   More than {most} datasets specified.")));
         }
-        let since = (self.era() == super::super::Era::Y2014).then_some(since);
+        let since = self.dialect().heeds_since.then_some(since);
         let headers = self.headers_by_id(&ids, since.as_deref())?;
         let mut map = Map::new();
         for (id, header) in headers.into_iter().filter(|(id, _)| !self.server.faulty_for("headers_missing", id)) {

@@ -4,12 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    super::{Era, rules_store::is_special},
-    Answer, Outcome, Rpc, RpcError,
-    archive::header_text,
-    json::Json,
-};
+use super::{super::rules_store::is_special, Answer, Outcome, Rpc, RpcError, archive::header_text, json::Json};
 use crate::rules::syntax::Value as Rule;
 
 /// Largest number of ids of one call.
@@ -121,7 +116,7 @@ impl Rpc<'_> {
 
     /// Ids of a call that takes at most a thousand. 2019 counts before it looks whether it is a list.
     fn limited_ids(&self, ids: &Json) -> Result<Vec<String>, RpcError> {
-        if self.era() != Era::Y2014 {
+        if self.dialect().counts_ids_first {
             let count = match ids {
                 Json::List(items) => items.len(),
                 Json::Object(members) => members.len(),
@@ -140,7 +135,7 @@ impl Rpc<'_> {
     /// The header of each id; a plain id has that of the alphabetically first id found whose text contains it. 2014 knows
     /// only the archive's own names.
     fn headers_of(&self, ids: &[String]) -> Result<Vec<Option<Header>>, RpcError> {
-        let exact_only = self.era() == Era::Y2014;
+        let exact_only = !self.dialect().finds_parts_of_ids;
         // Later servers look for surrogates of intermediate products first, whatever they are asked about.
         if self.obs() == "hst" && !exact_only && !self.server.archive_is_up() {
             return Err(RpcError::other(NO_CONNECTION));
@@ -186,7 +181,7 @@ impl Rpc<'_> {
     fn imap_parkeys(&self, name: &str) -> Result<BTreeSet<String>, RpcError> {
         let imap = self.server.rules.load(name)?;
         let mut keys: BTreeSet<String> = texts(imap.mapping.header_value("parkey")).into_iter().collect();
-        if self.era() == Era::Now {
+        if self.dialect().later_parkeys {
             keys.extend(texts(imap.mapping.header_value("extra_keys")));
         }
         for rmap in imap.children() {
@@ -206,7 +201,7 @@ impl Rpc<'_> {
         }
         keys.extend(texts(rmap.mapping.header_value("extra_keys")));
         // The library of 2019 (7.3.1) does not have them yet.
-        if self.obs() == "jwst" && self.era() == Era::Now {
+        if self.obs() == "jwst" && self.dialect().later_parkeys {
             keys.extend(["META.VISIT.TSOVISIT", "META.INSTRUMENT.LAMP_STATE"].map(str::to_owned));
         }
         Ok(keys)

@@ -1,7 +1,7 @@
 //! Python's binding of arguments to parameters, with its complaints (WP 1.3, 1.7).
 
 use super::{error::RpcError, json::Json, methods::Method};
-use crate::stand_in::server::Era;
+use crate::stand_in::server::Dialect;
 
 /// Arguments of one call, as many as the method has parameters; one that was left out and has a default is null.
 pub type Bound = Vec<Json>;
@@ -11,7 +11,7 @@ pub type Bound = Vec<Json>;
 /// # Errors
 ///
 /// `OtherError` with Python's words: of 3.7, or of 2.7 for era 2014.
-pub fn bind(method: &Method, params: &Json, version: &str, era: Era) -> Result<Bound, RpcError> {
+pub fn bind(method: &Method, params: &Json, version: &str, dialect: &Dialect) -> Result<Bound, RpcError> {
     let (positional, keywords) = match (version, params) {
         ("2.0", Json::Object(members)) => (Vec::new(), members.clone()),
         ("1.1", Json::Object(members)) => {
@@ -31,17 +31,22 @@ pub fn bind(method: &Method, params: &Json, version: &str, era: Era) -> Result<B
         (_, Json::Str(text)) => (text.chars().map(|c| Json::Str(c.to_string())).collect(), Vec::new()),
         (_, other) => {
             let (name, kind) = (method.name, other.type_name());
-            return Err(RpcError::other(if era == Era::Y2014 {
+            return Err(RpcError::other(if dialect.python_2 {
                 format!("{name}() argument after * must be a sequence, not {kind}")
             } else {
                 format!("{name}() argument after * must be an iterable, not {kind}")
             }));
         }
     };
-    call(method, positional, keywords, era)
+    call(method, positional, keywords, dialect)
 }
 
-fn call(method: &Method, positional: Vec<Json>, keywords: Vec<(String, Json)>, era: Era) -> Result<Bound, RpcError> {
+fn call(
+    method: &Method,
+    positional: Vec<Json>,
+    keywords: Vec<(String, Json)>,
+    dialect: &Dialect,
+) -> Result<Bound, RpcError> {
     let name = method.name;
     let wanted = method.params.len();
     let given = positional.len();
@@ -68,7 +73,7 @@ fn call(method: &Method, positional: Vec<Json>, keywords: Vec<(String, Json)>, e
         .map(|(param, _)| *param)
         .collect();
     if given > wanted || !missing.is_empty() {
-        let text = if era == Era::Y2014 {
+        let text = if dialect.python_2 {
             python2_count(method, given)
         } else if given > wanted {
             too_many(method, given)

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Era,
+        Dialect,
         catalog::FileRow,
         python::{self, repr},
     },
@@ -37,8 +37,8 @@ impl Rpc<'_> {
         &self.server.config.observatory
     }
 
-    pub(super) fn era(&self) -> Era {
-        self.server.config.era
+    pub(super) fn dialect(&self) -> &'static Dialect {
+        self.server.dialect()
     }
 
     fn lower(value: &Json) -> Checked<String> {
@@ -180,7 +180,7 @@ impl Rpc<'_> {
     /// An instrument of the library, lower-cased.
     pub(super) fn instrument(&self, value: &Json) -> Checked<String> {
         let lower = Self::lower(value)?;
-        let known = vocabulary::instruments(self.obs(), self.era());
+        let known = vocabulary::instruments(self.obs(), self.dialect());
         if !known.contains(&lower.as_str()) {
             return Err(RpcError::check(
                 "InvalidInstrumentError",

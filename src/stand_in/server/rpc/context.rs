@@ -1,7 +1,7 @@
 //! Context specifiers: literal names, symbols, dates (WP 1.9).
 
 use super::{
-    super::{Era, clock, python::repr, rules_store::is_mapping_name},
+    super::{clock, python::repr, rules_store::is_mapping_name},
     Answer, Outcome, Rpc, RpcError,
     json::{Json, write_text},
     vocabulary,
@@ -16,13 +16,11 @@ struct Spec<'a> {
 }
 
 /// Matches `[<obs>[-<instrument>[-<type>]]-](<date>|edit|operational|versions)`, whole, case counting.
-fn take_apart(text: &str, era: Era) -> Option<Spec<'_>> {
+fn take_apart<'a>(text: &'a str, symbols: &[&str]) -> Option<Spec<'a>> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let word = |w: &str, most: usize, digits: bool| {
         !w.is_empty() && w.len() <= most && w.bytes().all(|b| b.is_ascii_lowercase() || (digits && b.is_ascii_digit()))
     };
-    let symbols: &[&str] =
-        if era == Era::Y2014 { &["edit", "operational"] } else { &["edit", "operational", "versions"] };
     // The date is what begins at the first place from which the rest is a date or a symbol.
     let mut starts = vec![0];
     starts.extend(text.match_indices('-').map(|(at, _)| at + 1));
@@ -106,7 +104,7 @@ impl Rpc<'_> {
         {
             return Ok(text.to_owned());
         }
-        let Some(spec) = value.as_str().and_then(|text| take_apart(text, self.era())) else {
+        let Some(spec) = value.as_str().and_then(|text| take_apart(text, self.dialect().context_symbols)) else {
             return Err(RpcError::check(
                 "UnknownContextError",
                 format!(
@@ -132,7 +130,7 @@ impl Rpc<'_> {
         // The pmap is loaded before the instrument is looked at.
         self.server.rules.load(&pmap)?;
         let bad = |text: String| RpcError::check("InvalidDateBasedContext", text);
-        if !vocabulary::instruments(self.obs(), self.era()).contains(&instrument) {
+        if !vocabulary::instruments(self.obs(), self.dialect()).contains(&instrument) {
             return Err(bad(format!("Bad instrument '{instrument}' in CRDS date based context specification.")));
         }
         let imap = self.entry(&pmap, instrument)?.ok_or_else(|| {
@@ -164,7 +162,7 @@ impl Rpc<'_> {
     /// The operational context at a date: the newest entry whose start is not after it, compared as texts.
     fn at_date(&self, date: &str) -> Result<String, RpcError> {
         let Some(moment) = moment(date) else {
-            let symbols = if self.era() == Era::Y2014 { "edit | operational" } else { "operational | edit | versions" };
+            let symbols = self.dialect().context_symbols.join(" | ");
             return Err(RpcError::check(
                 "InvalidDateBasedContext",
                 format!("Invalid context date/time format '{date}' should be YYYY-MM-DDTHH:MM:SS | {symbols}"),
@@ -196,7 +194,7 @@ impl Rpc<'_> {
         self.observatory_or_own(observatory)?;
         let name = match self.context(date) {
             // 2019 answers an N/A type with these three characters.
-            Err(err) if self.era() != Era::Y2014 && err.text.contains("'is N/A for'") => "N/A".to_owned(),
+            Err(err) if self.dialect().answers_not_applicable && err.text.contains("'is N/A for'") => "N/A".to_owned(),
             other => other?,
         };
         let mut text = String::new();
@@ -208,10 +206,14 @@ impl Rpc<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stand_in::server::Era;
 
     #[test]
     fn specifiers_are_taken_apart_whole() {
-        let apart = |text| take_apart(text, Era::Y2019).map(|s| (s.observatory, s.instrument, s.filekind, s.date));
+        let apart = |text| {
+            take_apart(text, Era::Y2019.dialect().context_symbols)
+                .map(|s| (s.observatory, s.instrument, s.filekind, s.date))
+        };
         assert_eq!(apart("hst-edit"), Some((Some("hst"), None, None, "edit")));
         assert_eq!(
             apart("hst-acs-darkfile-2014-11-22T00:00:00"),
@@ -219,7 +221,7 @@ mod tests {
         );
         assert_eq!(apart("2014-11-22"), Some((None, None, None, "2014-11-22")));
         assert_eq!(apart("versions"), Some((None, None, None, "versions")));
-        assert!(take_apart("versions", Era::Y2014).is_none());
+        assert!(take_apart("versions", Era::Y2014.dialect().context_symbols).is_none());
         for refused in
             ["", "HST-edit", "hst-Edit", "hst--edit", "2014-11-22 00:00:00", "a-b-c-d-edit", "hst-edit ", "hst_0280"]
         {

@@ -12,7 +12,6 @@ use serde_json::json;
 
 use super::{
     super::{
-        Era,
         catalog::{FileRow, Shown, Stamp},
         clock,
         rules_store::is_mapping_name,
@@ -91,7 +90,7 @@ fn write_lower(text: &str, out: &mut String) {
 
 impl Rpc<'_> {
     fn fields(&self) -> &'static [&'static str] {
-        if self.era() == Era::Y2014 { &FIELDS[..24] } else { &FIELDS }
+        if self.dialect().file_history { &FIELDS } else { &FIELDS[..24] }
     }
 
     /// What a record shows for a field without a value.
@@ -145,7 +144,7 @@ impl Rpc<'_> {
             }
             let context = self.context(observatory)?;
             self.server.rules.load(&context)?;
-            if self.era() == Era::Y2014 {
+            if !self.dialect().file_info_by_context {
                 // The branch for contexts uses an attribute on a text.
                 return Err(RpcError::no_attribute("unicode", "observatory"));
             }

@@ -5,7 +5,7 @@ use std::fs;
 use base64::Engine;
 use serde_json::{Map, Value, json};
 
-use super::{super::Era, Answer, Outcome, Rpc, RpcError, check, json::Json};
+use super::{Answer, Outcome, Rpc, RpcError, check, json::Json};
 
 /// Slice sizes that the server announces.
 const MAX_BESTREFS_PER_RPC: i64 = 1000;
@@ -26,7 +26,7 @@ impl Rpc<'_> {
 
     fn server_info(&self) -> Result<Map<String, Value>, RpcError> {
         let server = self.server;
-        let era = self.era();
+        let dialect = self.dialect();
         let obs = self.obs();
         let catalogue = &server.catalogue;
         let context =
@@ -51,9 +51,9 @@ impl Rpc<'_> {
                 }),
             );
         }
-        put("max_headers_per_rpc", json!(server.dialect().max_headers_per_rpc));
+        put("max_headers_per_rpc", json!(dialect.max_headers_per_rpc));
         put("max_bestrefs_per_rpc", json!(MAX_BESTREFS_PER_RPC));
-        if era == Era::Y2014 {
+        if !dialect.info_lists {
             put("bad_files", json!(bad.join(" ")));
             return Ok(info);
         }
@@ -68,7 +68,7 @@ impl Rpc<'_> {
             .collect();
         put("context_history", Value::Array(history));
         put("mappings", json!(self.listed(obs, "*map", true)?));
-        if era == Era::Now {
+        if dialect.info_downloads {
             put("latest_context", context("operational")?);
             put("config_url", json!({obs: self.unchecked_url("config")}));
             put("pickle_url", json!({obs: self.unchecked_url("pickle")}));

@@ -14,8 +14,8 @@ use super::{
 impl Rpc<'_> {
     pub(super) fn push_remote_context(&self, observatory: &Json, kind: &Json, key: &Json, context: &Json) -> Outcome {
         let observatory = self.observatory(observatory)?;
-        let now = self.era() == super::super::Era::Now;
-        let Some(kind) = kind.as_str().filter(|kind| *kind == "operational" || (now && *kind == "latest")) else {
+        let kinds = self.dialect().pushable_kinds;
+        let Some(kind) = kind.as_str().filter(|kind| kinds.contains(kind)) else {
             return Err(RpcError::check("UnpushableContextKind", "The specified context kind is invalid."));
         };
         // "Checks observatory, kind, context, key" (WP 1.7): the context before the key.

@@ -12,7 +12,7 @@ mod info;
 pub mod json;
 pub mod methods;
 mod misc;
-mod vocabulary;
+pub mod vocabulary;
 
 use std::sync::Arc;
 
@@ -25,12 +25,9 @@ use json::{Json, write_text, write_value};
 use methods::Method;
 
 use super::{
-    Era, Server,
+    Server,
     http::{Body, Request, Response},
 };
-
-/// Largest body that Django 2 reads, bytes (WP 1.3).
-const MAX_BODY_BYTES: usize = 2_621_440;
 
 /// A result: its JSON text.
 enum Answer {
@@ -158,14 +155,14 @@ pub fn handle(server: &Server, request: &Request) -> Response {
     let respond =
         |body: Body| Response { body, ..Response::new(200).with_header("content-type", "application/json-rpc") };
     let fail = |error: RpcError| respond(Reply::failure(error).body());
-    let era = server.config.era;
+    let dialect = server.dialect();
     // The same two lines as for a page (SO 15.2).
     server.config.log.message(super::Level::Info, "");
     server.config.log.message(super::Level::Info, &format!("REQUEST: {} {} ajax=False", request.path, request.method));
     match request.method.as_str() {
         "POST" => {}
         "GET" => {
-            let word = if era == Era::Y2014 { "availble" } else { "available" };
+            let word = if dialect.older_rpc_library { "availble" } else { "available" };
             return fail(RpcError {
                 name: "InvalidRequestError",
                 code: -32600,
@@ -180,7 +177,7 @@ pub fn handle(server: &Server, request: &Request) -> Response {
             });
         }
     }
-    let too_large = era != Era::Y2014 && request.body.len() > MAX_BODY_BYTES;
+    let too_large = dialect.max_body_bytes.is_some_and(|most| request.body.len() > most);
     let Some(document) = (!too_large).then(|| Json::parse(&request.body)).flatten() else {
         return fail(RpcError::invalid_request());
     };
@@ -241,13 +238,13 @@ fn damaged(server: &Server, method: &str, reply: Option<&Reply>) -> Option<Respo
 impl Rpc<'_> {
     /// The reply to one request; `None` for a notification that succeeded.
     fn reply(&self, request: &Json, in_batch: bool) -> Option<Reply> {
-        let era = self.server.config.era;
+        let dialect = self.dialect();
         let (method, version) = match self.envelope(request) {
             Ok(found) => found,
             Err(error) => return Some(Reply::failure(error)),
         };
         let shown = version.as_ref().map_or("1.0", |(_, text)| text.as_str()).to_owned();
-        let strict = shown == "1.1" || (shown == "2.0" && era != Era::Y2014);
+        let strict = shown == "1.1" || (shown == "2.0" && !dialect.older_rpc_library);
         let id = request.get("id").cloned().unwrap_or(Json::Null);
         let notification = id == Json::Null;
         let no_params = Json::List(Vec::new());
@@ -255,21 +252,21 @@ impl Rpc<'_> {
         let outcome = if notification && in_batch {
             Err(RpcError::invalid_request())
         } else {
-            bind::bind(&method, params, &shown, era)
+            bind::bind(&method, params, &shown, dialect)
                 .and_then(|arguments| self.call(&method, &arguments))
-                .map_err(|error| if era == Era::Y2014 { error.in_python_2() } else { error })
+                .map_err(|error| if dialect.python_2 { error.in_python_2() } else { error })
         };
         if notification && outcome.is_ok() {
             return None;
         }
-        let id = if era == Era::Y2014 && outcome.is_err() { Json::Null } else { id };
+        let id = if dialect.older_rpc_library && outcome.is_err() { Json::Null } else { id };
         Some(Reply { id, version, outcome, strict })
     }
 
     /// Checks (2) to (5) of WP 1.3.
     #[allow(clippy::type_complexity)]
     fn envelope(&self, request: &Json) -> Result<(Method, Option<(&'static str, String)>), RpcError> {
-        let era = self.server.config.era;
+        let dialect = self.dialect();
         let invalid_params = || RpcError {
             name: "InvalidParamsError",
             code: -32602,
@@ -290,7 +287,7 @@ impl Rpc<'_> {
             }
         }
         let Some(method) = request.get("method") else { return Err(invalid_params()) };
-        if era == Era::Y2014 && request.get("params").is_none() {
+        if dialect.older_rpc_library && request.get("params").is_none() {
             return Err(invalid_params());
         }
         let known = self.methods();

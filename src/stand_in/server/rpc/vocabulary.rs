@@ -1,14 +1,14 @@
 //! Instruments and types that the server's library knows (WP 1.4). The release of the library decides, not the rules.
 
-use super::super::Era;
+use super::super::Dialect;
 
 /// Instruments of an observatory, sorted.
-pub fn instruments(observatory: &str, era: Era) -> &'static [&'static str] {
-    match (observatory, era) {
-        ("hst", Era::Y2014) => &["acs", "cos", "nicmos", "stis", "wfc3", "wfpc2"],
-        ("hst", _) => &["acs", "cos", "nicmos", "stis", "synphot", "wfc3", "wfpc2"],
-        ("jwst", Era::Y2014) => &["fgs", "miri", "nircam", "niriss", "nirspec"],
-        ("jwst", _) => &["fgs", "miri", "nircam", "niriss", "nirspec", "system"],
+pub fn instruments(observatory: &str, dialect: &Dialect) -> &'static [&'static str] {
+    match (observatory, dialect.newer_instruments) {
+        ("hst", false) => &["acs", "cos", "nicmos", "stis", "wfc3", "wfpc2"],
+        ("hst", true) => &["acs", "cos", "nicmos", "stis", "synphot", "wfc3", "wfpc2"],
+        ("jwst", false) => &["fgs", "miri", "nircam", "niriss", "nirspec"],
+        ("jwst", true) => &["fgs", "miri", "nircam", "niriss", "nirspec", "system"],
         _ => &["wfi"],
     }
 }

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use super::form_data::Fields;
 use super::html::repr;
+use crate::stand_in::server::Dialect;
 
 /// How a value is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +80,8 @@ pub trait Facts {
     fn is_known(&self, name: &str) -> bool;
     /// The words of a list.
     fn words(&self, list: List) -> Vec<String>;
-    /// True for the dialect of 2014.
-    fn is_2014(&self) -> bool;
+    /// The server's dialect.
+    fn dialect(&self) -> &'static Dialect;
 }
 
 /// One line of a page's table: which field, judged how, taken as what if it is missing.
@@ -118,8 +119,8 @@ pub fn validate(facts: &dyn Facts, fields: &Fields, check: Check) -> Result<Stri
     match judge(facts, check.rule, value) {
         Verdict::Good => Ok(value.to_owned()),
         Verdict::Bad => Err(invalid()),
-        Verdict::Because(reason) if facts.is_2014() => Err(format!("{} : {reason}", invalid())),
-        Verdict::Alone(reason) if facts.is_2014() => Err(reason),
+        Verdict::Because(reason) if facts.dialect().tells_reasons => Err(format!("{} : {reason}", invalid())),
+        Verdict::Alone(reason) if facts.dialect().tells_reasons => Err(reason),
         Verdict::Because(_) | Verdict::Alone(_) => Err(invalid()),
     }
 }
@@ -167,7 +168,9 @@ pub fn split_files(text: &str) -> Vec<String> {
 fn judge(facts: &dyn Facts, rule: Rule, value: &str) -> Verdict {
     let length = value.chars().count();
     match rule {
-        Rule::Description if facts.is_2014() => good_if(length <= 20_000 && DESCRIPTION_2014.is_match(value)),
+        Rule::Description if facts.dialect().free_descriptions => {
+            good_if(length <= 20_000 && DESCRIPTION_2014.is_match(value))
+        }
         Rule::Description => good_if((1..=2_000).contains(&length) && DESCRIPTION.is_match(value)),
         Rule::Person => good_if(PERSON.is_match(value)),
         Rule::Words(words) => good_if(words.iter().any(|word| value.starts_with(word))),
@@ -193,15 +196,13 @@ fn judge(facts: &dyn Facts, rule: Rule, value: &str) -> Verdict {
         Rule::Rmaps => first_bad(split_files(value).iter().map(|name| {
             match () {
                 // `<instrument>_<type>_n/a`: the type is to be marked as not applicable (RD 5.1).
-                () if name.ends_with("n/a") && !facts.is_2014() => Verdict::Good,
+                () if name.ends_with("n/a") && facts.dialect().takes_not_applicable => Verdict::Good,
                 () if RMAP.is_match(name) => known(facts, name),
                 () => Verdict::Alone(format!("Invalid mapping filename {}", repr(name))),
             }
         })),
-        Rule::ResultId if facts.is_2014() => {
-            good_if(!value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()))
-        }
-        Rule::ResultId => good_if(is_uuid(value)),
+        Rule::ResultId if facts.dialect().uuid_results => good_if(is_uuid(value)),
+        Rule::ResultId => good_if(!value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit())),
         Rule::UserName => good_if(value.chars().next().is_some_and(|ch| ch.is_ascii_alphanumeric() || ch == '_')),
         Rule::Anything => good_if(!value.is_empty()),
         Rule::Word => good_if(WORD.is_match(value)),
@@ -249,8 +250,9 @@ pub fn is_ticked(fields: &Fields, name: &str, any_text: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stand_in::server::Era;
 
-    struct Fixed(bool);
+    struct Fixed(Era);
 
     impl Facts for Fixed {
         fn is_known(&self, name: &str) -> bool {
@@ -259,48 +261,48 @@ mod tests {
         fn words(&self, _list: List) -> Vec<String> {
             vec!["acs".into(), "wfc3".into(), "none".into()]
         }
-        fn is_2014(&self) -> bool {
-            self.0
+        fn dialect(&self) -> &'static Dialect {
+            self.0.dialect()
         }
     }
 
-    fn ask(is_2014: bool, rule: Rule, value: &str) -> Result<String, String> {
-        validate(&Fixed(is_2014), &Fields::new(vec![("f".into(), value.into())]), check("f", rule))
+    fn ask(era: Era, rule: Rule, value: &str) -> Result<String, String> {
+        validate(&Fixed(era), &Fields::new(vec![("f".into(), value.into())]), check("f", rule))
     }
 
     #[test]
     fn a_value_that_begins_with_a_choice_passes_but_for_the_last_of_a_list() {
-        assert!(ask(false, Rule::Words(&["confirm", "cancel"]), "confirmX").is_ok());
-        assert!(ask(false, Rule::List(List::LoginInstruments), "acsX").is_ok());
-        assert!(ask(false, Rule::List(List::LoginInstruments), "noneX").is_err());
-        assert!(ask(false, Rule::List(List::LoginInstruments), "").is_err());
+        assert!(ask(Era::Y2019, Rule::Words(&["confirm", "cancel"]), "confirmX").is_ok());
+        assert!(ask(Era::Y2019, Rule::List(List::LoginInstruments), "acsX").is_ok());
+        assert!(ask(Era::Y2019, Rule::List(List::LoginInstruments), "noneX").is_err());
+        assert!(ask(Era::Y2019, Rule::List(List::LoginInstruments), "").is_err());
     }
 
     #[test]
     fn reasons_are_hidden_in_2019_and_told_in_2014() {
-        assert_eq!(ask(false, Rule::Pmap, "hst_9.pmap"), Err("Invalid value 'hst_9.pmap' for 'f'".into()));
+        assert_eq!(ask(Era::Y2019, Rule::Pmap, "hst_9.pmap"), Err("Invalid value 'hst_9.pmap' for 'f'".into()));
         assert_eq!(
-            ask(true, Rule::Pmap, "hst_9.pmap"),
+            ask(Era::Y2014, Rule::Pmap, "hst_9.pmap"),
             Err("Invalid pmap: No database entry for 'hst_9.pmap'.".into())
         );
-        assert_eq!(ask(true, Rule::KnownFiles, "x.fits"), Err("No database entry for 'x.fits'.".into()));
-        assert_eq!(ask(false, Rule::KnownFiles, " "), Ok(String::new()));
+        assert_eq!(ask(Era::Y2014, Rule::KnownFiles, "x.fits"), Err("No database entry for 'x.fits'.".into()));
+        assert_eq!(ask(Era::Y2019, Rule::KnownFiles, " "), Ok(String::new()));
     }
 
     #[test]
     fn descriptions_by_era() {
-        assert!(ask(true, Rule::Description, "").is_ok());
-        assert!(ask(false, Rule::Description, "").is_err());
-        assert!(ask(true, Rule::Description, "a # * !").is_ok());
-        assert!(ask(false, Rule::Description, "a # b").is_err());
-        assert!(ask(false, Rule::Description, &"a".repeat(2_001)).is_err());
+        assert!(ask(Era::Y2014, Rule::Description, "").is_ok());
+        assert!(ask(Era::Y2019, Rule::Description, "").is_err());
+        assert!(ask(Era::Y2014, Rule::Description, "a # * !").is_ok());
+        assert!(ask(Era::Y2019, Rule::Description, "a # b").is_err());
+        assert!(ask(Era::Y2019, Rule::Description, &"a".repeat(2_001)).is_err());
     }
 
     #[test]
     fn missing_fields_are_undefined() {
         let none = Fields::default();
         assert_eq!(
-            validate(&Fixed(false), &none, check("why", Rule::Description)),
+            validate(&Fixed(Era::Y2019), &none, check("why", Rule::Description)),
             Err("Undefined parameter 'why'".into())
         );
     }

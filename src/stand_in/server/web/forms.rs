@@ -93,8 +93,8 @@ pub enum Field {
     IfSuper(&'static Field),
     /// Only for ordinary users.
     IfOrdinary(&'static Field),
-    /// Not in 2014.
-    Since2019(&'static Field),
+    /// Only where searches have dates.
+    IfDated(&'static Field),
 }
 
 /// One page with a form.
@@ -320,8 +320,8 @@ const QUERY_FIELDS: &[Field] = &[
     Field::Observatory,
     Field::Select("status", Options::Statuses),
     Field::Select("extension", Options::List(List::AnyExtension)),
-    Field::Since2019(&Field::Text("start_date", "*")),
-    Field::Since2019(&Field::Text("stop_date", "*")),
+    Field::IfDated(&Field::Text("start_date", "*")),
+    Field::IfDated(&Field::Text("stop_date", "*")),
     Field::IfSuper(&Field::Tick("select_bad_files", Box::Off)),
     Field::IfSuper(&Field::Tick("show_defects", Box::Off)),
 ];
@@ -361,8 +361,8 @@ pub const RECENT_ACTIVITY: Page = Page {
         Field::Text("filename", "*"),
         Field::Deliverer,
         Field::Observatory,
-        Field::Since2019(&Field::Text("start_date", "*")),
-        Field::Since2019(&Field::Text("stop_date", "*")),
+        Field::IfDated(&Field::Text("start_date", "*")),
+        Field::IfDated(&Field::Text("stop_date", "*")),
     ],
     checks: &[
         check_or("action", Rule::List(List::AnyAction), "*"),

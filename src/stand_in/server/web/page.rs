@@ -11,7 +11,7 @@ pub struct Frame {
     /// Use case in lower case; `ops` is not shown.
     pub use_case: String,
     /// The markup of 2014.
-    pub is_2014: bool,
+    pub old_pages: bool,
     /// Who is logged in.
     pub user: Option<String>,
     /// The instrument that the visitor has locked.
@@ -37,7 +37,7 @@ impl Frame {
         let use_case = self.use_case.to_lowercase();
         let badge = if use_case.is_empty() || use_case == "ops" {
             String::new()
-        } else if self.is_2014 {
+        } else if self.old_pages {
             format!(" <span class='green tiny'>({})</span>", esc(&use_case))
         } else {
             format!(" <span class=\"label label-sm label-success\">{}</span>", esc(&use_case))
@@ -64,7 +64,7 @@ impl Frame {
 
     /// The block that tells an error: `text` is what follows `ERROR: `, not yet escaped (WP 3.1).
     pub fn error_block(&self, text: &str) -> String {
-        if self.is_2014 {
+        if self.old_pages {
             format!("<div class=\"error\">\nERROR: {}\n</div>\n", esc(text))
         } else {
             format!("<div id=\"error_message\" class=\"panel-body\"><pre>ERROR: {}</pre></div>\n", esc(text))
@@ -101,7 +101,7 @@ mod tests {
         assert!(frame.wrap("").contains("<h1>HST Calibration Reference Data System (CRDS)</h1>"));
         frame.use_case = "TEST".into();
         assert!(frame.wrap("").contains("<span class=\"label label-sm label-success\">test</span>"));
-        frame.is_2014 = true;
+        frame.old_pages = true;
         assert!(frame.wrap("").contains("<span class='green tiny'>(test)</span>"));
         assert!(!frame.error_block("<script>").contains("<script>"));
     }

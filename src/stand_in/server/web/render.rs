@@ -13,7 +13,7 @@ pub struct Setting {
     /// Observatory in lower case.
     pub observatory: String,
     /// The markup of 2014.
-    pub is_2014: bool,
+    pub old_pages: bool,
     /// Text of the token.
     pub token: String,
     /// The visitor is logged in.
@@ -72,7 +72,7 @@ pub fn form(page: &Page, setting: &Setting, facts: &dyn Facts, action: Option<&s
 
 /// The form that brings files to the ingest directory (WP 3.10).
 pub fn upload_form(setting: &Setting) -> String {
-    let name = if setting.is_2014 { "file" } else { "files" };
+    let name = if setting.old_pages { "file" } else { "files" };
     format!(
         "<div class=\"uploads\">\n<form action=\"/upload/new/\" method=\"POST\" enctype=\"multipart/form-data\" \
          class=\"upload_form\">\n{}<input type=\"file\" name=\"{name}\" multiple>\n\
@@ -101,11 +101,11 @@ fn field(item: &Field, setting: &Setting, facts: &dyn Facts, out: &mut String) {
             labelled(name, &format!("<textarea name=\"{name}\" rows=\"4\" cols=\"60\">{value}</textarea>"), out);
         }
         Field::Select(name, options) => {
-            let words = words(options, setting, facts);
+            let words = words(options, facts);
             let chosen = setting.value(name, words.first().map_or("", String::as_str));
             labelled(name, &select(name, &words, &chosen), out);
         }
-        Field::Tick(name, first) => tick(name, first, setting, out),
+        Field::Tick(name, first) => tick(name, first, setting, facts.dialect().any_text_ticks, out),
         Field::Radio { name, value, pressed } => {
             let pressed = mark(setting, name, value, pressed);
             let _ = writeln!(out, "<p><input type=\"radio\" name=\"{name}\" value=\"{value}\"{pressed}> {value}</p>");
@@ -123,8 +123,8 @@ fn field(item: &Field, setting: &Setting, facts: &dyn Facts, out: &mut String) {
         Field::IfLogin(inner) if setting.logged_in => field(inner, setting, facts, out),
         Field::IfSuper(inner) if setting.super_user => field(inner, setting, facts, out),
         Field::IfOrdinary(inner) if !setting.super_user => field(inner, setting, facts, out),
-        Field::Since2019(inner) if !setting.is_2014 => field(inner, setting, facts, out),
-        Field::IfLogin(_) | Field::IfSuper(_) | Field::IfOrdinary(_) | Field::Since2019(_) => {}
+        Field::IfDated(inner) if facts.dialect().dated_searches => field(inner, setting, facts, out),
+        Field::IfLogin(_) | Field::IfSuper(_) | Field::IfOrdinary(_) | Field::IfDated(_) => {}
     }
 }
 
@@ -139,14 +139,13 @@ fn mark(setting: &Setting, name: &str, value: &str, first: bool) -> &'static str
 }
 
 /// The words of a select, in page order.
-pub fn words(options: Options, setting: &Setting, facts: &dyn Facts) -> Vec<String> {
+pub fn words(options: Options, facts: &dyn Facts) -> Vec<String> {
     let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     match options {
         Options::Words(words) => owned(words),
         Options::List(list) => facts.words(list),
         Options::Statuses => owned(STATUSES),
-        Options::ContextKinds if setting.is_2014 => owned(&["operational", "edit"]),
-        Options::ContextKinds => owned(&["operational", "edit", "versions"]),
+        Options::ContextKinds => owned(facts.dialect().context_kinds),
     }
 }
 
@@ -165,10 +164,10 @@ fn select(name: &str, words: &[String], chosen: &str) -> String {
     out
 }
 
-fn tick(name: &str, first: Box, setting: &Setting, out: &mut String) {
+fn tick(name: &str, first: Box, setting: &Setting, any_text: bool, out: &mut String) {
     let value = if first == Box::Checked { "checked" } else { "on" };
     let on = match (&setting.typed, first) {
-        (Some(typed), _) => super::fields::is_ticked(typed, name, setting.is_2014),
+        (Some(typed), _) => super::fields::is_ticked(typed, name, any_text),
         (None, Box::Off) => false,
         (None, Box::On | Box::Checked) => true,
         (None, Box::OnButHst) => setting.observatory != "hst",
@@ -213,6 +212,7 @@ fn context_selector(operational_first: bool, setting: &Setting, out: &mut String
 mod tests {
     use super::super::forms;
     use super::*;
+    use crate::stand_in::server::{Dialect, Era};
 
     struct Few;
 
@@ -223,8 +223,8 @@ mod tests {
         fn words(&self, _list: List) -> Vec<String> {
             vec!["*".into(), "acs".into()]
         }
-        fn is_2014(&self) -> bool {
-            false
+        fn dialect(&self) -> &'static Dialect {
+            Era::Y2019.dialect()
         }
     }
 

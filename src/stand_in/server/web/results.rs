@@ -11,7 +11,7 @@ use super::stored::{
 #[derive(Debug, Clone, Default)]
 pub struct Look {
     /// The markup of 2014.
-    pub is_2014: bool,
+    pub old_pages: bool,
     /// The id in the page's address.
     pub results_id: String,
     /// Empty while the submission waits.
@@ -43,21 +43,21 @@ pub fn has_form(stored: &Stored, disposition: &str, logged_in: bool) -> bool {
 }
 
 /// `<h2>` of a submission's page.
-fn heading(submission: Submission, is_2014: bool) -> &'static str {
+fn heading(submission: Submission, old_pages: bool) -> &'static str {
     match submission {
         Submission::Mapping => "Submit Mapping File",
         Submission::Reference => "Submit Reference File",
         Submission::Batch => "Batch Reference Submit Results",
-        Submission::Delete if is_2014 => "Deleted References",
+        Submission::Delete if old_pages => "Deleted References",
         Submission::Delete => "Delete References Results",
-        Submission::Add if is_2014 => "Add Existing References",
+        Submission::Add if old_pages => "Add Existing References",
         Submission::Add => "Add Existing References Results",
         Submission::Contexts => "Create New Contexts",
     }
 }
 
 fn ready_page(ready: &Ready, look: &Look) -> String {
-    let mut out = format!("<h2>{}</h2>\n", heading(ready.submission, look.is_2014));
+    let mut out = format!("<h2>{}</h2>\n", heading(ready.submission, look.old_pages));
     let with_rules = matches!(ready.submission, Submission::Batch | Submission::Delete | Submission::Add);
     if with_rules {
         starting_context(ready.pmap.as_deref(), &mut out);
@@ -69,7 +69,7 @@ fn ready_page(ready: &Ready, look: &Look) -> String {
     }
     certify_results(&ready.certified, &mut out);
     let differences = super::differences::markup(&ready.differences);
-    if with_rules && (look.is_2014 || !differences.is_empty()) {
+    if with_rules && (look.old_pages || !differences.is_empty()) {
         out.push_str("<h3>Differences</h3>\n");
         out.push_str(&differences);
     }
@@ -169,7 +169,7 @@ fn confirm_part(look: &Look, out: &mut String) {
     if !look.logged_in {
         return;
     }
-    let (level, buttons): (&str, &[(&str, &str)]) = if look.is_2014 {
+    let (level, buttons): (&str, &[(&str, &str)]) = if look.old_pages {
         ("h2", &[("confirm", "green"), ("cancel", "red")])
     } else {
         ("h3", &[("confirm", "green"), ("cancel", "red"), ("force", "orange")])
@@ -201,7 +201,7 @@ fn confirmed_page(confirmed: &Confirmed, look: &Look) -> String {
         );
     }
     renamed("Uploaded Files", ("Upload Name", "CRDS Name"), &confirmed.uploads, true, &mut out);
-    if !look.is_2014 {
+    if !look.old_pages {
         for (title, files) in [("Deleted Files", &confirmed.deleted), ("Added Files", &confirmed.added)] {
             if !files.is_empty() {
                 names(title, files, &mut out);
@@ -216,7 +216,7 @@ fn confirmed_page(confirmed: &Confirmed, look: &Look) -> String {
     renamed("Generated Files", ("Source Mapping", "New Mapping"), &confirmed.generated, false, &mut out);
     collisions(&confirmed.collisions, &mut out);
     link_back(&confirmed.ready_page, look, &mut out);
-    if !look.is_2014 {
+    if !look.old_pages {
         let _ = writeln!(
             out,
             "<p><a href=\"{}\">Next Submission</a> <a href=\"/\">Home</a></p>",
@@ -245,7 +245,7 @@ fn renamed(title: &str, head: (&str, &str), pairs: &[Renamed], ids: bool, out: &
 fn cancelled_page(cancelled: &Cancelled, look: &Look) -> String {
     let mut out = format!("{}<p class='error'>Submission Discarded: {}</p>\n", no_heading(look), esc(&cancelled.why));
     link_back(&cancelled.ready_page, look, &mut out);
-    if !look.is_2014 {
+    if !look.old_pages {
         let _ = writeln!(
             out,
             "<p><a href=\"{}\">Next Submission</a> <a href=\"/\">Home</a></p>",
@@ -257,24 +257,24 @@ fn cancelled_page(cancelled: &Cancelled, look: &Look) -> String {
 
 /// Later pages of what became of a submission have a heading without a text (WP 3.6).
 fn no_heading(look: &Look) -> &'static str {
-    if look.is_2014 { "" } else { "<h2></h2>\n" }
+    if look.old_pages { "" } else { "<h2></h2>\n" }
 }
 
 /// The page before, under the address that `done` messages give it too: with a double slash (WP 3.9).
 fn link_back(ready_page: &str, look: &Look, out: &mut String) {
-    if !look.is_2014 {
+    if !look.old_pages {
         let page = esc(&format!("{}{ready_page}", look.base));
         let _ = writeln!(out, "<h3>Confirmation Page:</h3>\n<a href=\"{page}\">{page}</a>");
     }
 }
 
 fn done_page(done: &Done, look: &Look) -> String {
-    let mut out = format!("<h2>{}</h2>\n", heading(done.submission, look.is_2014));
+    let mut out = format!("<h2>{}</h2>\n", heading(done.submission, look.old_pages));
     starting_context(Some(&done.pmap), &mut out);
     let (named, generated) = match done.submission {
         Submission::Delete => ("Deleted Files", "Generated Mappings"),
         Submission::Add => ("Added Files", "Generated Mappings"),
-        _ if look.is_2014 => ("For Rmaps", "Generated Contexts"),
+        _ if look.old_pages => ("For Rmaps", "Generated Contexts"),
         _ => ("Added Existing Rmaps", "Generated Contexts"),
     };
     names(named, &done.named, &mut out);

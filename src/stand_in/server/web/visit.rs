@@ -15,8 +15,9 @@ use super::{csrf, lists};
 use crate::stand_in::server::catalog::{Account, CatalogueError, FileRow};
 use crate::stand_in::server::http::{Request, Response};
 use crate::stand_in::server::refusal::Refusal;
+use crate::stand_in::server::rpc::vocabulary;
 use crate::stand_in::server::sessions::Session;
-use crate::stand_in::server::{Era, Server};
+use crate::stand_in::server::{Dialect, Server};
 
 /// Lines of the menus of contexts, by catalogue and edit context: a process never makes one twice.
 type Menus = HashMap<(PathBuf, String), Vec<(String, String)>>;
@@ -128,9 +129,9 @@ impl<'a> Visit<'a> {
         })
     }
 
-    /// True for the dialect of 2014.
-    pub fn is_2014(&self) -> bool {
-        self.server.config.era == Era::Y2014
+    /// The server's dialect.
+    pub fn dialect(&self) -> &'static Dialect {
+        self.server.dialect()
     }
 
     /// True for what the site treats as a GET.
@@ -263,7 +264,7 @@ impl<'a> Visit<'a> {
         Frame {
             observatory: self.server.config.observatory.clone(),
             use_case: self.server.config.use_case.clone(),
-            is_2014: self.is_2014(),
+            old_pages: self.dialect().old_pages,
             locked: user.is_some().then(|| self.locked_instrument().ok().flatten()).flatten(),
             user,
             current_path: self.full_path(),
@@ -299,7 +300,7 @@ impl<'a> Visit<'a> {
         let with_contexts = page.fields.iter().any(|field| matches!(field, Field::Context { .. }));
         Ok(Setting {
             observatory: self.server.config.observatory.clone(),
-            is_2014: self.is_2014(),
+            old_pages: self.dialect().old_pages,
             token: self.token(),
             logged_in: self.user.is_some(),
             super_user: self.is_super(),
@@ -315,7 +316,7 @@ impl<'a> Visit<'a> {
     ///
     /// If the catalogue cannot be read.
     pub fn form_page(&self, page: &Page, error: Option<&str>) -> Outcome {
-        self.form_page_with(page, error, page_heading(page, self.is_2014()), None, Vec::new())
+        self.form_page_with(page, error, page_heading(page, self.dialect().old_pages), None, Vec::new())
     }
 
     /// As [`Self::form_page`], with another heading, action and first values.
@@ -478,8 +479,8 @@ impl<'a> Visit<'a> {
 }
 
 /// `<h2>` of a form's page.
-pub fn page_heading(page: &Page, is_2014: bool) -> &'static str {
-    if is_2014 { page.heading_2014 } else { page.heading }
+pub fn page_heading(page: &Page, old_pages: bool) -> &'static str {
+    if old_pages { page.heading_2014 } else { page.heading }
 }
 
 impl Facts for Visit<'_> {
@@ -489,8 +490,8 @@ impl Facts for Visit<'_> {
 
     fn words(&self, list: List) -> Vec<String> {
         let observatory = self.server.config.observatory.as_str();
-        let instruments = lists::instruments(observatory, self.is_2014());
-        let types = lists::types(observatory);
+        let instruments = vocabulary::instruments(observatory, self.dialect());
+        let types = vocabulary::types(observatory);
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         match list {
             List::Instruments => owned(instruments),
@@ -508,7 +509,7 @@ impl Facts for Visit<'_> {
         }
     }
 
-    fn is_2014(&self) -> bool {
-        Visit::is_2014(self)
+    fn dialect(&self) -> &'static Dialect {
+        Visit::dialect(self)
     }
 }

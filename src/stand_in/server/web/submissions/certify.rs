@@ -44,19 +44,22 @@ pub fn one(
         certify_reference(&files, &shown_path, &bytes, context, job.generation(), nth)
     };
     let mut lines: Vec<String> = result.lines.iter().map(|line| line.line(job.generation())).collect();
-    if !job.is_2014() {
+    if job.dialect().certifies_singly {
         // Later servers certify file by file, each under its own name, and so count nothing.
         if let Some(first) = lines.first_mut() {
             let (at, all) = nth;
             let name = if uploaded { shown } else { name.as_str() };
             *first = first.replacen(&format!("{} ({at}/{all})", repr(&shown_path)), &repr(name), 1);
         }
-        if job.server.dialect().older_library {
+        if job.dialect().older_library {
             lines.iter_mut().for_each(|line| *line = in_older_words(line));
         }
     }
-    let extra =
-        if is_mapping(&name) && (uploaded || job.is_2014()) { known_and_good(job, &name, &bytes) } else { Vec::new() };
+    let extra = if is_mapping(&name) && (uploaded || job.dialect().distrusts_own_mappings) {
+        known_and_good(job, &name, &bytes)
+    } else {
+        Vec::new()
+    };
     let errors = result.errors + extra.iter().filter(|(error, _)| *error).count();
     let warnings = result.warnings + extra.iter().filter(|(error, _)| !*error).count();
     lines.extend(extra.into_iter().map(|(error, text)| spelled(job, error, &text)));
@@ -83,7 +86,7 @@ fn status(errors: usize, warnings: usize) -> String {
 
 fn spelled(job: &Job<'_>, error: bool, text: &str) -> String {
     let level = if error { "ERROR" } else { "WARNING" };
-    if job.is_2014() { format!("CRDS  : {level:<8} {text}") } else { format!("CRDS - {level} -  {text}") }
+    if job.dialect().stpipe_log { format!("CRDS - {level} -  {text}") } else { format!("CRDS  : {level:<8} {text}") }
 }
 
 /// Stored states of files that mappings may refer to.
@@ -99,7 +102,7 @@ fn known_and_good(job: &Job<'_>, name: &str, bytes: &[u8]) -> Vec<(bool, String)
     for file in below.references {
         match job.server.catalogue.file(&file) {
             // 2014 asked for a row alone.
-            Ok(Some(row)) if job.is_2014() || USEABLE.contains(&row.state.as_str()) => {
+            Ok(Some(row)) if !job.dialect().tests_states_below || USEABLE.contains(&row.state.as_str()) => {
                 if row.blacklisted {
                     out.push((true, format!("File {} is blacklisted.", repr(&file))));
                 }

@@ -111,7 +111,7 @@ fn make_contexts(
     let store = Files::of(job.server);
     let rmaps: Vec<&str> = delivery.context_rmaps.iter().map(String::as_str).collect();
     // 2014 reserved the names for the context of submission time: a move in between is its KeyError (RD 5.2).
-    let named_for = if job.is_2014() && !then.is_empty() { then } else { base };
+    let named_for = if job.dialect().reserves_names && !then.is_empty() { then } else { base };
     let needed = contexts::needed(&store, named_for, &rmaps).map_err(|error| derived(&error))?;
     let mut new_names = BTreeMap::new();
     for old in needed {

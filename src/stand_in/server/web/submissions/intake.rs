@@ -34,7 +34,7 @@ pub fn in_order(files: &[Upload]) -> Vec<Upload> {
 /// Each file must be for the locked instrument; super users without a lock may submit for any (WP 3.6).
 pub fn check_instruments(job: &Job<'_>, files: &[Upload]) -> Result<(), Refusal> {
     let Some(lock) = &job.who.lock else { return Ok(()) };
-    if job.is_2014() {
+    if job.dialect().lock_of_login {
         let held = job.server.live_lock(&job.who.user)?;
         if held.is_none_or(|held| held.name != lock.name) {
             let object = repr(&format!("instrument${}", lock.name));
@@ -86,7 +86,7 @@ fn reference_header(path: &Path) -> Result<Header, Refusal> {
 /// A file whose name is there already, in the catalogue or in the cache, cannot keep its name.
 fn check_new(job: &Job<'_>, name: &str) -> Result<(), Refusal> {
     if !job.terms.auto_rename && (job.server.catalogue.file(name)?.is_some() || file_path(job.server, name).exists()) {
-        let word = if job.is_2014() { "File" } else { "File named" };
+        let word = job.dialect().existing_file;
         return Err(Refusal::says(format!("{word} {} already exists.", repr(name))));
     }
     Ok(())
@@ -110,9 +110,7 @@ pub fn take_in(job: &Job<'_>, files: &[Upload]) -> Result<Vec<(String, String)>,
     let mut out = Vec::new();
     for (at, (name, path)) in ordered.iter().enumerate() {
         so_far += size(path);
-        if job.is_2014() {
-            job.say(&format!("Processing {}", repr(name)))?;
-        } else {
+        if job.dialect().longer_messages {
             job.say(&format!(
                 "Processing {} [{} / {} files] [{} / {} / {} bytes]",
                 repr(name),
@@ -122,6 +120,8 @@ pub fn take_in(job: &Job<'_>, files: &[Upload]) -> Result<Vec<(String, String)>,
                 human(so_far),
                 human(total)
             ))?;
+        } else {
+            job.say(&format!("Processing {}", repr(name)))?;
         }
         let new = take(job, name, path)?;
         out.push((name.clone(), new));
@@ -148,7 +148,7 @@ fn take_mapping(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refusa
     check_blacklist(job, name, path)?;
     job.say(&format!("Copying {}", repr(name)))?;
     job.server.config.log.message(Level::Info, &format!("Copying '{name}' --> '{new}'"));
-    job.say_since_2019(&format!("Adding file {} to database.", repr(name)))?;
+    job.say_at_length(&format!("Adding file {} to database.", repr(name)))?;
     job.server.reached("submit.named")?;
     let text = derive::record(&text, &new, job.terms.auto_rename, job.generation()).map_err(|error| derived(&error))?;
     let row = FileRow { uploaded_as: name.to_owned(), creator_name: job.terms.creator.clone(), ..FileRow::default() };
@@ -169,7 +169,7 @@ fn mapping_kind(text: &str, name: &str) -> (String, String) {
 
 fn announce(job: &Job<'_>, name: &str, new: &str) -> Result<(), Refusal> {
     if job.terms.auto_rename {
-        job.say_since_2019(&format!("Renaming {} --> {}", repr(name), repr(new)))?;
+        job.say_at_length(&format!("Renaming {} --> {}", repr(name), repr(new)))?;
     }
     Ok(())
 }
@@ -314,7 +314,7 @@ fn take_reference(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refu
     bring(job, name, &new, path, &place, rewritten.as_deref())?;
     job.added.borrow_mut().push(new.clone());
     job.server.reached("submit.copied")?;
-    job.say_since_2019(&format!("Adding file {} to database.", repr(name)))?;
+    job.say_at_length(&format!("Adding file {} to database.", repr(name)))?;
     let cards = hdus.as_ref().and_then(|hdus| hdus.first()).map(|hdu| hdu.cards.as_slice()).unwrap_or_default();
     let row = FileRow {
         uploaded_as: name.to_owned(),
@@ -339,9 +339,7 @@ fn bring(job: &Job<'_>, name: &str, new: &str, path: &Path, place: &Path, bytes:
         return write_once(place, bytes);
     }
     if !job.server.faulty("cross_device") && fs::hard_link(path, place).is_ok() {
-        if !job.is_2014() {
-            job.say(&format!("Linking {name} --> {new}"))?;
-        }
+        job.say_at_length(&format!("Linking {name} --> {new}"))?;
         log("Linking");
         fs::set_permissions(place, fs::Permissions::from_mode(0o444))?;
         return Ok(());
@@ -353,7 +351,7 @@ fn bring(job: &Job<'_>, name: &str, new: &str, path: &Path, place: &Path, bytes:
 
 /// What the header says of a reference (WP 1.10); 2014 looked only into `.fits` names.
 fn slow_fields(job: &Job<'_>, name: &str, header: Option<&Header>, cards: &[Card]) -> FileRow {
-    let looks = !job.is_2014() || name.ends_with(".fits");
+    let looks = job.dialect().reads_every_reference || name.ends_with(".fits");
     let header = header.filter(|_| looks);
     let first =
         |keys: &[&str]| keys.iter().find_map(|key| header.and_then(|header| header.get(key))).map(str::to_owned);

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::super::lists;
 use super::super::stored::{CertifiedFile, Done, Ready, Stored, Submission};
 use super::deliver::{self, Delivery};
 use super::intake::{check_instruments, of_locked, take_in};
@@ -13,6 +12,7 @@ use crate::stand_in::server::Server;
 use crate::stand_in::server::catalog::{ActionRow, ResultRow};
 use crate::stand_in::server::python::{repr, repr_list};
 use crate::stand_in::server::refusal::Refusal;
+use crate::stand_in::server::rpc::vocabulary;
 
 /// Disposition of a page whose files failed certification.
 const BAD_FILES: &str = "bad files";
@@ -55,17 +55,17 @@ fn named(certified: Vec<CertifiedFile>, names: &[(String, String)]) -> Vec<Certi
 pub fn mappings(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> Result<ResultRow, Refusal> {
     let job = Job::new(server, who, terms);
     carry_out(&job, Submission::Mapping, |job| {
-        job.say_since_2019("Starting submission processing.")?;
+        job.say_at_length("Starting submission processing.")?;
         // Check by check, not file by file (WP 3.6).
         if terms.generate_contexts && files.iter().any(|(name, _)| !name.ends_with(".rmap")) {
             return Err(Refusal::says("Only .rmaps may be submitted if Generate Contexts is selected."));
         }
         for (name, _) in files {
-            if !is_mapping(name) && job.is_2014() {
+            if !is_mapping(name) && job.dialect().tests_for_mappings {
                 return Err(Refusal::says(format!("Can't submit non-mapping file: {} using this page.", repr(name))));
             }
             // Later servers look at names alone, and only where they are to be kept.
-            if !terms.auto_rename && job.server.dialect().name_rules {
+            if !terms.auto_rename && job.dialect().name_rules {
                 names::decompose(name).map_err(|error| super::derived(&error))?;
                 if !is_mapping(name) {
                     return Err(Refusal::says(format!(
@@ -89,15 +89,15 @@ pub fn mappings(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> 
 pub fn references(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> Result<ResultRow, Refusal> {
     let job = Job::new(server, who, terms);
     carry_out(&job, Submission::Reference, |job| {
-        job.say_since_2019("Starting submission processing.")?;
+        job.say_at_length("Starting submission processing.")?;
         for (name, _) in files {
-            if terms.generate_contexts && !job.is_2014() && !name.ends_with(".rmap") {
+            if terms.generate_contexts && job.dialect().contexts_want_rmaps && !name.ends_with(".rmap") {
                 return Err(Refusal::says("Only .rmaps may be submitted if Generate Contexts is selected."));
             }
             if is_mapping(name) {
                 return Err(Refusal::says(format!("Can't submit mapping file: {} using this page.", repr(name))));
             }
-            if !terms.auto_rename && job.server.dialect().name_rules && names::decompose(name).is_err() {
+            if !terms.auto_rename && job.dialect().name_rules && names::decompose(name).is_err() {
                 return Err(Refusal::says(format!(
                     "Invalid reference name {} unless auto-renaming is used.",
                     repr(name)
@@ -115,7 +115,7 @@ fn submit_files(job: &Job<'_>, submission: Submission, files: &[Upload]) -> Resu
     let (certified, failed) = certify::all(job, files, context)?;
     job.server.reached("submit.certified")?;
     let mut page = ready(job, submission);
-    if failed && job.server.dialect().certify_first {
+    if failed && job.dialect().certify_first {
         page.certified = certified;
         return Ok((Stored::Ready(page), BAD_FILES));
     }
@@ -138,7 +138,7 @@ fn submit_files(job: &Job<'_>, submission: Submission, files: &[Upload]) -> Resu
 pub fn batch(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> Result<ResultRow, Refusal> {
     let job = Job::new(server, who, terms);
     carry_out(&job, Submission::Batch, |job| {
-        job.say_since_2019("Starting submission processing.")?;
+        job.say_at_length("Starting submission processing.")?;
         check_instruments(job, files)?;
         for (name, _) in files {
             if is_mapping(name) {
@@ -147,7 +147,7 @@ pub fn batch(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> Res
                     repr(name)
                 )));
             }
-            if !terms.auto_rename && job.server.dialect().name_rules && names::decompose(name).is_err() {
+            if !terms.auto_rename && job.dialect().name_rules && names::decompose(name).is_err() {
                 return Err(Refusal::says(format!(
                     "Only CRDS-style and CDBS-style names can be accepted without renaming: {}",
                     repr(name)
@@ -158,7 +158,7 @@ pub fn batch(server: &Server, who: &Who, terms: &Terms, files: &[Upload]) -> Res
         let (certified, failed) = certify::all(job, files, context)?;
         job.server.reached("submit.certified")?;
         let mut page = ready(job, Submission::Batch);
-        if failed && job.server.dialect().certify_first {
+        if failed && job.dialect().certify_first {
             page.certified = certified;
             return Ok((Stored::Ready(page), BAD_FILES));
         }
@@ -236,10 +236,10 @@ fn change_existing(
         }
     }
     carry_out(&job, submission, |job| {
-        if files.is_empty() && job.is_2014() {
+        if files.is_empty() && job.dialect().refuses_empty_lists {
             return Err(Refusal::says("No files submitted."));
         }
-        job.say_since_2019("Starting submission processing.")?;
+        job.say_at_length("Starting submission processing.")?;
         let names: Vec<String> = files.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
         if let Some(lock) = &who.lock {
             for file in files {
@@ -247,7 +247,9 @@ fn change_existing(
                 of_locked(&lock.name, &instrument)?;
             }
         }
-        if let Some(mapping) = names.iter().find(|name| is_mapping(name)).filter(|_| !job.is_2014()) {
+        if let Some(mapping) =
+            names.iter().find(|name| is_mapping(name)).filter(|_| job.dialect().lists_hold_references)
+        {
             return Err(Refusal::says(format!(
                 "Non-reference-file's cannot be submitted in a batch submission: {}",
                 repr(mapping)
@@ -359,11 +361,11 @@ fn check_not_applicable(server: &Server, name: &str) -> Result<(), Refusal> {
         return Err(Refusal::unexpected(format!("ValueError {}", repr(name))));
     };
     let observatory = &server.config.observatory;
-    if !lists::instruments(observatory, false).contains(&instrument.to_lowercase().as_str()) {
+    if !vocabulary::instruments(observatory, server.dialect()).contains(&instrument.to_lowercase().as_str()) {
         return Err(Refusal::says(format!("Invalid instrument: {}", repr(instrument))));
     }
     let filekind = filekind.to_lowercase();
-    if !lists::types(observatory).contains(&filekind.as_str()) {
+    if !vocabulary::types(observatory).contains(&filekind.as_str()) {
         return Err(Refusal::says(format!("Invalid filekind: {}", repr(&filekind))));
     }
     Ok(())

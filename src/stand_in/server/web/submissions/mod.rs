@@ -21,7 +21,7 @@ use crate::stand_in::server::catalog::ResultRow;
 use crate::stand_in::server::downloads::escape;
 use crate::stand_in::server::locks::LockStatus;
 use crate::stand_in::server::refusal::Refusal;
-use crate::stand_in::server::{Level, Server};
+use crate::stand_in::server::{Dialect, Level, Server};
 
 /// Who submits.
 #[derive(Debug, Clone, Default)]
@@ -72,8 +72,8 @@ impl<'a> Job<'a> {
         Self { server, who, terms, added: RefCell::new(Vec::new()) }
     }
 
-    fn is_2014(&self) -> bool {
-        !self.server.dialect().uuid_results
+    fn dialect(&self) -> &'static Dialect {
+        self.server.dialect()
     }
 
     fn generation(&self) -> Generation {
@@ -92,9 +92,9 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// A line that only later servers send.
-    fn say_since_2019(&self, text: &str) -> Result<(), Refusal> {
-        if self.is_2014() { Ok(()) } else { self.say(text) }
+    /// A line that only the longer messages have.
+    fn say_at_length(&self, text: &str) -> Result<(), Refusal> {
+        if self.dialect().longer_messages { self.say(text) } else { Ok(()) }
     }
 
     /// The context, for work that needs one.
@@ -156,7 +156,7 @@ fn carry_out(
         Err(refusal) if is_crash(&refusal) => Err(refusal),
         Err(refusal) => {
             job.destroy()?;
-            if let Some(channel) = job.who.channel.as_deref().filter(|_| !job.is_2014()) {
+            if let Some(channel) = job.who.channel.as_deref().filter(|_| job.dialect().failures_end_channel) {
                 job.server.push_done(channel, 1, &escape(&refusal.text))?;
             }
             Err(refusal)

@@ -98,8 +98,8 @@ fn rmap_of(job: &Job<'_>, pmap: &str, instrument: &str, filekind: &str) -> Resul
 /// Tries the insertion before any name is spent (RD 2.5, step 4).
 pub fn try_insertion(job: &Job<'_>, group: &Group) -> Result<(), Refusal> {
     let pmap = job.pmap()?;
-    job.say_since_2019(&format!("Resolved old rmap as {} based on context {}", repr(&group.rmap), repr(pmap)))?;
-    job.say_since_2019(&format!(
+    job.say_at_length(&format!("Resolved old rmap as {} based on context {}", repr(&group.rmap), repr(pmap)))?;
+    job.say_at_length(&format!(
         "Doing trial insertion of {} references into {}",
         group.files.len(),
         repr(&group.rmap)
@@ -146,14 +146,14 @@ pub fn generate(
     let mut out = Vec::new();
     for group in groups {
         let new = next_name(job, &group.instrument, &group.filekind, ".rmap")?;
-        if job.is_2014() {
+        if job.dialect().longer_messages {
+            job.say(&format!("Generating new rmap {} from {}.", repr(&new), repr(&group.rmap)))?;
+        } else {
             let how = if change == Change::Insert { "added" } else { "deleted" };
             job.say(&format!("Generating new rmap {} from {} with {how} files.", repr(&new), repr(&group.rmap)))?;
-        } else {
-            job.say(&format!("Generating new rmap {} from {}.", repr(&new), repr(&group.rmap)))?;
         }
         let made = changed_text(job, group, change).and_then(|text| {
-            job.say_since_2019(&format!("Adding file {} to database.", repr(&new)))?;
+            job.say_at_length(&format!("Adding file {} to database.", repr(&new)))?;
             let text = derive::record(&text, &new, true, job.generation()).map_err(|error| derived(&error))?;
             let row = FileRow { uploaded_as: new.clone(), creator_name: creator.to_owned(), ..FileRow::default() };
             record_mapping(job, &new, &text, row)

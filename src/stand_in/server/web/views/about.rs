@@ -12,7 +12,7 @@ pub fn versions(visit: &Visit, _: &[String]) -> Outcome {
     let component = |name: &str| {
         [name, &version.text, &version.rev, &version.svnurl, &format!("{name}/__init__.py")].map(esc).to_vec()
     };
-    let server = if visit.is_2014() { "CRDS_server" } else { "crds_server" };
+    let server = if visit.dialect().old_pages { "CRDS_server" } else { "crds_server" };
     let head = ["component", "version", "revision", "svn_url", "file"];
     let installed = table(None, &head, &[component("crds"), component(server)]);
     let facts = [

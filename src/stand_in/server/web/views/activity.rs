@@ -10,8 +10,8 @@ use crate::stand_in::server::catalog::ActionRow;
 
 /// The form.
 pub fn form(visit: &Visit, _: &[String], error: Option<&str>) -> Outcome {
-    let action = if visit.is_2014() { "/recent_activity/" } else { RECENT_ACTIVITY.action };
-    let heading = super::super::visit::page_heading(&RECENT_ACTIVITY, visit.is_2014());
+    let action = if visit.dialect().old_pages { "/recent_activity/" } else { RECENT_ACTIVITY.action };
+    let heading = super::super::visit::page_heading(&RECENT_ACTIVITY, visit.dialect().old_pages);
     visit.form_page_with(&RECENT_ACTIVITY, error, heading, Some(action), Vec::new())
 }
 
@@ -44,9 +44,9 @@ pub fn query(visit: &Visit, _: &[String]) -> Outcome {
         head.push("User");
     }
     head.extend(["Why", "Details"]);
-    let level = if visit.is_2014() { "h3" } else { "h2" };
-    let title = if visit.is_2014() { "Activity" } else { "Recent Activity" };
-    let filters = if visit.is_2014() {
+    let level = if visit.dialect().old_pages { "h3" } else { "h2" };
+    let title = if visit.dialect().old_pages { "Activity" } else { "Recent Activity" };
+    let filters = if visit.dialect().old_pages {
         format!("<h3>Filters</h3>\n{}", filters_body(&filter.shown))
     } else {
         accordion("Filters", &filters_body(&filter.shown))

@@ -157,7 +157,7 @@ pub fn explore(visit: &Visit, captures: &[String]) -> Outcome {
             let _ = write!(body, "<option value=\"{choice}\">{choice}</option>");
         }
         body.push_str("</select>");
-        if !visit.is_2014() {
+        if visit.dialect().typed_parkeys {
             let _ = write!(body, " <input type=\"text\" name=\"{name}_text\" value=\"\">");
         }
         body.push_str("</p>\n");
@@ -207,7 +207,7 @@ pub fn compute(visit: &Visit, _: &[String]) -> Outcome {
     for name in parameters(visit, &pmap, &instrument)?.into_keys() {
         let typed = visit.fields.get(&format!("{name}_text")).map(str::trim).filter(|text| !text.is_empty());
         let chosen = visit.fields.get(&name).map(str::trim);
-        match (typed.filter(|_| !visit.is_2014()), chosen) {
+        match (typed.filter(|_| visit.dialect().typed_parkeys), chosen) {
             (Some(text), _) | (None, Some(text)) => header.push((name, text.to_owned())),
             (None, None) => return Err(Stop::refused(format!("Undefined parameter {}", repr(&name)))),
         }

@@ -60,7 +60,7 @@ fn body(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
             let _ = writeln!(out, "<a href='{}'>download</a>", address(name));
         }
     }
-    if visit.is_super() && !visit.is_2014() {
+    if visit.is_super() && !visit.dialect().old_pages {
         let _ = writeln!(out, "<a href='/admin/interactive/fileblob/{}'><span>admin</span></a>", row.id);
     }
     out.push_str(&ancestors(visit, row)?);

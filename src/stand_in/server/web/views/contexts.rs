@@ -19,7 +19,7 @@ pub fn set_default(visit: &Visit, _: &[String]) -> Outcome {
     if !kinds.contains(&kind.as_str()) {
         visit.server.check_settable(&pmap)?;
         let text = format!("Invalid context state: {} should be in {}", repr(&kind), repr_list(kinds));
-        return Err(if visit.is_2014() { Stop::failed(text) } else { Stop::refused(text) });
+        return Err(if visit.dialect().unknown_kind_fails { Stop::failed(text) } else { Stop::refused(text) });
     }
     let changed = visit.server.set_default_context(&visit.username(), &kind, &pmap, &description)?;
     let body = format!(

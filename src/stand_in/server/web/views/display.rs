@@ -13,19 +13,19 @@ use crate::stand_in::server::catalog::ResultRow;
 ///
 /// If the catalogue cannot be read.
 pub fn find(visit: &Visit, id: &str) -> Result<Option<ResultRow>, Stop> {
-    if visit.is_2014() {
-        let Ok(number) = id.parse() else { return Ok(None) };
-        return Ok(visit.server.catalogue.result_by_id(number)?);
+    if visit.dialect().uuid_results {
+        return Ok(visit.server.catalogue.result(id)?);
     }
-    Ok(visit.server.catalogue.result(id)?)
+    let Ok(number) = id.parse() else { return Ok(None) };
+    Ok(visit.server.catalogue.result_by_id(number)?)
 }
 
 /// Why a stored page is not to be had.
 pub fn missing(visit: &Visit, id: &str) -> String {
-    if visit.is_2014() {
-        "RepeatableResultBlob matching query does not exist.".to_owned()
-    } else {
+    if visit.dialect().uuid_results {
         format!("Couldn't find RepeatableResultBlob named {}", repr(id))
+    } else {
+        "RepeatableResultBlob matching query does not exist.".to_owned()
     }
 }
 
@@ -44,7 +44,7 @@ pub fn result(visit: &Visit, captures: &[String]) -> Outcome {
         String::new()
     };
     let look = Look {
-        is_2014: visit.is_2014(),
+        old_pages: visit.dialect().old_pages,
         results_id: id.clone(),
         disposition: row.disposition,
         logged_in,
@@ -103,7 +103,11 @@ fn template_of(submission: Submission) -> &'static str {
 
 /// Path of a stored page.
 pub fn path(visit: &Visit, row: &ResultRow) -> String {
-    if visit.is_2014() { format!("/display_result/{}", row.id) } else { format!("/display_result/{}", row.name) }
+    if visit.dialect().uuid_results {
+        format!("/display_result/{}", row.name)
+    } else {
+        format!("/display_result/{}", row.id)
+    }
 }
 
 /// A redirect to a stored page.

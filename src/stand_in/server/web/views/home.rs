@@ -11,7 +11,7 @@ pub fn index(visit: &Visit, _: &[String]) -> Outcome {
     let table = common::diff_form(&super::table::instruments(visit, &pmap));
     let history = common::history_table(visit, Some(4), false, false)?;
     let mut body = String::new();
-    if visit.is_2014() {
+    if visit.dialect().old_pages {
         body.push_str(&format!("<div class=\"body_panel\">\n<h3>Operational References</h3>\n{table}</div>\n"));
         body.push_str(&format!("<div class=\"body_panel\">\n<h3>Context History</h3>\n{history}"));
         body.push_str("<p><a href=\"/display_context_history/\">more</a></p>\n</div>\n");

@@ -18,7 +18,7 @@ pub fn login(visit: &Visit, _: &[String]) -> Outcome {
 fn login_page(visit: &Visit, failed: bool) -> Outcome {
     let setting = visit.setting(&forms::LOGIN_PAGE)?;
     let mut body = "<h2>Login</h2>\n".to_owned();
-    if failed && visit.is_2014() {
+    if failed && visit.dialect().old_pages {
         body.push_str("<div class=\"error\">Your username and password didn't match. Please try again.</div>\n");
     } else if failed {
         body.push_str("<div id=\"error_login\" class=\"error\">Your username and password didn't match. Please try again.</div>\n");
@@ -32,7 +32,7 @@ fn login_page(visit: &Visit, failed: bool) -> Outcome {
     ));
     for field in forms::LOGIN_PAGE.fields {
         if let Field::Select(name, Options::List(list)) = *field {
-            let words = render::words(Options::List(list), &setting, visit);
+            let words = render::words(Options::List(list), visit);
             body.push_str(&format!("<p><label>{name}</label> <select name=\"{name}\">"));
             for word in words {
                 let word = esc(&word);

@@ -138,7 +138,7 @@ fn existing(visit: &Visit, page: &Page, field: &str, work: Existing) -> Outcome 
     terms.creator = "UNKNOWN".to_owned();
     let files = split_files(visit.fields.get(field).unwrap_or_default());
     // 2014's deletions follow no channel (WP 3.9).
-    let channel = if visit.is_2014() { None } else { Some(visit.channel()?) };
+    let channel = if visit.dialect().deletions_use_channel { Some(visit.channel()?) } else { None };
     let who = who(visit, channel)?;
     let row = work(visit.server, &who, &terms, &files)?;
     Ok(display::redirect(visit, &row))
@@ -178,8 +178,11 @@ pub fn confirm(visit: &Visit, _: &[String]) -> Outcome {
         return Err(submissions::already_settled().into());
     }
     let who = who(visit, Some(channel))?;
-    let decision =
-        if visit.is_2014() { decide_2014(visit, &who, &ready, &button)? } else { decide(&who, &ready, &button)? };
+    let decision = if visit.dialect().lost_lock_cancels {
+        decide_2014(visit, &who, &ready, &button)?
+    } else {
+        decide(&who, &ready, &button)?
+    };
     let page = submissions::settle(visit.server, &who, &row, &ready, &decision)?;
     if visit.server.dialect().logout_after_confirm {
         login::end(visit)?;

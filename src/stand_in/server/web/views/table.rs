@@ -11,7 +11,7 @@ use crate::stand_in::server::rules_store::{Loaded, is_special};
 /// `/context_table/<mapping>[/<n>]`.
 pub fn table(visit: &Visit, captures: &[String]) -> Outcome {
     let name = &captures[0];
-    if name.ends_with(".rmap") && (!visit.is_2014() || visit.is_script()) {
+    if name.ends_with(".rmap") && (!visit.dialect().tables_for_scripts || visit.is_script()) {
         return rmap(visit, name);
     }
     let pmap = match name.as_str() {
@@ -20,7 +20,7 @@ pub fn table(visit: &Visit, captures: &[String]) -> Outcome {
     };
     let known = pmap.ends_with(".pmap") && visit.server.rules.load(&pmap).is_ok();
     let shown = if known { pmap.as_str() } else { "" };
-    let heading = if visit.is_2014() {
+    let heading = if visit.dialect().old_pages {
         "Historical References".to_owned()
     } else {
         format!("Historical References (under context {})", esc(shown))

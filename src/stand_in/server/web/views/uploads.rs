@@ -97,7 +97,7 @@ fn answer(visit: &Visit, value: &Value) -> Outcome {
 /// `/upload/new/`.
 pub fn new(visit: &Visit, _: &[String]) -> Outcome {
     if visit.is_get() {
-        if visit.is_2014() {
+        if visit.dialect().old_pages {
             let setting = visit.setting(&forms::CERTIFY)?;
             return Ok(visit.page(&format!("<h2>Upload Files</h2>\n{}", render::upload_form(&setting))));
         }

@@ -194,6 +194,10 @@ pub fn files(score: &mut Score, site: &Site) {
     score.step("WP 3.11", "FITS info unavailable", page.says("FITS info unavailable: 'l2d0959cj_pfl.fits'"));
     let titles = page.picks("div.accordion > h3");
     score.step("WP 3.11", "Lookup Patterns", titles.contains(&"Lookup Patterns".to_owned()));
+    score.step("WP 3.11", "a table of what leads to it", page.picks("table th").contains(&"USEAFTER".to_owned()));
+    let case = "hst_acs_pfltfile_0250.rmap DETECTOR FILTER1 USEAFTER SBC F115LP, F125LP 1997-01-01 00:00:00";
+    score.step("WP 3.11", "with the columns of the rmap's own table", page.says(case));
+    score.step("WP 3.11", "and no other file's cases", !page.says("2002-03-01 00:00:00"));
     score.step("WP 3.11", "constraints", titles.contains(&"Reference Constraints (.tpn)".to_owned()));
     let page = visitor.get("/browse/nosuch.fits");
     score.same("WP 3.11", "unknown", page.error(), Some("Can't find 'nosuch.fits'".to_owned()));

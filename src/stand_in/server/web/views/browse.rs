@@ -73,7 +73,7 @@ fn body(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
     if !row.is_mapping() {
         let patterns = lookup_patterns(visit, row)?;
         if !patterns.is_empty() {
-            out.push_str(&accordion("Lookup Patterns", &format!("<pre>{}</pre>", esc(&patterns))));
+            out.push_str(&accordion("Lookup Patterns", &patterns));
         }
         let constraints = format!("<pre>{}</pre>", esc(&constraints(row)));
         out.push_str(&accordion("Reference Constraints (.tpn)", &constraints));
@@ -223,7 +223,7 @@ fn actions(visit: &Visit, name: &str) -> Result<String, Stop> {
     Ok(table(None, &["Date", "Action", "User", "Why", "Details"], &rows))
 }
 
-/// Where the edit context's rules name a reference.
+/// Where the edit context's rules name a reference: a table below each rmap that does.
 fn lookup_patterns(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
     let edit = visit.present("edit")?;
     let Ok(closure) = visit.server.rules.closure(&edit) else { return Ok(String::new()) };
@@ -232,9 +232,10 @@ fn lookup_patterns(visit: &Visit, row: &FileRow) -> Result<String, Stop> {
         if let Ok(loaded) = visit.server.rules.load(mapping)
             && loaded.references.contains(&row.name)
         {
-            for line in super::table::patterns(&loaded, &row.name) {
-                let _ = writeln!(out, "{edit} {mapping} {line}");
-            }
+            let (head, rows) = super::table::patterns(&loaded, &row.name);
+            let head: Vec<&str> = head.iter().map(String::as_str).collect();
+            let _ = writeln!(out, "<p>{} : {}</p>", browse(&edit), browse_plain(mapping));
+            out.push_str(&table(None, &head, &rows));
         }
     }
     Ok(out)

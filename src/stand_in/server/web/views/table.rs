@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::super::html::{accordion, browse_plain, esc};
 use super::super::visit::{Outcome, Stop, Visit};
 use super::common;
-use crate::rules::syntax::{Selector, Value};
+use crate::rules::syntax::{Call, Selector, Value};
 use crate::stand_in::server::rules_store::{Loaded, is_special};
 
 /// `/context_table/<mapping>[/<n>]`.
@@ -61,19 +61,15 @@ fn rmap(visit: &Visit, name: &str) -> Outcome {
 /// Columns and rows as the page's script draws them.
 fn rmap_table(visit: &Visit, loaded: &Loaded) -> Result<Json, Stop> {
     let parameters = match_parameters(loaded);
-    let mut columns: Vec<Json> = parameters.iter().map(|name| json!({"sTitle": esc(short(name))})).collect();
-    for title in ["USEAFTER", "ACTIVATION DATE", "REFERENCE", common::DIFF_BUTTON] {
+    let entries = entries(loaded);
+    let dated = is_dated(&entries);
+    let mut columns: Vec<Json> = head(&parameters, dated).into_iter().map(|title| json!({"sTitle": title})).collect();
+    for title in ["ACTIVATION DATE", "REFERENCE", common::DIFF_BUTTON] {
         columns.push(json!({"sTitle": title}));
-    }
-    let mut entries = Vec::new();
-    if let Value::Call(call) = &loaded.mapping.selector {
-        walk(call.name, &call.dict, &[], None, &mut entries);
     }
     let mut rows = Vec::new();
     for entry in entries {
-        let mut row: Vec<Json> = entry.values.iter().map(|value| Json::String(esc(value))).collect();
-        row.resize(parameters.len(), json!("--"));
-        row.push(Json::String(esc(entry.useafter.as_deref().unwrap_or("--"))));
+        let mut row: Vec<Json> = matched(&entry, parameters.len(), dated).into_iter().map(Json::String).collect();
         if is_special(&entry.file) {
             // No row of the catalogue, so no date (WP 3.11).
             row.push(json!("--"));
@@ -100,15 +96,12 @@ fn short(parameter: &str) -> &str {
 
 /// Values that an rmap's cases name for each of its parameters, alternatives apart.
 pub fn parameter_values(loaded: &Loaded) -> Vec<(String, std::collections::BTreeSet<String>)> {
-    let mut entries = Vec::new();
-    if let Value::Call(call) = &loaded.mapping.selector {
-        walk(call.name, &call.dict, &[], None, &mut entries);
-    }
+    let entries = entries(loaded);
     let mut out: Vec<(String, std::collections::BTreeSet<String>)> =
         match_parameters(loaded).into_iter().map(|name| (name, Default::default())).collect();
     for entry in entries {
         for ((_, values), value) in out.iter_mut().zip(&entry.values) {
-            values.extend(value.split(", ").map(str::to_owned));
+            values.extend(value.split(", ").flat_map(|value| value.split('|')).map(str::to_owned));
         }
     }
     out
@@ -133,20 +126,44 @@ fn match_parameters(loaded: &Loaded) -> Vec<String> {
     out
 }
 
-/// Where an rmap names a reference: the values and the date of each case, as one line.
-pub fn patterns(loaded: &Loaded, file: &str) -> Vec<String> {
-    let mut entries = Vec::new();
+/// Where an rmap names a reference: a table of the parameters that lead to it, one row for each case, with the columns of
+/// the rmap's own table.
+pub fn patterns(loaded: &Loaded, file: &str) -> (Vec<String>, Vec<Vec<String>>) {
+    let parameters = match_parameters(loaded);
+    let entries = entries(loaded);
+    let dated = is_dated(&entries);
+    let rows = entries.iter().filter(|entry| entry.file == file).map(|entry| matched(entry, parameters.len(), dated));
+    (head(&parameters, dated), rows.collect())
+}
+
+/// Titles of the columns of a case's values and date.
+fn head(parameters: &[String], dated: bool) -> Vec<String> {
+    let mut head: Vec<String> = parameters.iter().map(|name| esc(short(name))).collect();
+    head.extend(dated.then(|| "USEAFTER".to_owned()));
+    head
+}
+
+/// The cells of a case's values and date; `--` fills what a short case leaves out (WP 3.11).
+fn matched(entry: &Entry, parameters: usize, dated: bool) -> Vec<String> {
+    let mut cells: Vec<String> = entry.values.iter().map(|value| esc(value)).collect();
+    cells.resize(parameters, "--".to_owned());
+    cells.extend(dated.then(|| esc(entry.useafter.as_deref().unwrap_or("--"))));
+    cells
+}
+
+/// The cases of an rmap.
+fn entries(loaded: &Loaded) -> Vec<Entry> {
+    let mut out = Vec::new();
     if let Value::Call(call) = &loaded.mapping.selector {
-        walk(call.name, &call.dict, &[], None, &mut entries);
+        walk(call, &[], None, &mut out);
     }
-    let names = match_parameters(loaded);
-    let line = |entry: Entry| {
-        let mut parts: Vec<String> =
-            names.iter().zip(&entry.values).map(|(name, value)| format!("{name}={value}")).collect();
-        parts.extend(entry.useafter.map(|date| format!("USEAFTER={date}")));
-        parts.join(" ")
-    };
-    entries.into_iter().filter(|entry| entry.file == file).map(line).collect()
+    out
+}
+
+/// Whether a selector of dates follows anywhere: where none does, the library has no parameter `USEAFTER`. An rmap without
+/// a case shows the columns that its first one will want.
+fn is_dated(entries: &[Entry]) -> bool {
+    entries.is_empty() || entries.iter().any(|entry| entry.useafter.is_some())
 }
 
 struct Entry {
@@ -155,26 +172,41 @@ struct Entry {
     file: String,
 }
 
-fn walk(selector: Selector, dict: &[(Value, Value)], above: &[String], useafter: Option<&str>, out: &mut Vec<Entry>) {
-    for (key, value) in dict {
+/// The cases of a selector and of those below it, in the order of their keys, as the library keeps them.
+fn walk(call: &Call, above: &[String], useafter: Option<&str>, out: &mut Vec<Entry>) {
+    let mut cases: Vec<(Vec<String>, &Value, &Value)> =
+        call.dict.iter().map(|(key, value)| (words(key), key, value)).collect();
+    // Of a key that comes twice the last one counts.
+    cases.reverse();
+    cases.sort_by(|a, b| a.0.cmp(&b.0));
+    cases.dedup_by(|a, b| a.0 == b.0);
+    for (words, key, value) in cases {
         let mut values = above.to_vec();
         let mut date = useafter.map(str::to_owned);
-        if selector == Selector::UseAfter {
+        if call.name == Selector::UseAfter {
             date = Some(text(key));
+        } else if matches!(value, Value::Call(_)) {
+            values.extend(words.iter().map(|word| alternatives(word)));
         } else {
-            match key.as_seq() {
-                Some(parts) => values.extend(parts.iter().map(alternatives)),
-                None => values.push(alternatives(key)),
-            }
+            // Alternatives stay as written where no further selector follows.
+            values.extend(words);
         }
         match value {
-            Value::Call(call) => walk(call.name, &call.dict, &values, date.as_deref(), out),
+            Value::Call(below) => walk(below, &values, date.as_deref(), out),
             other => {
                 for file in terminals(other) {
                     out.push(Entry { values: values.clone(), useafter: date.clone(), file });
                 }
             }
         }
+    }
+}
+
+/// The words of a key: one for each parameter.
+fn words(key: &Value) -> Vec<String> {
+    match key.as_seq() {
+        Some(parts) => parts.iter().map(text).collect(),
+        None => vec![text(key)],
     }
 }
 
@@ -185,9 +217,8 @@ fn terminals(value: &Value) -> Vec<String> {
     }
 }
 
-fn alternatives(value: &Value) -> String {
-    let text = text(value);
-    if text.starts_with('(') { text } else { text.split('|').collect::<Vec<_>>().join(", ") }
+fn alternatives(text: &str) -> String {
+    if text.starts_with('(') { text.to_owned() } else { text.split('|').collect::<Vec<_>>().join(", ") }
 }
 
 /// A key or terminal as text.

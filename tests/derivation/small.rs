@@ -129,6 +129,23 @@ fn a_table_without_rows_fails_its_columns() {
     }
 }
 
+/// The client of 2014 looks the instrument up in the header, whatever the name, and has no words for one that is missing.
+#[test]
+fn a_missing_instrument_in_the_words_of_each_year() {
+    let cards = [("DETECTOR", "UVIS"), ("FILETYPE", "UVIS D2I FILE"), ("USEAFTER", "Jun 09 2009 00:00:00")];
+    let bytes = fits::write(&[hdu(&cards, None)]);
+    for (generation, wanted) in [
+        (Generation::Now, "In 'y7b1516hi_d2i.fits' : Checking 'INSTRUME' : Missing required keyword 'INSTRUME'"),
+        (Generation::Y2014, "Validation error in 'y7b1516hi_d2i.fits' : 'INSTRUME'"),
+    ] {
+        let name = "y7b1516hi_d2i.fits";
+        let lines =
+            certify::certify_reference(&Rules::default(), name, &bytes, "hst_0279.pmap", generation, (1, 1)).lines;
+        let texts: Vec<String> = lines.into_iter().map(|line| line.text).collect();
+        assert!(texts.contains(&wanted.to_owned()), "{wanted} is not in {texts:#?}");
+    }
+}
+
 /// Differences that are not shown do not count either.
 #[test]
 fn hidden_differences_leave_the_status_alone() {

@@ -180,6 +180,14 @@ fn failures(score: &mut Score, site: &Site) {
     ann.upload("y7b1516ii_npl.fits", b"no FITS");
     score.same("WP 3.6", "a file that is no FITS", ann.post("/batch_submit_references/", BATCH).status, 500);
     score.same("WP 3.9", "it sends no done", ann.get("/jpoll/pull_messages/").json(), json!([]));
+    ann.get("/upload/delete/y7b1516ii_npl.fits");
+    ann.upload("odd.fits", &super::web_hostile::header(&super::web_hostile::PRIMARY));
+    score.same(
+        "RD 6.4",
+        "nor has it words for an untold type",
+        ann.post("/batch_submit_references/", BATCH).status,
+        500,
+    );
 }
 
 fn refusals(score: &mut Score, site: &Site) {

@@ -14,13 +14,15 @@ pub const SCENES: &[fn(&mut Score, &Site)] = &[references, mappings, a_hundred_m
 /// What must not appear as markup on any page.
 const CANARY: &str = "<svg onload=alert(9)>";
 
-fn header(cards: &[&str]) -> Vec<u8> {
+/// A FITS header of these cards.
+pub fn header(cards: &[&str]) -> Vec<u8> {
     let mut out: Vec<u8> = cards.iter().flat_map(|card| format!("{card:<80}").into_bytes()).collect();
     out.resize(out.len().div_ceil(2880) * 2880, b' ');
     out
 }
 
-const PRIMARY: [&str; 4] =
+/// Cards of a file without data.
+pub const PRIMARY: [&str; 4] =
     ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    0", "END"];
 
 fn with_extension(cards: &[&str]) -> Vec<u8> {

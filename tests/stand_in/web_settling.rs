@@ -264,6 +264,26 @@ fn refusals(score: &mut Score, site: &Site) {
         BATCH,
         "internal server error",
     );
+    refused(
+        &mut ann,
+        score,
+        "/batch_submit_references/",
+        "odd.fits",
+        &super::web_hostile::header(&super::web_hostile::PRIMARY),
+        BATCH,
+        "Can't determine instrument for 'odd.fits'. CAL references must define INSTRUME, SYNPHOT references define DBTABLE.",
+    );
+    // What is no FITS by its name is read as what the name says.
+    refused(
+        &mut ann,
+        score,
+        "/batch_submit_references/",
+        "odd.json",
+        br#"{"TELESCOP": "HST", "INSTRUME": "WFC3"}"#,
+        BATCH,
+        "Can't determine HST file type for 'odd.json'. Check FILETYPE, CDBSFILE, DBTABLE, TELESCOP, and/or TELESCOPE.",
+    );
+    refused(&mut ann, score, "/batch_submit_references/", "no.json", b"{", BATCH, "internal server error");
     let known = std::fs::read(site.data.join("file_cache/mappings/hst/hst_wfc3_idctab_0250.rmap"))
         .expect("a mapping of the set");
     refused(

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use crds_upgrade::stand_in::server::{Config, Era, Generation, load, log::FileLog};
+use crds_upgrade::stand_in::server::{Config, Era, load, log::FileLog};
 
 /// Options of design section 8.
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ fn serve(args: Args) -> Result<(), String> {
         let address = listener.local_addr().map_err(|e| format!("cannot tell the address: {e}"))?;
         let mut config = Config::ordinary(&data, &args.observatory);
         config.era = args.era;
-        config.generation = if args.era == Era::Y2014 { Generation::Y2014 } else { Generation::Now };
+        config.generation = args.era.dialect().generation;
         config.public_url = args.public_url.clone().unwrap_or_else(|| format!("http://{address}/"));
         if !config.public_url.ends_with('/') {
             config.public_url.push('/');

@@ -6,6 +6,8 @@
 
 use std::{fmt, str::FromStr};
 
+use super::Generation;
+
 /// A dialect of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Era {
@@ -86,6 +88,8 @@ pub struct Dialect {
     pub rereads_failed: bool,
     /// Rules are read and files certified by a library of before mid-2019 (RS 7.1, RD 7.3).
     pub older_library: bool,
+    /// The generation of the library that derives rules and certifies.
+    pub generation: Generation,
     /// Half of a lock fails every request of its owner (B079, mended in 2018).
     pub half_locks_fail: bool,
     /// Alphabet of dataset ids, one part, as in Python's `[...]`, and whether `:` may separate two.
@@ -169,6 +173,8 @@ pub struct Dialect {
     pub lists_hold_references: bool,
     /// What a name that is taken is called (WP 3.6).
     pub existing_file: &'static str,
+    /// A reference whose name and header do not tell its type is refused in words; the client of 2014 had none (RD 6.4).
+    pub explains_headers: bool,
     /// Facts of a reference are read whatever its name (WP 1.10).
     pub reads_every_reference: bool,
     /// Names of new contexts are drawn for the context of the submission, not of the confirmation (RD 5.2).
@@ -227,6 +233,7 @@ const Y2014: Dialect = Dialect {
     time_names: false,
     rereads_failed: false,
     older_library: true,
+    generation: Generation::Y2014,
     half_locks_fail: true,
     colon_ids: false,
     max_headers_per_rpc: 5000,
@@ -268,6 +275,7 @@ const Y2014: Dialect = Dialect {
     refuses_empty_lists: true,
     lists_hold_references: false,
     existing_file: "File",
+    explains_headers: false,
     reads_every_reference: false,
     reserves_names: true,
     certifies_singly: false,
@@ -308,6 +316,7 @@ const Y2019: Dialect = Dialect {
     time_names: true,
     rereads_failed: true,
     older_library: true,
+    generation: Generation::Now,
     half_locks_fail: false,
     colon_ids: true,
     max_headers_per_rpc: 1000,
@@ -349,6 +358,7 @@ const Y2019: Dialect = Dialect {
     refuses_empty_lists: false,
     lists_hold_references: true,
     existing_file: "File named",
+    explains_headers: true,
     reads_every_reference: true,
     reserves_names: false,
     certifies_singly: true,

@@ -76,6 +76,18 @@ impl Format {
     }
 }
 
+/// The header of a reference that is no FITS file by name or content, as the client reads one; `None` for a FITS file.
+///
+/// # Errors
+///
+/// Contents that are not what the name says, or that no reader knows.
+pub fn other_header(path: &str, bytes: &[u8]) -> Result<Option<Header>, DeriveError> {
+    match Format::of(path, bytes)? {
+        Format::Fits => Ok(None),
+        format => Source::read(format, path, bytes).content.map(|content| Some(content.header)),
+    }
+}
+
 fn undecodable(bytes: &[u8], error: std::str::Utf8Error) -> DeriveError {
     let at = error.valid_up_to();
     let byte = bytes.get(at).copied().unwrap_or(0);

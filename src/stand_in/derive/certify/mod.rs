@@ -15,6 +15,7 @@ mod reference;
 mod rows;
 mod synphot;
 
+pub use format::other_header;
 pub use mapping::certify_mapping;
 pub use reference::certify_reference;
 

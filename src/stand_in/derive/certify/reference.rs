@@ -285,6 +285,10 @@ fn required_rows(mut rows: Vec<Constraint>, parkeys: &[String]) -> Vec<Constrain
 }
 
 fn filetype_properties(header: &Header, name: &str) -> Result<(String, String), DeriveError> {
+    // The client of that year asks for the instrument first, and has no words of its own for one that is missing.
+    if header.get("INSTRUME").is_none() {
+        return Err(DeriveError::new("KeyError", repr("INSTRUME")));
+    }
     let by_header = names::header_properties(name, header);
     match (by_header, header.get("FILETYPE")) {
         (Ok(found), _) => Ok(found),

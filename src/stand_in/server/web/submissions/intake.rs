@@ -74,13 +74,27 @@ pub fn instrument_and_type(job: &Job<'_>, name: &str, path: &Path) -> Result<(St
         let key = |key: &str| mapping.header_str(key).unwrap_or_default().to_lowercase();
         return Ok((key("instrument"), key("filekind")));
     }
-    let header = reference_header(path)?;
-    names::properties(job.observatory(), name, Some(&header)).map_err(|error| derived(&error))
+    let header = reference_header(job, name, path)?;
+    names::properties(job.observatory(), name, Some(&header)).map_err(|error| match job.dialect().explains_headers {
+        true => derived(&error),
+        false => Refusal::unexpected(error.to_string()),
+    })
 }
 
-fn reference_header(path: &Path) -> Result<Header, Refusal> {
+fn reference_header(job: &Job<'_>, name: &str, path: &Path) -> Result<Header, Refusal> {
+    if let Some(header) = header_but_fits(job, name, path)? {
+        return Ok(header);
+    }
     let hdus = fits::read_file(path).map_err(|error| Refusal::unexpected(error.to_string()))?;
     Ok(Header::of(&hdus))
+}
+
+/// The header of what is no FITS file by its name. The client of 2014 opened every reference as FITS.
+fn header_but_fits(job: &Job<'_>, name: &str, path: &Path) -> Result<Option<Header>, Refusal> {
+    if name.ends_with(".fits") || !job.dialect().reads_every_reference {
+        return Ok(None);
+    }
+    derive::certify::other_header(name, &fs::read(path)?).map_err(|error| Refusal::unexpected(error.to_string()))
 }
 
 /// A file whose name is there already, in the catalogue or in the cache, cannot keep its name.
@@ -283,7 +297,10 @@ pub fn next_name(job: &Job<'_>, instrument: &str, filekind: &str, extension: &st
 
 fn take_reference(job: &Job<'_>, name: &str, path: &Path) -> Result<String, Refusal> {
     let hdus = fits::read_file(path).ok();
-    let header = hdus.as_ref().map(|hdus| Header::of(hdus));
+    let header = match header_but_fits(job, name, path) {
+        Ok(Some(header)) => Some(header),
+        _ => hdus.as_ref().map(|hdus| Header::of(hdus)),
+    };
     let (instrument, filekind) =
         names::properties(job.observatory(), name, header.as_ref()).map_err(|error| derived(&error))?;
     let extension = &name[name.rfind('.').unwrap_or(name.len())..];

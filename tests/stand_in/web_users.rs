@@ -55,6 +55,13 @@ pub fn logins(score: &mut Score, site: &Site) {
         let page = visitor.post("/login/", &[("username", "vic"), ("password", PASSWORD), ("next", next)]);
         score.same("WP 3.3", &format!("next `{next}`"), page.header("location"), wanted.to_owned());
     }
+    let fields = [("username", "vic"), ("password", PASSWORD)];
+    score.same(
+        "WP 3.1",
+        "a POST reads no query",
+        site.visitor().post("/login/?next=/mark_bad/", &fields).header("location"),
+        "/".to_owned(),
+    );
     let page = site.visitor().get("/login/?next=/mark_bad/");
     score.same(
         "WP 3.3",

@@ -48,10 +48,9 @@ fn login_page(visit: &Visit, failed: bool) -> Outcome {
     Ok(visit.page(&body))
 }
 
-/// Where a login leads: the form's `next`, else the query's; never to another host.
+/// Where a login leads: the query's `next` on the form, the form's own once it is sent (WP 3.1); never to another host.
 fn next_page(visit: &Visit) -> String {
-    let from_query = || super::super::form_data::query(visit.request).get("next").map(str::to_owned);
-    let next = visit.fields.get("next").map(str::to_owned).or_else(from_query).unwrap_or_default();
+    let next = visit.fields.get("next").unwrap_or_default().to_owned();
     let own = next.starts_with('/')
         && !next.starts_with("//")
         && !next.starts_with("/\\")

@@ -9,6 +9,7 @@ mod submit;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use serde_json::json;
 use serve::{Serve, clients, root};
 
 /// What one command does (WP 5.2).
@@ -23,6 +24,8 @@ struct Case {
     says: &'static [&'static str],
     /// A damage done to the cache before.
     damage: Option<&'static str>,
+    /// Settings of the client beside the usual ones.
+    settings: &'static [(&'static str, &'static str)],
 }
 
 const fn case(
@@ -31,7 +34,7 @@ const fn case(
     requests: &'static [(&'static str, usize)],
     says: &'static [&'static str],
 ) -> Case {
-    Case { args, exit, requests, says, damage: None }
+    Case { args, exit, requests, says, damage: None, settings: &[] }
 }
 
 /// Against a server without download metadata each process that looks at server info asks for the whole catalogue too.
@@ -77,6 +80,7 @@ const CASES: &[Case] = &[
         requests: &[INFO[0], ("get_file_info_map", 2), ("GET references", 1)],
         says: &["1 errors"],
         damage: Some("references/hst/acs"),
+        settings: &[],
     },
     case(
         "sync --contexts hst_acs_pfltfile_0250.rmap --fetch-references --check-files --check-sha1sum",
@@ -262,6 +266,7 @@ fn carry_out(serve: &Serve, client: &Path, cache: &Path, case: &Case) -> Result<
     }
     let from = serve.mark();
     let mut command = serve.client(client, cache);
+    command.envs(case.settings.iter().copied());
     match case.args.split_once(' ') {
         // A call of the library instead of a tool.
         Some(("api", call)) => {
@@ -317,4 +322,67 @@ fn files(serve: &Serve, cache: &Path, failures: &mut Vec<String>) {
     if remote.lines().any(|line| line.contains("\" 500 ")) {
         failures.push("the server answered 500".to_owned());
     }
+}
+
+/// What only the client does with what a server says: an old server's answers, an order to compute remotely, bytes that do
+/// not fit, an address that is no `localhost` (WP 1.5, 1.8, 5.2). Told of client 13.2, so asked of that one.
+#[test]
+fn habits_of_the_client() {
+    let Some(clients) = clients() else {
+        println!("NOT TESTED: PyPI cannot be reached, so no real client has been run");
+        eprintln!("NOT TESTED: PyPI cannot be reached, so no real client has been run");
+        return;
+    };
+    let mut failures = Vec::new();
+    for (version, client) in clients.iter().filter(|(version, _)| version.starts_with("13.2.")) {
+        let mut good = 0;
+        let mut asks = |serve: &Serve, cache: &str, case: Case| match carry_out(
+            serve,
+            client,
+            &serve.dir.path().join(cache),
+            &case,
+        ) {
+            Ok(()) => good += 1,
+            Err(why) => failures.push(format!("crds {version}: {why}")),
+        };
+        let old = Serve::start("2014");
+        asks(&old, "client", case("list --status", 1, &INFO[..1], &["AttributeError: bad_files_list"]));
+
+        let remote = Serve::start_with("2019", json!({"force_remote_mode": 1}));
+        asks(&remote, "client", case("list --config", 0, &INFO, &["effective_mode = 'remote'"]));
+        const DATASET: &str = "bestrefs --new-context hst_0279.pmap --datasets IAAAA0010";
+        const HEADERS: &[(&str, usize)] = &[INFO[0], INFO[1], ("get_dataset_headers_by_id", 1)];
+        asks(&remote, "client", case(DATASET, 1, HEADERS, &["errors"]));
+
+        let wrong = Serve::start("2019");
+        let knobs = wrong.dir.path().join("data/faults");
+        fs::create_dir_all(&knobs).expect("room for a knob");
+        fs::write(knobs.join("wrong_bytes"), "hst_0278.pmap").expect("a knob");
+        const SYNC: &str = "sync --contexts hst_0278.pmap";
+        const ONCE: &[(&str, usize)] = &[INFO[0], INFO[1], ("get_mapping_names", 1), ("GET mappings", 13)];
+        const THRICE: &[(&str, usize)] = &[INFO[0], INFO[1], ("get_mapping_names", 1), ("GET mappings", 15)];
+        asks(&wrong, "once", case(SYNC, 1, ONCE, &["does not match server sha1sum", "1 errors"]));
+        let settings = &[("CRDS_CLIENT_RETRY_COUNT", "3")];
+        asks(&wrong, "thrice", Case { settings, ..case(SYNC, 1, THRICE, &["1 errors"]) });
+        println!("crds {version}: {good} of 5 habits");
+
+        // Nothing is kept of a server that wants to compute itself.
+        if remote.dir.path().join("client/config/hst/server_config").exists() {
+            failures.push(format!("crds {version}: server_config was kept in remote mode"));
+        }
+        for (host, warned) in [("localhost", false), ("127.0.0.1", true)] {
+            let url = remote.url.replace("localhost", host);
+            let out = remote
+                .client(client, &remote.dir.path().join(host))
+                .env("CRDS_SERVER_URL", url)
+                .args(["-m", "crds.list", "--status"])
+                .output()
+                .expect("the client starts");
+            let text = String::from_utf8_lossy(&out.stderr).into_owned() + &String::from_utf8_lossy(&out.stdout);
+            if text.contains("WARNING -  CRDS_SERVER_URL does not start with https://") != warned {
+                failures.push(format!("crds {version}: warnings about {host}:\n{text}"));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} commands:\n{}", failures.len(), failures.join("\n"));
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crds_upgrade::stand_in::derive::submissions;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The reference that the submitted one replaces.
 const TABLE: &str = "x5h1320ei_idc.fits";
@@ -58,6 +58,11 @@ fn references(rules: &Path) -> Vec<String> {
 impl Serve {
     /// Starts a server of an era on the shipped rules and waits until it listens.
     pub fn start(era: &str) -> Self {
+        Self::start_with(era, json!({}))
+    }
+
+    /// The same with further settings of `server.json`.
+    pub fn start_with(era: &str, more: Value) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
         let load = dir.path().join("load");
         let bytes = load.join("file_cache/references/hst");
@@ -69,7 +74,7 @@ impl Serve {
             let content = table.map_or_else(|| format!("bytes of {name}").into_bytes(), |file| file.bytes);
             fs::write(bytes.join(&name), content).expect("reference");
         }
-        let settings = json!({
+        let mut settings = json!({
             "contexts": [
                 {"kind": "hst_operational_context", "context": "hst_0278.pmap"},
                 {"kind": "hst_edit_context", "context": "hst_0279.pmap"},
@@ -82,6 +87,9 @@ impl Serve {
             "users": [{"username": USER, "password": PASSWORD, "is_superuser": false, "groups": GROUPS}],
             "remote_contexts": [{"name": "pipe", "observatory": "hst", "kind": "operational", "key": "KEY", "context": ""}],
         });
+        if let (Some(all), Value::Object(more)) = (settings.as_object_mut(), more) {
+            all.extend(more);
+        }
         fs::write(load.join("server.json"), settings.to_string()).expect("settings");
         let header = json!({
             "INSTRUME": "WFC3", "DETECTOR": "UVIS", "DATE-OBS": "2014-09-06", "TIME-OBS": "09:33:13",

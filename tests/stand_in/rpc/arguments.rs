@@ -1,5 +1,6 @@
 //! WP 1.4, "Checks and their texts": every check at every method that has it.
 
+use crds_upgrade::stand_in::server::Era;
 use serde_json::{Value, json};
 
 use super::{bench::Bench, mini::Load};
@@ -559,4 +560,32 @@ fn datasets_dates_and_words() {
         json!("OtherError: 'NoneType' object has no attribute 'lower'"),
     );
     score.finish("rpc datasets, dates, words", 110);
+}
+
+/// Python 2.7's own words, where they are not those of Python 3.
+#[test]
+fn words_of_python_2() {
+    let old = Bench::of(&Load::ordinary(), Era::Y2014, |_| {});
+    let mut score = Score::default();
+    let no_text = "OtherError: expected string or buffer";
+    for (method, params, wanted) in [
+        ("get_url", json!(["hst_0001.pmap", 5]), no_text),
+        ("get_url", json!(["hst_0001.pmap", null]), no_text),
+        ("file_exists", json!([["abc_drk.fits"]]), no_text),
+        ("list_mappings", json!(["hst", null]), no_text),
+        ("get_best_references", json!(["hst_0001.pmap", {"INSTRUME": 5}, null]), no_text),
+        ("get_file_info_map", json!([null, null, null]), "OtherError: 'NoneType' object has no attribute 'lower'"),
+        ("get_dataset_ids", json!(["hst_0001.pmap", 5, null]), "OtherError: 'int' object has no attribute 'lower'"),
+        ("get_url", json!(["x"]), "OtherError: get_url() takes exactly 3 arguments (2 given)"),
+        ("file_exists", json!([]), "OtherError: file_exists() takes exactly 2 arguments (1 given)"),
+        ("get_dataset_ids", json!(["x"]), "OtherError: get_dataset_ids() takes at least 3 arguments (2 given)"),
+        (
+            "get_server_info",
+            json!(null),
+            "OtherError: get_server_info() argument after * must be a sequence, not NoneType",
+        ),
+    ] {
+        score.same("1.4", &format!("2014: {method}{params}"), old.said(method, params.clone()), json!(wanted));
+    }
+    score.finish("rpc words of Python 2", 11);
 }

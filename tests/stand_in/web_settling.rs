@@ -271,7 +271,7 @@ fn refusals(score: &mut Score, site: &Site) {
         "odd.fits",
         &super::web_hostile::header(&super::web_hostile::PRIMARY),
         BATCH,
-        "Can't determine instrument for 'odd.fits'. CAL references must define INSTRUME, SYNPHOT references define DBTABLE.",
+        "internal server error",
     );
     // What is no FITS by its name is read as what the name says.
     refused(
@@ -279,9 +279,9 @@ fn refusals(score: &mut Score, site: &Site) {
         score,
         "/batch_submit_references/",
         "odd.json",
-        br#"{"TELESCOP": "HST", "INSTRUME": "WFC3"}"#,
+        br#"{"INSTRUME": "WFC3", "FILETYPE": "NONSENSE"}"#,
         BATCH,
-        "Can't determine HST file type for 'odd.json'. Check FILETYPE, CDBSFILE, DBTABLE, TELESCOP, and/or TELESCOPE.",
+        "Invalid FILETYPE (or CDBSFILE) of 'nonsense' for instrument 'wfc3'.",
     );
     refused(&mut ann, score, "/batch_submit_references/", "no.json", b"{", BATCH, "internal server error");
     let known = std::fs::read(site.data.join("file_cache/mappings/hst/hst_wfc3_idctab_0250.rmap"))
@@ -324,6 +324,11 @@ fn refusals(score: &mut Score, site: &Site) {
         "uploads, session and lock stay",
         site.data.join("ingest/ann/y7b1516ii_npl.fits").exists() && ann.get("/submit/mapping/").error().is_none(),
     );
+    // The library of 2019 certifies such a file all the same; only its rules are missed.
+    let page = ann.post("/batch_submit_references/", BATCH);
+    score.same("RD 7.3", "compared or not", page.error(), Some("Unknown reference type 'npolfile'".to_owned()));
+    ann.get("/upload/delete/y7b1516ii_npl.fits");
+    ann.upload("y7b1516ii_npl.fits", &super::web_hostile::header(&super::web_hostile::PRIMARY));
     let page = ann.post("/batch_submit_references/", BATCH);
     let shown = ann.follow(&page);
     score.same("WP 3.6", "failed certification: bad files", shown.picks("h2.error"), vec!["bad files".to_owned()]);

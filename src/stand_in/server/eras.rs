@@ -173,8 +173,10 @@ pub struct Dialect {
     pub lists_hold_references: bool,
     /// What a name that is taken is called (WP 3.6).
     pub existing_file: &'static str,
-    /// A reference whose name and header do not tell its type is refused in words; the client of 2014 had none (RD 6.4).
+    /// A reference whose name and header do not tell its type is refused in words; older libraries have none (RD 6.4).
     pub explains_headers: bool,
+    /// A header that tells a type that there is not is refused in words (RD 6.4).
+    pub explains_types: bool,
     /// Facts of a reference are read whatever its name (WP 1.10).
     pub reads_every_reference: bool,
     /// Names of new contexts are drawn for the context of the submission, not of the confirmation (RD 5.2).
@@ -276,6 +278,7 @@ const Y2014: Dialect = Dialect {
     lists_hold_references: false,
     existing_file: "File",
     explains_headers: false,
+    explains_types: false,
     reads_every_reference: false,
     reserves_names: true,
     certifies_singly: false,
@@ -358,7 +361,8 @@ const Y2019: Dialect = Dialect {
     refuses_empty_lists: false,
     lists_hold_references: true,
     existing_file: "File named",
-    explains_headers: true,
+    explains_headers: false,
+    explains_types: true,
     reads_every_reference: true,
     reserves_names: false,
     certifies_singly: true,
@@ -369,6 +373,7 @@ const Y2019: Dialect = Dialect {
 const NOW: Dialect = Dialect {
     pmap_modes: &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational", "pmap_latest"],
     older_library: false,
+    explains_headers: true,
     info_downloads: true,
     later_parkeys: true,
     pushable_kinds: &["operational", "latest"],

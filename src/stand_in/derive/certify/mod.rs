@@ -10,6 +10,7 @@ mod grammar;
 mod json;
 mod mapping;
 mod modes;
+mod older;
 mod provenance;
 mod reference;
 mod rows;
@@ -17,6 +18,7 @@ mod synphot;
 
 pub use format::other_header;
 pub use mapping::certify_mapping;
+pub use older::in_2019;
 pub use reference::certify_reference;
 
 use super::{Generation, Level, LogLine};

@@ -2,14 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::LazyLock;
-
-use regex::Regex;
 
 use super::super::store::Files;
 use super::super::stored::{Certified, CertifiedFile, Stored};
 use super::{Job, Terms, Upload, Who, finish, store};
-use crate::stand_in::derive::certify::{certify_mapping, certify_reference};
+use crate::stand_in::derive::certify::{certify_mapping, certify_reference, in_2019};
 use crate::stand_in::derive::names::is_mapping;
 use crate::stand_in::server::Server;
 use crate::stand_in::server::catalog::ResultRow;
@@ -43,6 +40,8 @@ pub fn one(
     } else {
         certify_reference(&files, &shown_path, &bytes, context, job.generation(), nth)
     };
+    let older = job.dialect().certifies_singly && job.dialect().older_library;
+    let result = if older { in_2019(result, &shown_path, context) } else { result };
     let mut lines: Vec<String> = result.lines.iter().map(|line| line.line(job.generation())).collect();
     if job.dialect().certifies_singly {
         // Later servers certify file by file, each under its own name, and so count nothing.
@@ -50,9 +49,6 @@ pub fn one(
             let (at, all) = nth;
             let name = if uploaded { shown } else { name.as_str() };
             *first = first.replacen(&format!("{} ({at}/{all})", repr(&shown_path)), &repr(name), 1);
-        }
-        if job.dialect().older_library {
-            lines.iter_mut().for_each(|line| *line = in_older_words(line));
         }
     }
     let extra = if is_mapping(&name) && (uploaded || job.dialect().distrusts_own_mappings) {
@@ -64,15 +60,6 @@ pub fn one(
     let warnings = result.warnings + extra.iter().filter(|(error, _)| !*error).count();
     lines.extend(extra.into_iter().map(|(error, text)| spelled(job, error, &text)));
     CertifiedFile { file: shown.to_owned(), new_name: String::new(), status: status(errors, warnings), lines }
-}
-
-/// A line of today's library as that of early 2019, with the packages of its time below it, has it.
-fn in_older_words(line: &str) -> String {
-    static NUMBER: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"np\.[a-z_]+[0-9]*\(([^()]*)\)").expect("a fixed pattern"));
-    let line = NUMBER.replace_all(line, "$1");
-    line.replace(". If this is really a FITS file, try with ignore_missing_simple=True", "")
-        .replace("'(' was never closed (", "unexpected EOF while parsing (")
 }
 
 fn status(errors: usize, warnings: usize) -> String {

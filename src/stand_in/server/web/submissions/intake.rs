@@ -10,7 +10,7 @@ use sha1::{Digest as _, Sha1};
 use super::super::{dates, html::human};
 use super::{Job, Upload, derived, file_path};
 use crate::stand_in::derive::names::{self, is_mapping};
-use crate::stand_in::derive::{self, KeyOrder};
+use crate::stand_in::derive::{self, DeriveError, KeyOrder};
 use crate::stand_in::fits::{self, Card, Header};
 use crate::stand_in::server::catalog::FileRow;
 use crate::stand_in::server::load::counter_name;
@@ -75,10 +75,20 @@ pub fn instrument_and_type(job: &Job<'_>, name: &str, path: &Path) -> Result<(St
         return Ok((key("instrument"), key("filekind")));
     }
     let header = reference_header(job, name, path)?;
-    names::properties(job.observatory(), name, Some(&header)).map_err(|error| match job.dialect().explains_headers {
-        true => derived(&error),
-        false => Refusal::unexpected(error.to_string()),
-    })
+    names::properties(job.observatory(), name, Some(&header)).map_err(|error| untold(job, &error))
+}
+
+/// Why a reference's name and header do not tell what it is: in words, or as the failure that it was to older libraries.
+fn untold(job: &Job<'_>, error: &DeriveError) -> Refusal {
+    let dialect = job.dialect();
+    let text = error.to_string();
+    let known = if text.contains("Invalid FILETYPE ") { dialect.explains_types } else { dialect.explains_headers };
+    // Of JWST's headers 7.3 says what is wrong.
+    if known || (job.observatory() != "hst" && dialect.explains_types) {
+        derived(error)
+    } else {
+        Refusal::unexpected(text)
+    }
 }
 
 fn reference_header(job: &Job<'_>, name: &str, path: &Path) -> Result<Header, Refusal> {

@@ -217,8 +217,16 @@ fn terminals(value: &Value) -> Vec<String> {
     }
 }
 
+/// Alternatives sorted and joined by commas; what is no plain list of them stays as it is.
 fn alternatives(text: &str) -> String {
-    if text.starts_with('(') { text.to_owned() } else { text.split('|').collect::<Vec<_>>().join(", ") }
+    let upper = text.to_uppercase();
+    let bracketed = upper.starts_with(['{', '(', '#']) && upper.ends_with(['}', ')', '#']);
+    if bracketed || upper.starts_with("BETWEEN") || upper.starts_with("NOT") || !text.contains('|') {
+        return text.to_owned();
+    }
+    let mut words: Vec<&str> = text.split('|').map(str::trim).filter(|word| !word.is_empty()).collect();
+    words.sort_unstable();
+    words.join(", ")
 }
 
 /// A key or terminal as text.
@@ -229,5 +237,24 @@ fn text(value: &Value) -> String {
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         other => other.kind().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alternatives;
+
+    #[test]
+    fn alternatives_are_sorted_unless_they_are_an_expression() {
+        for (text, shown) in [
+            ("ZERO|ZEROCUR|OFF", "OFF, ZERO, ZEROCUR"),
+            ("B | A|", "A, B"),
+            ("(B|A)", "(B|A)"),
+            ("NOT B|A", "NOT B|A"),
+            ("A", "A"),
+            ("", ""),
+        ] {
+            assert_eq!(alternatives(text), shown, "{text}");
+        }
     }
 }

@@ -14,8 +14,8 @@ use serde::{Serialize, Serializer};
 #[derive(Clone)]
 pub struct Cell {
     whole: Arc<str>,
-    from: u32,
-    to: u32,
+    from: usize,
+    to: usize,
 }
 
 impl Cell {
@@ -25,7 +25,6 @@ impl Cell {
         let place = from.and_then(|from| Some((from, from.checked_add(part.len())?)));
         if let Some((from, to)) = place
             && whole.get(from..to).is_some_and(|there| there.as_ptr() == part.as_ptr())
-            && let (Ok(from), Ok(to)) = (u32::try_from(from), u32::try_from(to))
         {
             return Self { whole: Arc::clone(whole), from, to };
         }
@@ -42,14 +41,13 @@ impl Deref for Cell {
     type Target = str;
 
     fn deref(&self) -> &str {
-        self.whole.get(self.from as usize..self.to as usize).unwrap_or(&self.whole)
+        self.whole.get(self.from..self.to).unwrap_or(&self.whole)
     }
 }
 
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
-        // Longer than the numbers can tell: the whole, which is what it is.
-        Self { whole: text.into(), from: 0, to: u32::try_from(text.len()).unwrap_or(u32::MAX) }
+        Self { whole: text.into(), from: 0, to: text.len() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Questions to a server's database, read-only, through `manage dbshell` (SO 19).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -364,6 +364,34 @@ impl Server {
     /// As [`Self::ask`].
     pub fn catalogue(&self) -> Result<BTreeMap<String, Row>, CrdsError> {
         self.catalogue_of(self.ask(&self.ask_for_catalogue())?)
+    }
+
+    /// Names of all files that the catalogue has as rejected.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn rejected(&self) -> Result<BTreeSet<String>, CrdsError> {
+        let question = format!("select name from {} where rejected <> 0 order by name", self.table("*catalog"));
+        let names = self.rows(self.ask(&question)?, "the rejected files", |row| text(row, "name"))?;
+        Ok(names.into_iter().collect())
+    }
+
+    /// For each instrument mapping and rule that was replaced, the name that the catalogue has for its successor.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn successors(&self) -> Result<BTreeMap<String, String>, CrdsError> {
+        let question = format!(
+            "select name, replaced_by_filename from {} where (name like '%.imap' or name like '%.rmap') and \
+             replaced_by_filename <> '' order by name",
+            self.table("*catalog")
+        );
+        let pairs = self.rows(self.ask(&question)?, "a replaced file", |row| {
+            Some((text(row, "name")?, text(row, "replaced_by_filename")?))
+        })?;
+        Ok(pairs.into_iter().collect())
     }
 
     fn ask_for_catalogue(&self) -> String {

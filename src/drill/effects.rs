@@ -10,6 +10,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::DrillError;
+use crate::stand_in::fleet::keeper::archive::{STAGES, TAKEN};
 
 /// Parts of a path that make it no effect.
 const NOISE: [&str; 12] = [
@@ -41,6 +42,12 @@ pub fn count(tree: &Path) -> Result<BTreeMap<String, i64>, DrillError> {
         let entry =
             entry.map_err(|error| DrillError::new(error.to_string(), "see that nothing else changes the tree"))?;
         let name = format!("/{}", entry.path().strip_prefix(tree).unwrap_or(entry.path()).display());
+        if entry.file_type().is_file() && entry.file_name() == TAKEN {
+            // Delivered is what the archive has taken and what it has yet to take: when it comes is no effect of a step.
+            let text = fs::read_to_string(entry.path()).map_err(DrillError::file("read", entry.path()))?;
+            text.lines().for_each(|line| *counts.entry(blot(&format!("/{line}"))).or_default() += 1);
+            continue;
+        }
         if !entry.file_type().is_file() || NOISE.iter().any(|part| name.contains(part)) {
             continue;
         }
@@ -56,7 +63,7 @@ pub fn count(tree: &Path) -> Result<BTreeMap<String, i64>, DrillError> {
             rows(entry.path(), &name, &mut counts)?;
             continue;
         }
-        *counts.entry(blot(&name)).or_default() += 1;
+        *counts.entry(blot(as_delivered(&name))).or_default() += 1;
     }
     Ok(counts)
 }
@@ -70,6 +77,12 @@ pub fn differences(expected: &BTreeMap<String, i64>, seen: &BTreeMap<String, i64
         .filter(|(_, expected, seen)| expected != seen)
         .map(|(name, expected, seen)| format!("{name}: {expected} in a clean run, {seen} here"))
         .collect()
+}
+
+/// The name of a link that waits for the archive, without how far the archive is with it.
+fn as_delivered(name: &str) -> &str {
+    let stage = STAGES.iter().find(|stage| !stage.is_empty() && name.ends_with(**stage));
+    stage.filter(|_| name.contains("/deliveries/")).and_then(|stage| name.strip_suffix(stage)).unwrap_or(name)
 }
 
 fn blot(name: &str) -> String {
@@ -123,8 +136,17 @@ mod tests {
         put("hosts/ops/root/logs/error_log", "x");
         let database = Connection::open(tree.path().join("catalog")).expect("opens");
         database.execute_batch("CREATE TABLE history (id INTEGER); INSERT INTO history VALUES (1)").expect("writes");
+        let deliveries = "hosts/ops/root/server_files/deliveries";
+        put(&format!("{deliveries}/opus_7.cat_PROC"), "hst_acs.rmap\n");
+        put(&format!("{deliveries}/hst_acs.rmap"), "x");
         let before = count(tree.path()).expect("counts");
-        assert_eq!(before.len(), 3, "{before:?}");
+        assert_eq!(before.len(), 5, "{before:?}");
+
+        for name in ["opus_7.cat_PROC", "hst_acs.rmap"] {
+            fs::remove_file(tree.path().join(deliveries).join(name)).expect("is taken");
+        }
+        put("hosts/ops/run/archive.taken", &format!("{deliveries}/opus_7.cat\n{deliveries}/hst_acs.rmap\n"));
+        assert_eq!(differences(&before, &count(tree.path()).expect("counts")), Vec::<String>::new());
 
         put("svn/crds/db/current", "8\n");
         put("hosts/ops/root/data/2014-09-16-031008/dump.mysql", "x");

@@ -157,21 +157,21 @@ const PROGRAM: &str = "bin/crds-stand-in";
 ///
 /// # Errors
 ///
-/// If `rsync` fails.
+/// If `cp` fails.
 pub fn copy(from: &Path, to: &Path) -> Result<(), DrillError> {
     fs::create_dir_all(to).map_err(DrillError::file("create", to))?;
-    let mut source = from.as_os_str().to_owned();
-    source.push("/");
-    let done = Command::new("rsync").args(["-aHX", "--exclude", &format!("/{PROGRAM}")]).arg(source).arg(to).status();
+    let done = Command::new("cp").args(["-a", "--"]).arg(from.join(".")).arg(to).status();
     if !done.is_ok_and(|status| status.success()) {
         return Err(DrillError::new(
             format!("failed to copy `{}` to `{}`", from.display(), to.display()),
             "see that the disk has room; CRDS_UPGRADE_STATES names another place",
         ));
     }
+    // The program is only ever read: one for all.
     let (ours, theirs) = (from.join(PROGRAM), to.join(PROGRAM));
-    if fs::hard_link(&ours, &theirs).is_err() {
-        fs::copy(&ours, &theirs).map_err(DrillError::file("copy", &theirs))?;
+    let linked = theirs.with_extension("linked");
+    if fs::hard_link(&ours, &linked).is_ok() {
+        fs::rename(&linked, &theirs).map_err(DrillError::file("replace", &theirs))?;
     }
     Ok(())
 }

@@ -126,7 +126,12 @@ pub fn inject(drill: &Drill, fleet: &Path) -> Result<(), DrillError> {
     let mut command = match drill.on {
         Whose::Host(role) => {
             let mut command = Command::new(fleet.join("hosts").join(role.key()).join("enter"));
-            command.args(["tcsh", "-c", "exec /bin/sh -eu"]);
+            // A drill may use any program of the machine, which a host's own path does not have.
+            command.args([
+                "tcsh",
+                "-c",
+                "exec env PATH=${PATH}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin /bin/sh -eu",
+            ]);
             command
         }
         Whose::Operator => operator(fleet),

@@ -1,6 +1,7 @@
 //! Files of a host: reading, writing, listing, hashing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 use serde::Serialize;
 
@@ -15,8 +16,9 @@ use super::{HostError, Remote, Script, Shell};
 pub const MAX_ENTRIES: usize = 2_000_000;
 
 /// What `find` prints of each entry, fields separated by tabs, the two names last, ended by NUL: type, mode, size,
-/// modification time, links, inode, device, owner, group, path below the start, target of a link.
-const FORMAT: &str = "%y\\t%m\\t%s\\t%T@\\t%n\\t%i\\t%D\\t%u\\t%g\\t%P\\t%l\\0";
+/// modification time, links, inode, device, owner, group, path below the start, target of a link. Owner and group by
+/// number: `find` would look each up in the host's list of accounts again for every entry, which is most of its work.
+const FORMAT: &str = "%y\\t%m\\t%s\\t%T@\\t%n\\t%i\\t%D\\t%U\\t%G\\t%P\\t%l\\0";
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -59,6 +61,13 @@ pub struct Entry {
     pub target: String,
 }
 
+/// Names of a host's accounts and groups by number.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    users: BTreeMap<String, String>,
+    groups: BTreeMap<String, String>,
+}
+
 /// A checksum that the hosts' own tools can make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -70,7 +79,14 @@ pub enum Algorithm {
 }
 
 /// As [`FORMAT`], with the tree that the entry lies in before it.
-const FORMAT_OF_TREES: &str = "%H\\t%y\\t%m\\t%s\\t%T@\\t%n\\t%i\\t%D\\t%u\\t%g\\t%P\\t%l\\0";
+const FORMAT_OF_TREES: &str = "%H\\t%y\\t%m\\t%s\\t%T@\\t%n\\t%i\\t%D\\t%U\\t%G\\t%P\\t%l\\0";
+
+/// The names of accounts and groups; a number that has none is left out.
+const NAMES: Script = Script {
+    name: "names of accounts",
+    shell: Shell::Sh,
+    text: r#"[ -z "$1" ] || getent passwd $1; echo --; [ -z "$2" ] || getent group $2"#,
+};
 
 const SHA256_TREES: Script = Script {
     name: "sha256sum of trees",
@@ -142,7 +158,9 @@ impl Remote {
             return Ok(None);
         }
         let ran = self.zero(&format!("find {path}"), ran)?;
-        Ok(self.entries("find", &ran.stdout)?.pop())
+        let mut entries = self.entries("find", &ran.stdout)?;
+        self.name_owners(entries.iter_mut())?;
+        Ok(entries.pop())
     }
 
     /// Every entry below `path` down to `depth` levels, in the order of their paths; the start itself is left out.
@@ -160,6 +178,7 @@ impl Remote {
         let ran = self.call_as(CallKind::Read, &argv, limit)?;
         let ran = self.zero(&format!("find {path}"), ran)?;
         let mut entries = self.entries("find", &ran.stdout)?;
+        self.name_owners(entries.iter_mut())?;
         entries.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(entries)
     }
@@ -214,6 +233,7 @@ impl Remote {
             let (list, entry) = place.ok_or_else(|| self.shape("find", record))?;
             list.push(entry);
         }
+        self.name_owners(listed.values_mut().flatten())?;
         for list in listed.values_mut() {
             list.sort_by(|a, b| a.path.cmp(&b.path));
         }
@@ -322,6 +342,37 @@ impl Remote {
         records.map(|record| entry(record).ok_or_else(|| self.shape(call, record))).collect()
     }
 
+    /// Puts the host's names of accounts and groups in place of their numbers. Asked once for each number; one without a
+    /// name stays as it is.
+    fn name_owners<'e>(&self, entries: impl Iterator<Item = &'e mut Entry>) -> Result<(), HostError> {
+        let entries: Vec<&mut Entry> = entries.collect();
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = |known: &BTreeMap<String, String>, of: fn(&Entry) -> &String| -> BTreeSet<String> {
+            entries.iter().map(|entry| of(entry)).filter(|number| !known.contains_key(*number)).cloned().collect()
+        };
+        let (users, groups) = (fresh(&names.users, |entry| &entry.owner), fresh(&names.groups, |entry| &entry.group));
+        if !users.is_empty() || !groups.is_empty() {
+            let list = |numbers: &BTreeSet<String>| numbers.iter().cloned().collect::<Vec<_>>().join(" ");
+            // Its status says whether every number has a name; which have, is what it prints.
+            let ran = self.look_script(&NAMES, &[&list(&users), &list(&groups)], Limit::QUICK)?;
+            let text = ran.text();
+            let lines: Vec<&str> = text.lines().collect();
+            let seam = lines.iter().position(|line| *line == "--");
+            let seam = seam.ok_or_else(|| self.shape(NAMES.name, text.as_bytes()))?;
+            learn(&mut names.users, users, &lines[..seam]);
+            learn(&mut names.groups, groups, &lines[seam..]);
+        }
+        for entry in entries {
+            if let Some(name) = names.users.get(&entry.owner) {
+                entry.owner.clone_from(name);
+            }
+            if let Some(name) = names.groups.get(&entry.group) {
+                entry.group.clone_from(name);
+            }
+        }
+        Ok(())
+    }
+
     /// What stands before each NUL.
     fn records<'o>(&self, call: &str, output: &'o [u8]) -> Result<Vec<&'o [u8]>, HostError> {
         let records: Vec<&[u8]> = output.split(|b| *b == 0).filter(|record| !record.is_empty()).collect();
@@ -344,6 +395,21 @@ impl Remote {
     }
 }
 
+/// Takes up the names that a host's lists, `name:password:number:...` a line, have for the numbers that were asked for.
+fn learn(known: &mut BTreeMap<String, String>, asked: BTreeSet<String>, lines: &[&str]) {
+    for line in lines {
+        let mut fields = line.split(':');
+        if let (Some(name), Some(number)) = (fields.next(), fields.nth(1))
+            && asked.contains(number)
+        {
+            known.insert(number.to_owned(), name.to_owned());
+        }
+    }
+    for number in asked {
+        known.entry(number.clone()).or_insert(number);
+    }
+}
+
 /// One record of [`FORMAT`].
 fn entry(record: &[u8]) -> Option<Entry> {
     let text = std::str::from_utf8(record).ok()?;
@@ -361,8 +427,8 @@ fn entry(record: &[u8]) -> Option<Entry> {
     let links = fields.next()?.parse().ok()?;
     let inode = fields.next()?.parse().ok()?;
     let device = fields.next()?.parse().ok()?;
-    let owner = fields.next()?.to_owned();
-    let group = fields.next()?.to_owned();
+    let mut number = || fields.next().filter(|text| text.bytes().all(|b| b.is_ascii_digit())).map(str::to_owned);
+    let (owner, group) = (number()?, number()?);
     // A tab in a name would be read as the seam to the target; only links have one, so the last tab is the seam.
     let (path, target) = fields.next()?.rsplit_once('\t')?;
     (mtime.is_finite() && (kind == EntryKind::Link || target.is_empty())).then(|| Entry {
@@ -402,10 +468,19 @@ mod tests {
 
     #[test]
     fn entries_are_read_with_their_names_as_they_are() {
-        let read = entry(b"l\t777\t5\t1410881000.5\t1\t12\t64769\tcrds\tcrdsoper\ta\tb.fits\t/ifs/x").unwrap();
+        let read = entry(b"l\t777\t5\t1410881000.5\t1\t12\t64769\t990\t991\ta\tb.fits\t/ifs/x").unwrap();
         assert_eq!((read.path.as_str(), read.target.as_str(), read.mode), ("a\tb.fits", "/ifs/x", 0o777));
-        assert!(entry(b"f\t644\tx\t1\t1\t1\t1\tu\tg\tn\t").is_none());
-        assert!(entry(b"f\t644\t1\tnan\t1\t1\t1\tu\tg\tn\t").is_none());
+        assert!(entry(b"f\t644\tx\t1\t1\t1\t1\t0\t0\tn\t").is_none());
+        assert!(entry(b"f\t644\t1\tnan\t1\t1\t1\t0\t0\tn\t").is_none());
+    }
+
+    #[test]
+    fn owners_have_the_names_that_the_host_has_for_them() {
+        let mut known = BTreeMap::new();
+        let asked = BTreeSet::from(["990".to_owned(), "7".to_owned()]);
+        learn(&mut known, asked, &["crds:x:990:", "root:x:0:", "odd", ""]);
+        let wanted = [("7".to_owned(), "7".to_owned()), ("990".to_owned(), "crds".to_owned())];
+        assert_eq!(known, BTreeMap::from(wanted));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One process of this machine that reaches a host: bounded in time and output, killed as a whole group.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -79,8 +80,9 @@ impl Ran {
 
 /// `bytes` as text with LF line ends.
 pub(super) fn plain_text(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    // Most hosts give no terminal, and an answer may be megabytes.
+    // An answer may be megabytes, and nearly every one is UTF-8: to see that takes a tenth of the time of mending it.
+    let text = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
+    // Most hosts give no terminal, and most answers have no such end.
     if memchr::memmem::find(bytes, b"\r\n").is_none() {
         return text.into_owned();
     }

@@ -45,6 +45,7 @@ pub struct Remote {
     commands: std::collections::BTreeMap<String, Vec<String>>,
     transport: Box<dyn Transport>,
     recorder: Arc<dyn Recorder>,
+    pub(super) names: std::sync::Mutex<super::files::Names>,
 }
 
 impl std::fmt::Debug for Remote {
@@ -77,6 +78,7 @@ impl Remote {
                 commands: host.commands.clone(),
                 transport: Box::new(Local { enter: enter.clone() }),
                 recorder,
+                names: Default::default(),
             }),
             other => Err(HostError::Transport { host: name, transport: other.transport() }),
         }
@@ -90,7 +92,15 @@ impl Remote {
         transport: Box<dyn Transport>,
         recorder: Arc<dyn Recorder>,
     ) -> Self {
-        Self { role, name: name.to_owned(), root: root.to_owned(), commands: Default::default(), transport, recorder }
+        Self {
+            role,
+            name: name.to_owned(),
+            root: root.to_owned(),
+            commands: Default::default(),
+            transport,
+            recorder,
+            names: Default::default(),
+        }
     }
 
     /// What the host is in the upgrade.

@@ -345,6 +345,9 @@ fn database(server: &Server, tables: &BTreeMap<String, Table>) -> Vec<(&'static 
             let digest = row[password].as_ref().map(|hash| blake3::hash(hash.as_bytes()).to_hex()[..16].to_owned());
             if let Some(fields) = row[name].as_ref().and_then(|name| accounts.get_mut(name.as_str())) {
                 fields.insert("password", json!(digest));
+                // The way of hashing, without salt and hash: a framework that knows a better one stores anew who logs in.
+                let kind = row[password].as_ref().and_then(|hash| hash.rsplitn(3, '$').nth(2));
+                fields.insert("password_kind", json!(kind));
             }
         }
     }

@@ -84,15 +84,20 @@ const RESTLESS: [&str; 3] = ["django_session", "jpoll_channel", "jpoll_message"]
 /// [`CaptureError`] at the first part that cannot be had whole.
 pub fn look(server: &Server, parts: &[Part], wipe: &[String], files: &[String]) -> Result<State, CaptureError> {
     // What is in the database is asked in one session: that costs more than all the questions in it.
-    let (stored, others): (Vec<Part>, Vec<Part>) = parts.iter().partition(|part| part.is_stored());
-    let mut jobs: Vec<Job> = others.into_iter().map(Job::One).collect();
+    let (mut jobs, mut stored) = (Vec::new(), Vec::new());
+    for part in parts {
+        match part.reader() {
+            Some(reader) => jobs.push(Job::One(*part, reader)),
+            None => stored.push(*part),
+        }
+    }
     if !stored.is_empty() {
         jobs.insert(0, Job::Stored(stored));
     }
     let taken = side_by_side(&jobs, |job| match job {
         Job::Stored(parts) => in_database(server, parts, files),
-        Job::One(part) => {
-            take(server, *part, wipe).map(|surface| vec![(part.name(), surface)]).map_err(|why| (part.name(), why))
+        Job::One(part, read) => {
+            read(server, wipe).map(|surface| vec![(part.name(), surface)]).map_err(|why| (part.name(), why))
         }
     });
     let mut state = State { host: server.role().to_string(), ..State::default() };
@@ -109,14 +114,27 @@ pub fn look(server: &Server, parts: &[Part], wipe: &[String], files: &[String]) 
 
 /// What is looked at in one go.
 enum Job {
-    One(Part),
+    One(Part, Reader),
     Stored(Vec<Part>),
 }
 
+/// Takes a part of a server, whose plan wipes these directories.
+type Reader = fn(&Server, &[String]) -> Result<Surface, CrdsError>;
+
 impl Part {
-    /// Whether the database has it.
-    fn is_stored(&self) -> bool {
-        matches!(self, Self::Contexts | Self::Rows | Self::History | Self::Files)
+    /// What takes it, unless it is in the database.
+    fn reader(self) -> Option<Reader> {
+        match self {
+            Self::Cron => Some(|server, _| cron(server)),
+            Self::Jobs => Some(|server, _| jobs(server)),
+            Self::Processes => Some(|server, _| processes(server)),
+            Self::Ports => Some(|server, _| capture::ports(server)),
+            Self::Svn => Some(|server, _| capture::svn(server)),
+            Self::Stack => Some(|server, _| capture::stack(server)),
+            Self::Installed => Some(installed),
+            Self::Served => Some(|server, _| served(server)),
+            Self::Contexts | Self::Rows | Self::History | Self::Files => None,
+        }
     }
 
     fn name(self) -> &'static str {
@@ -134,21 +152,6 @@ impl Part {
             Self::History => "history",
             Self::Files => "files",
         }
-    }
-}
-
-/// Takes a part that is not in the database.
-fn take(server: &Server, part: Part, wipe: &[String]) -> Result<Surface, CrdsError> {
-    match part {
-        Part::Cron => cron(server),
-        Part::Jobs => jobs(server),
-        Part::Processes => processes(server),
-        Part::Ports => capture::ports(server),
-        Part::Svn => capture::svn(server),
-        Part::Stack => capture::stack(server),
-        Part::Installed => installed(server, wipe),
-        Part::Served => served(server),
-        Part::Contexts | Part::Rows | Part::History | Part::Files => Ok(Surface::new()),
     }
 }
 

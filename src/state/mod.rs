@@ -10,6 +10,7 @@ mod known;
 mod ledger;
 mod mutate;
 mod pick;
+mod superseded;
 mod volatile;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use fields::Fields;
 pub use known::{Frame, Part, SHAPED, Shaped, look};
 pub use ledger::{Claim, Claimed, Keys, Settled, settle};
 pub use mutate::{Mutation, mutations};
+pub use superseded::unlinked;
 pub use volatile::{Misshapen, Shape, VOLATILE, Volatile, misshapen};
 
 /// The rows of one surface, by key.

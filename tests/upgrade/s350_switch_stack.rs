@@ -50,6 +50,13 @@ fn s350_switch_stack() -> StepResult {
                 return Err(StepError::failed("nothing was changed", WHOLE.next));
             }
         }
+        if !s.again() {
+            rc_of_a_branch(s, &ops, [&old, &new], &mut tally)?;
+            if tally.has_fault("rc_equal") {
+                tally.judge(s, "rc_equal", Role::Ops, EDITED)?;
+                return Err(StepError::failed("nothing was changed", EDITED.next));
+            }
+        }
         let file = format!("{}/host/dot_setenv", ops.paths().server_sources);
         edit(s, &ops, &file, &old, &new)?;
         commit(s, &ops, &file, &stack)?;
@@ -100,6 +107,10 @@ const EQUAL: Advice = Advice {
     cause: "the copy failed (the directory is not writable, no space) or somebody edits the file",
     next: "see that logins still work; copy host/dot_setenv to the rc file, then run again",
 };
+const EDITED: Advice = Advice {
+    cause: "somebody edited the rc file by hand: copying the branch's over it would undo that",
+    next: "commit to host/dot_setenv on the branch what is meant (the approval moves), or put the branch's text back",
+};
 const ONLY: Advice = Advice {
     cause: "the file is not what the plan expects: another stack stands there, or hosts share a case",
     next: "compare dot_setenv with the plan's `stack`",
@@ -132,6 +143,36 @@ fn stack_whole(s: &Step, ops: &Server, stack: &StackSwitch, tally: &mut Tally) -
     let version = format!("{}{}", python.text(), python.error_text());
     tally.hold(check, version.trim().starts_with("Python "), version.trim().to_owned());
     tally.evidence(check, &s.evidence("python --version of the new stack", version.as_bytes())?);
+    Ok(())
+}
+
+/// The rc file is what a branch says, of the release before or of this one: what is only in the live file would be lost
+/// (SO 4.4: hand edits happen).
+fn rc_of_a_branch(s: &Step, ops: &Server, known: [&str; 2], tally: &mut Tally) -> Result<(), StepError> {
+    let check = "rc_equal";
+    let live = ops.rc_file()?;
+    let base = s.site().repositories.get("crds_server").map_or("", |url| url.trim_end_matches('/'));
+    let file = format!("{base}/{}/host/dot_setenv", s.plan().from.crds_server.branch);
+    let before = String::from_utf8_lossy(&ops.svn_cat(&file, ops.svn_info(&file)?.last_changed)?).into_owned();
+    tally.evidence(check, &s.evidence("rc file before", live.as_bytes())?);
+    if live == before || known.contains(&live.as_str()) {
+        tally.proof(check, "before, the rc file was what a branch says".to_owned());
+        return Ok(());
+    }
+    let lines: std::collections::BTreeSet<&str> = before.lines().chain(known[0].lines()).collect();
+    let own: Vec<String> =
+        live.lines().filter(|line| !lines.contains(line)).map(|line| line.trim().to_owned()).collect();
+    let kept: std::collections::BTreeSet<&str> = live.lines().collect();
+    let gone: Vec<String> =
+        before.lines().filter(|line| !kept.contains(line)).map(|line| line.trim().to_owned()).collect();
+    tally.fault(
+        check,
+        format!(
+            "the rc file is neither the old branch's dot_setenv nor the new one's: lines of its own: {}; lacking: {}",
+            shorten(&own),
+            shorten(&gone)
+        ),
+    );
     Ok(())
 }
 

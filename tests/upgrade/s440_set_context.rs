@@ -13,6 +13,7 @@ use crds_upgrade::crds::web::{Login, Session};
 use crds_upgrade::crds::{Door, HistoryRow, Row, Server};
 use crds_upgrade::plan::{Change, Plan, Role, SetContext};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
+use crds_upgrade::state::unlinked;
 use crds_upgrade::steps::S440_SET_CONTEXT;
 use serde_json::json;
 
@@ -392,6 +393,13 @@ fn read_back(
         wrong.is_empty(),
         if wrong.is_empty() { format!("{} mappings operational", closure.len()) } else { shorten(&wrong) },
     );
+    let links = ops.successors()?;
+    let old = before["operational"].as_str().unwrap_or_default();
+    rules.fetch_closure(ops, &catalogue, old)?;
+    let (was, is) = (outcome::members(&rules, old)?, outcome::members(&rules, &set.context)?);
+    for fault in unlinked(&was, &is, |name| links.get(name).cloned().unwrap_or_default()) {
+        tally.fault("closure_operational", fault);
+    }
     let info = ops.rpc(Door::Direct)?.server_info()?;
     let http = ops.http()?;
     let mut bad = Vec::new();

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crds_upgrade::crds::web::{Login, Session};
-use crds_upgrade::crds::{Door, Row, Server};
+use crds_upgrade::crds::{Door, Server};
 use crds_upgrade::plan::{Change, MarkBad, Role};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::steps::S450_MARK_BAD;
@@ -42,17 +42,12 @@ fn s450_mark_bad() -> StepResult {
     })
 }
 
-fn rejected(ops: &Server) -> Result<BTreeSet<String>, StepError> {
-    let bad = |row: &Row| row.get("rejected").cloned().flatten().is_some_and(|flag| flag == "1" || flag == "True");
-    Ok(ops.catalogue()?.into_iter().filter(|(_, row)| bad(row)).map(|(name, _)| name).collect())
-}
-
 fn before(s: &Step, ops: &Server) -> Result<serde_json::Value, StepError> {
     if let Some(before) = s.fact_of(s.spec().id, "before") {
         return Ok(before);
     }
     let actions = ops.ask(&format!("select max(id) as id from {}", ops.table("*actions")))?;
-    let before = json!({"rejected": rejected(ops)?, "action": actions.single().unwrap_or("0")});
+    let before = json!({"rejected": ops.rejected()?, "action": actions.single().unwrap_or("0")});
     s.fact("before", before.clone())?;
     Ok(before)
 }
@@ -78,7 +73,7 @@ fn not_in_context(s: &Step, ops: &Server, mark: &MarkBad, tally: &mut Tally) -> 
 
 fn mark_them(s: &Step, ops: &Server, mark: &MarkBad) -> Result<(), StepError> {
     let look = || {
-        let rejected = rejected(ops)?;
+        let rejected = ops.rejected()?;
         let done = mark.files.iter().filter(|name| rejected.contains(*name)).count();
         Ok(match done {
             0 => Found::NotDone,
@@ -129,7 +124,7 @@ fn read_back(
         .flatten()
         .filter_map(|name| name.as_str().map(str::to_owned))
         .collect();
-    let now = rejected(ops)?;
+    let now = ops.rejected()?;
     let new: BTreeSet<String> = now.difference(&was).cloned().collect();
     let gone: Vec<String> = was.difference(&now).cloned().collect();
     let surplus: Vec<String> = new.difference(&wanted).cloned().collect();

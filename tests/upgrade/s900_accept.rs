@@ -14,7 +14,7 @@ use crds_upgrade::state::{Scope, capture, settle};
 use crds_upgrade::steps::{self, S900_ACCEPT};
 
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{claims, state};
+use crate::common::{claims, state, superseded};
 
 #[test]
 fn s900_accept() -> StepResult {
@@ -156,6 +156,8 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     );
     let mut unseen = settled.unobserved;
     unseen.extend(claims::not_as_delivered(s.plan(), &after));
+    unseen.extend(superseded::unlinked_in(s, s.plan(), &after)?);
+    unseen.extend(claims::new_passwords(&before, &after));
     tally.hold(
         "all_observed",
         unseen.is_empty(),

@@ -26,7 +26,7 @@ impl Fleet {
             ("USER", self.account.clone()),
             ("LOGNAME", self.account.clone()),
             ("SHELL", LOGIN_SHELL.to_owned()),
-            ("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", host.bin().display())),
+            ("PATH", format!("{}:{}", host.bin().display(), host.borrowed().display())),
             ("HOST_ROOT", text(host.root())),
             ("LD_PRELOAD", text(self.preload())),
             ("TZ", "America/New_York".to_owned()),

@@ -107,6 +107,11 @@ impl Host {
         self.dir.join("run")
     }
 
+    /// Programs of the machine that the host has as they are, after [`Self::bin`] in PATH.
+    pub fn borrowed(&self) -> PathBuf {
+        self.root().join("bin")
+    }
+
     /// The machine-wide commands, first in PATH.
     pub fn bin(&self) -> PathBuf {
         self.dir.join("bin")

@@ -313,6 +313,7 @@ fn lay_machines(fleet: &Fleet) -> Result<(), FleetError> {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
             .map_err(|source| FleetError::file("close", &path, source))?;
     }
+    let borrowed = tools::machine::borrowed::programs();
     let authority = Authority::create(&fleet.authority(), &fleet.root.join("ca/ca.key"))?;
     for host in &fleet.hosts {
         for part in
@@ -328,8 +329,14 @@ fn lay_machines(fleet: &Fleet) -> Result<(), FleetError> {
                 None => link("../../../bin/crds-stand-in", &host.bin().join(name))?,
             }
         }
-        for part in ["usr/bin", "usr/sbin"] {
-            link("../../bin", &host.root().join(part))?;
+        dir(&host.borrowed(), 0o755)?;
+        for (name, program) in &borrowed {
+            symlink(program, host.borrowed().join(name)).map_err(|source| FleetError::file("link", program, source))?;
+        }
+        link("../../bin", &host.root().join("usr/bin"))?;
+        dir(&host.root().join("usr/sbin"), 0o755)?;
+        for name in tools::machine::FOR_ROOT {
+            link(&format!("../../../bin/{name}"), &host.root().join("usr/sbin").join(name))?;
         }
         if host.role == Role::Scratch {
             dir(&host.root().join("home/crds"), 0o755)?;

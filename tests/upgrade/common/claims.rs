@@ -141,7 +141,7 @@ fn deliveries(
     claims.push(Claim::on(DELIVERY, "files:ingest", Keys::Among(Vec::clone(&users))).fields(&[""]).perhaps());
     if plan.stack.is_some() {
         // Another framework may store the password of who logs in anew, by its own way of hashing.
-        claims.push(Claim::on(STACK, "accounts", Keys::Among(users)).fields(&["password"]).perhaps());
+        claims.push(Claim::on(STACK, "accounts", Keys::Among(users)).fields(&["password", "password_kind"]).perhaps());
     }
     Ok(claims)
 }
@@ -231,6 +231,18 @@ pub fn not_as_delivered(plan: &Plan, after: &State) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Accounts whose password is another although it is stored in the same way: no framework did that, but somebody.
+pub fn new_passwords(before: &State, after: &State) -> Vec<String> {
+    let accounts = |state: &'_ State| state.surfaces.get("accounts").cloned().unwrap_or_default();
+    let (was, is) = (accounts(before), accounts(after));
+    let changed = was.iter().filter(|(name, old)| {
+        let field = |key: &str| (old.get(key).cloned(), is.get(*name).and_then(|new| new.get(key)).cloned());
+        let ((old, new), (old_kind, new_kind)) = (field("password"), field("password_kind"));
+        is.contains_key(*name) && old != new && old_kind == new_kind
+    });
+    changed.map(|(name, _)| format!("the password of `{name}` was changed")).collect()
 }
 
 /// The nights since going live, by the tags of the backup sets that came. Only a plan that puts a step off has any: else a

@@ -26,4 +26,5 @@ pub mod probes;
 pub mod rules;
 pub mod scratch;
 pub mod state;
+pub mod superseded;
 pub mod tally;

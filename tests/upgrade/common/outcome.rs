@@ -492,15 +492,13 @@ fn literal(text: &str, key: &str) -> String {
 
 /// Files marked bad, by place.
 pub fn bad_files_everywhere(ops: &Server) -> Result<Vec<(&'static str, BTreeSet<String>)>, StepError> {
-    let bad = |row: &Row| row.get("rejected").cloned().flatten().is_some_and(|flag| flag == "1" || flag == "True");
-    let catalogue = ops.catalogue()?.into_iter().filter(|(_, row)| bad(row)).map(|(name, _)| name).collect();
     let info = ops.rpc(Door::Direct)?.server_info()?;
     let listed = |path: String| -> Result<BTreeSet<String>, StepError> {
         let bytes = ops.remote().read_if_there(&path, 16 << 20)?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).split_whitespace().map(str::to_owned).collect())
     };
     Ok(vec![
-        ("catalogue", catalogue),
+        ("catalogue", ops.rejected()?),
         ("get_server_info", info.bad_files.into_iter().collect()),
         ("cache configuration", listed(format!("{}/bad_files.txt", ops.paths().cache_config(ops.observatory())))?),
         (

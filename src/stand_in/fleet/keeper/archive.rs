@@ -2,7 +2,8 @@
 //! archived (SO 17). Runs in fleet time.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -11,8 +12,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::stand_in::fleet::knobs::{Archive, ArchiveMode, Knob};
 use crate::stand_in::fleet::spec::{Fleet, Host};
 
+/// The list of what the archive has taken, among a host's knobs: paths below the fleet's root, as they were delivered.
+pub const TAKEN: &str = "archive.taken";
+
 /// The suffixes of a catalogue on its way, in order.
-const STAGES: [&str; 3] = ["", "_SUBMIT", "_PROC"];
+pub const STAGES: [&str; 3] = ["", "_SUBMIT", "_PROC"];
 
 /// The archive as one keeper knows it: when it first saw each catalogue in its present stage.
 #[derive(Debug, Default)]
@@ -34,13 +38,13 @@ impl Poller {
             for entry in entries.flatten() {
                 let path = entry.path();
                 present.push(path.clone());
-                self.advance(&path, &knobs, now);
+                self.advance(&path, &Ledger { fleet, host }, &knobs, now);
             }
         }
         self.seen.retain(|path, _| present.contains(path) || path.exists());
     }
 
-    fn advance(&mut self, path: &Path, knobs: &Archive, now: Timestamp) {
+    fn advance(&mut self, path: &Path, ledger: &Ledger<'_>, knobs: &Archive, now: Timestamp) {
         let Some((dir, name)) = path.parent().zip(path.file_name().and_then(|name| name.to_str())) else { return };
         let Some((stem, suffix)) = name.find(".cat").map(|at| name.split_at(at + 4)) else { return };
         let Some(stage) = STAGES.iter().position(|known| *known == suffix) else { return };
@@ -64,12 +68,30 @@ impl Poller {
                 for file in listed.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains('/')) {
                     let link = dir.join(file);
                     if link.symlink_metadata().is_ok() {
-                        note_failure(&link, fs::remove_file(&link));
+                        ledger.take(&link, &link);
                     }
                 }
-                note_failure(path, fs::remove_file(path));
+                ledger.take(path, &dir.join(stem));
             }
         }
+    }
+}
+
+/// What the archive has taken from a host, for those who count what was delivered ([`TAKEN`]).
+struct Ledger<'a> {
+    fleet: &'a Fleet,
+    host: &'a Host,
+}
+
+impl Ledger<'_> {
+    /// Takes a link, which was delivered as `delivered`.
+    fn take(&self, link: &Path, delivered: &Path) {
+        let name = delivered.strip_prefix(&self.fleet.root).unwrap_or(delivered);
+        let list = self.host.run().join(TAKEN);
+        let written = OpenOptions::new().create(true).append(true).open(&list);
+        let written = written.and_then(|mut file| writeln!(file, "{}", name.display()));
+        note_failure(&list, written);
+        note_failure(link, fs::remove_file(link));
     }
 }
 

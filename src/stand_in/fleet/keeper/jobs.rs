@@ -102,7 +102,7 @@ fn carry_out(
     let mut output = unnamed(fleet)?;
     let mut command = fleet.command(host, shell);
     command.args(arguments).current_dir(&start.directory);
-    command.env("PATH", format!("{}:/usr/bin:/bin", host.bin().display())).env("SHELL", shell);
+    command.env("SHELL", shell);
     command.envs(start.variables.iter().filter(|(name, _)| name != "LOGNAME" && name != "USER").cloned());
     command.stdout(output.try_clone()?).stderr(output.try_clone()?);
     match &start.input {

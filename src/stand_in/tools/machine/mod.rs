@@ -1,5 +1,6 @@
 //! Machine-wide commands that act on one host of the fleet only.
 
+pub mod borrowed;
 pub mod clocks;
 mod disks;
 mod identity;
@@ -43,6 +44,9 @@ pub const NAMES: &[&str] = &[
     "uname",
     "wget",
 ];
+
+/// Those that a real host has in `/usr/sbin`.
+pub const FOR_ROOT: [&str; 2] = ["httpd", "sendmail"];
 
 /// The tool of this name, if there is one.
 pub fn find(name: &str) -> Option<Tool> {

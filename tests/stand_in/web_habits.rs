@@ -140,6 +140,40 @@ fn differences(score: &mut Score, site: &Site) {
     let page = visitor.post("/difference/", &[("filemode1", "anything"), ("file_known1", OLDER)]);
     let wanted = "file uploads are only available for authenticated users.";
     score.same("WP 3.11", "any other mode is an upload", page.error(), Some(wanted.to_owned()));
+    let mut ann = site.login("ann", "none");
+    let file =
+        |cards: &[&str]| super::web_hostile::header(&[&super::web_hostile::PRIMARY[..3], cards, &["END"]].concat());
+    let one = file(&[
+        "DETECTOR= 'UVIS    '",
+        "GAIN    =                  1.5",
+        "NORDER  =                    4",
+        "HISTORY once",
+    ]);
+    let other = file(&[
+        "DETECTOR= 'IR      '",
+        "NEWKEY  = 'x       '",
+        "NORDER  =                  4.0 / of fit",
+        "HISTORY once",
+        "HISTORY twice",
+    ]);
+    let modes = [("filemode1", "file_uploaded1"), ("filemode2", "file_uploaded2")];
+    let mut compared = |second: &[u8]| {
+        let files: [(&str, &str, &[u8]); 2] =
+            [("file_uploaded1", "one.fits", &one), ("file_uploaded2", "other.fits", second)];
+        ann.post_files("/difference/", &modes, &files)
+    };
+    let page = compared(&other);
+    score.step(
+        "WP 3.11",
+        "what is compared how",
+        page.says("Maximum number of different data values to be reported: 10"),
+    );
+    let wanted = "Primary HDU: Headers contain differences: Headers have different number of cards: a: 7 b: 8 Extra keyword \
+                  'GAIN' in a: 1.5 Extra keyword 'NEWKEY' in b: 'x' Inconsistent duplicates of keyword 'HISTORY': Occurs 1 \
+                  time(s) in a, 2 times in (b) Keyword DETECTOR has different values: a> UVIS b> IR Keyword NORDER has \
+                  different comments: b> of fit";
+    score.step("WP 3.11", "two references as the client's tool compares them", page.says(wanted));
+    score.step("WP 3.11", "no differences", compared(&one).says("no differences"));
 }
 
 /// WP 3.6, 3.10: both pages of files read both boxes; later servers do not ask what the mapping page gets.

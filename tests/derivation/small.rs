@@ -146,6 +146,17 @@ fn a_missing_instrument_in_the_words_of_each_year() {
     }
 }
 
+/// A table that is held against no context is compared with nothing, and that is said as Python says it.
+#[test]
+fn a_table_without_a_context() {
+    let columns = vec![("DETCHIP".into(), ColumnData::I16(vec![1]))];
+    let bytes = fits::write(&[hdu(&[("INSTRUME", "WFC3")], None), hdu(&[], Some(NewTable { columns }))]);
+    let name = "y7b15172i_idc.fits";
+    let lines = certify::certify_reference(&Rules::default(), name, &bytes, "", Generation::Now, (1, 1)).lines;
+    let wanted = format!("No comparison reference for '{name}' in context None. Skipping tables comparison.");
+    assert!(lines.iter().any(|line| line.text == wanted), "{wanted} is not in {lines:#?}");
+}
+
 /// Differences that are not shown do not count either.
 #[test]
 fn hidden_differences_leave_the_status_alone() {

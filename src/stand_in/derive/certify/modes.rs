@@ -60,10 +60,10 @@ impl Run<'_> {
             None => {
                 rows::duplicates(self.name, hdus, keys, lines);
                 let what = if self.generation == Generation::Now { "tables" } else { "table" };
+                let context = if self.context.is_empty() { "None".to_owned() } else { repr(self.context) };
                 lines.push(LogLine::warning(format!(
-                    "No comparison reference for {} in context {}. Skipping {what} comparison.",
-                    repr(self.name),
-                    repr(self.context)
+                    "No comparison reference for {} in context {context}. Skipping {what} comparison.",
+                    repr(self.name)
                 )));
             }
         }

@@ -346,12 +346,14 @@ fn habits_of_the_client() {
             Err(why) => failures.push(format!("crds {version}: {why}")),
         };
         let old = Serve::start("2014");
-        asks(&old, "client", case("list --status", 1, &INFO[..1], &["AttributeError: bad_files_list"]));
+        asks(&old, "client", case("list --status", 1, &INFO, &["AttributeError: bad_files_list"]));
 
         let remote = Serve::start_with("2019", json!({"force_remote_mode": 1}));
         asks(&remote, "client", case("list --config", 0, &INFO, &["effective_mode = 'remote'"]));
         const DATASET: &str = "bestrefs --new-context hst_0279.pmap --datasets IAAAA0010";
-        const HEADERS: &[(&str, usize)] = &[INFO[0], INFO[1], ("get_dataset_headers_by_id", 1)];
+        // The names below the context are asked for, but no mapping is fetched.
+        const HEADERS: &[(&str, usize)] =
+            &[INFO[0], INFO[1], ("get_dataset_headers_by_id", 1), ("get_mapping_names", 1)];
         asks(&remote, "client", case(DATASET, 1, HEADERS, &["errors"]));
 
         let wrong = Serve::start("2019");

@@ -336,8 +336,14 @@ fn database(server: &Server, tables: &BTreeMap<String, Table>) -> Vec<(&'static 
     let others: Vec<usize> = (0..columns.len()).filter(|at| !own(&columns[*at])).collect();
     let catalogue =
         rows("*catalog", "name", &CATALOGUE, &|row, fields| drop(fields.insert("rest", json!(rest(row, &others)))));
-    // A login changes its user's row and nothing else of it.
-    let mut accounts = rows("auth_user", "username", &["is_superuser", "is_staff", "is_active", "email"], &|_, _| ());
+    // A login changes its user's row: when it was, and perhaps how the password is stored. Nothing else of it.
+    const ACCOUNTS: [&str; 4] = ["is_superuser", "is_staff", "is_active", "email"];
+    let own = |column: &str| ACCOUNTS.contains(&column) || ["password", "last_login"].contains(&column);
+    let columns = tables.get("auth_user").map_or(&[][..], |table| &table.columns);
+    let others: Vec<usize> = (0..columns.len()).filter(|at| !own(&columns[*at])).collect();
+    let mut accounts = rows("auth_user", "username", &ACCOUNTS, &|row, fields| {
+        drop(fields.insert("rest", json!(rest(row, &others))));
+    });
     if let Some(table) = tables.get("auth_user")
         && let (Some(name), Some(password)) = (table.position("username"), table.position("password"))
     {

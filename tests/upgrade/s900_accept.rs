@@ -137,11 +137,23 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
             settled.unclaimed.iter().map(|delta| format!("since going live: {delta}")).collect()
         }
     };
+    // Nor does the plan change anything in the database after its last act.
+    let since_acts: Vec<String> = match state::kept(s, state::ACTED)? {
+        None => vec!["s450 kept no state of the database".to_owned()],
+        Some(acted) => {
+            // Contexts were compared above, by every place that knows them.
+            let acted = acted.only(|surface| surface != "contexts");
+            let deltas = state::compare(&acted, &after.only(|surface| acted.surfaces.contains_key(surface)))?;
+            let settled = settle(&deltas, &claims::taken_since(&acted, &ops.table("*catalog")));
+            settled.unclaimed.iter().map(|delta| format!("since the plan's last act: {delta}")).collect()
+        }
+    };
     let open: Vec<String> = settled
         .unclaimed
         .iter()
         .map(ToString::to_string)
         .chain(since_live)
+        .chain(since_acts)
         .chain(claims::strange_actions(s, &ops)?)
         .chain(settled.contested.iter().map(|(delta, by)| format!("{delta} claimed by {}", by.join(" and "))))
         .collect();

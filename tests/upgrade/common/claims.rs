@@ -9,7 +9,7 @@ use crds_upgrade::backup::tag_time;
 use crds_upgrade::crds::{Row, Server};
 use crds_upgrade::plan::Plan;
 use crds_upgrade::run::{Step, StepError};
-use crds_upgrade::state::{Claim, Keys, State};
+use crds_upgrade::state::{Claim, Fields, Keys, State};
 use jiff::tz::TimeZone;
 
 use super::delivery::{Delivery, catalog_stem, counter_of, planned_reasons, serial};
@@ -231,6 +231,22 @@ pub fn not_as_delivered(plan: &Plan, after: &State) -> Vec<String> {
         }
     }
     faults
+}
+
+/// What the archive takes by itself after the plan's last act: files of others that were pending then.
+pub fn taken_since(acted: &State, catalogue: &str) -> Vec<Claim> {
+    const SETTLED: [&str; 4] = ["archived", "operational", "uploaded", "cancelled"];
+    let rows = acted.surfaces.get("catalogue").into_iter().flatten();
+    let state = |row: &Fields| row.get("state").and_then(|state| state.as_str()).unwrap_or_default().to_owned();
+    let pending: Vec<String> =
+        rows.filter(|(_, row)| !SETTLED.contains(&state(row).as_str())).map(|(name, _)| name.clone()).collect();
+    if pending.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        Claim::on(RUNNING, "catalogue", Keys::Among(pending)).fields(&["state"]).becomes("archived").perhaps(),
+        Claim::on(RUNNING, "database", Keys::Is(catalogue.to_owned())).fields(&["digest"]).perhaps(),
+    ]
 }
 
 /// Accounts whose password is another although it is stored in the same way: no framework did that, but somebody.

@@ -11,6 +11,14 @@ use super::tally::shorten;
 /// Name of the state in which OPS went live.
 pub const LIVE: &str = "s370_live";
 
+/// Name of the state of the database when the last act of the plan was done.
+pub const ACTED: &str = "s450_acted";
+
+/// The database alone, row by row where rows matter.
+pub fn of_database() -> Scope {
+    Scope::nothing().database(true)
+}
+
 /// What the release consists of on a host: code, configuration, stack, cron table, ports.
 pub fn of_release() -> Scope {
     let areas = ["installed", "lib", "static", "conf", "wsgi", "client_sources", "server_sources", "stacks", "home"];

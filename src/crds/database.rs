@@ -10,19 +10,23 @@ use super::table::{self, Row, Table, TableSummary, summary};
 use super::{CrdsError, Server};
 
 /// Tables of a CRDS database (SO 19); `*` stands for `crds_<obs>_`.
-pub const TABLES: [&str; 16] = [
+pub const TABLES: [&str; 20] = [
     "*catalog",
     "*contexts",
     "*context_history",
     "*counters",
     "*actions",
     "*results",
+    "*remote_contexts",
     "jpoll_channel",
     "jpoll_message",
     "locking_lock",
     "auth_user",
     "auth_group",
     "auth_user_groups",
+    "auth_permission",
+    "auth_group_permissions",
+    "auth_user_user_permissions",
     "django_session",
     "django_site",
     "django_content_type",

@@ -19,6 +19,7 @@ mod web_order;
 mod web_pages;
 mod web_process;
 mod web_queries;
+mod web_refusals;
 mod web_rules;
 mod web_score;
 mod web_settling;

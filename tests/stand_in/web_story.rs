@@ -13,6 +13,7 @@ use super::web_forms::{fields, forms_2019};
 use super::web_order::Dice;
 use super::web_pages::{best_references, differences, files, gets, histories, home, tables};
 use super::web_queries::{activity, catalogue};
+use super::web_refusals::refusals;
 use super::web_score::Score;
 use super::web_users::{channels, locks, logins, passwords, uploads};
 use super::{web_2014, web_eras, web_habits, web_hostile, web_lags, web_now, web_settling, web_submissions, web_words};
@@ -43,6 +44,7 @@ const CHANGING: &[Scene] = &[
     logins,
     locks,
     uploads,
+    refusals,
     channels,
     passwords,
     fields,

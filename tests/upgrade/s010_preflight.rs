@@ -22,7 +22,7 @@ use crate::common::backup_set::{last_night, newest};
 use crate::common::baseline::{baseline, remember};
 use crate::common::machines::{Servers, clocks, environment, file_systems, identities, space, tools};
 use crate::common::tally::Tally;
-use crate::common::{certificates, lagging};
+use crate::common::{certificates, lagging, rc_file};
 
 /// Copies that install made of the configuration, and that differ from what they were made of: the server runs the copies.
 const CONFIGURED: Script = Script {
@@ -226,6 +226,10 @@ fn start_state(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
     if let Some(stack) = &plan.stack {
         let there = ops.remote().stat(&format!("{}/{}/lib/apache/mod_wsgi.so", paths.stacks, stack.to))?.is_some();
         t.hold("start_state", there, format!("stack `{}` is {}", stack.to, if there { "built" } else { "not built" }));
+        // s350 will copy the branch's text over it and stops at a hand edit: better told before the server is off.
+        if let Some(edit) = rc_file::hand_edit(s, ops, &ops.rc_file()?, &[])? {
+            t.fault("start_state", edit);
+        }
     }
     let have = ops.contexts_in_database()?;
     for (kind, seen, wanted) in

@@ -11,8 +11,8 @@ use crds_upgrade::plan::{Change, Role, StackSwitch};
 use crds_upgrade::run::{Found, Step, StepError, StepResult};
 use crds_upgrade::steps::S350_SWITCH_STACK;
 
-use crate::common::known_state;
 use crate::common::tally::{Advice, Tally, shorten};
+use crate::common::{known_state, rc_file};
 
 /// What a clean login must set (SO 4.1).
 const VARIABLES: [&str; 9] = [
@@ -146,33 +146,15 @@ fn stack_whole(s: &Step, ops: &Server, stack: &StackSwitch, tally: &mut Tally) -
     Ok(())
 }
 
-/// The rc file is what a branch says, of the release before or of this one: what is only in the live file would be lost
-/// (SO 4.4: hand edits happen).
+/// Copying the branch's text over a rc file of nobody's branch would lose what is only there.
 fn rc_of_a_branch(s: &Step, ops: &Server, known: [&str; 2], tally: &mut Tally) -> Result<(), StepError> {
     let check = "rc_equal";
     let live = ops.rc_file()?;
-    let base = s.site().repositories.get("crds_server").map_or("", |url| url.trim_end_matches('/'));
-    let file = format!("{base}/{}/host/dot_setenv", s.plan().from.crds_server.branch);
-    let before = String::from_utf8_lossy(&ops.svn_cat(&file, ops.svn_info(&file)?.last_changed)?).into_owned();
     tally.evidence(check, &s.evidence("rc file before", live.as_bytes())?);
-    if live == before || known.contains(&live.as_str()) {
-        tally.proof(check, "before, the rc file was what a branch says".to_owned());
-        return Ok(());
+    match rc_file::hand_edit(s, ops, &live, &known)? {
+        None => tally.proof(check, "before, the rc file was what a branch says".to_owned()),
+        Some(edit) => tally.fault(check, edit),
     }
-    let lines: std::collections::BTreeSet<&str> = before.lines().chain(known[0].lines()).collect();
-    let own: Vec<String> =
-        live.lines().filter(|line| !lines.contains(line)).map(|line| line.trim().to_owned()).collect();
-    let kept: std::collections::BTreeSet<&str> = live.lines().collect();
-    let gone: Vec<String> =
-        before.lines().filter(|line| !kept.contains(line)).map(|line| line.trim().to_owned()).collect();
-    tally.fault(
-        check,
-        format!(
-            "the rc file is neither the old branch's dot_setenv nor the new one's: lines of its own: {}; lacking: {}",
-            shorten(&own),
-            shorten(&gone)
-        ),
-    );
     Ok(())
 }
 

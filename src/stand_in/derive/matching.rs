@@ -181,17 +181,19 @@ const SYNONYMS: [(&str, &[&str]); 11] = [
     ("META.OBSERVATION.TIME", &["TIME-OBS"]),
 ];
 
+/// Keywords that may name the instrument beside the pmap's own, in the client's order (RS 6, step 4).
+pub const INSTRUMENT_KEYWORDS: [&str; 7] = [
+    "INSTRUME",
+    "META.INSTRUMENT.NAME",
+    "META_INSTRUMENT_NAME",
+    "INSTRUMENT",
+    "ROMAN.META.INSTRUMENT.NAME",
+    "META.INSTRUMENT.TYPE",
+    "META_INSTRUMENT_TYPE",
+];
+
 /// Gives every keyword its other name, where the header tells an instrument at all.
 fn cross_strap(keywords: &mut Keywords) {
-    const INSTRUMENT_KEYWORDS: [&str; 7] = [
-        "INSTRUME",
-        "META.INSTRUMENT.NAME",
-        "META_INSTRUMENT_NAME",
-        "INSTRUMENT",
-        "ROMAN.META.INSTRUMENT.NAME",
-        "META.INSTRUMENT.TYPE",
-        "META_INSTRUMENT_TYPE",
-    ];
     let defined = |keywords: &Keywords, key: &str| keywords.get(key).filter(|v| *v != UNDEFINED).cloned();
     let instrument = INSTRUMENT_KEYWORDS.iter().find_map(|key| defined(keywords, key));
     if !instrument.is_some_and(|name| facts::is_instrument("jwst", &name.to_lowercase())) {

@@ -28,6 +28,7 @@ mod value;
 pub use error::DeriveError;
 pub use insert::{delete, delete_ordered, insert, insert_ordered};
 pub use log::{Level, LogLine};
+pub use matching::INSTRUMENT_KEYWORDS;
 pub use record::{record, record_ordered};
 pub use rules::KeyOrder;
 pub use store::{DirStore, Store};

@@ -7,6 +7,7 @@
 use std::{fmt, str::FromStr};
 
 use super::Generation;
+use crate::stand_in::derive::INSTRUMENT_KEYWORDS;
 
 /// A dialect of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -188,17 +189,6 @@ pub struct Dialect {
     /// Files that a mapping refers to must be in a good state, not only have a row (RD 7.4).
     pub tests_states_below: bool,
 }
-
-/// Keywords that may name the instrument beside the pmap's own, in the client's order (RS 6, step 4).
-const INSTRUMENT_KEYWORDS: [&str; 7] = [
-    "INSTRUME",
-    "META.INSTRUMENT.NAME",
-    "META_INSTRUMENT_NAME",
-    "INSTRUMENT",
-    "ROMAN.META.INSTRUMENT.NAME",
-    "META.INSTRUMENT.TYPE",
-    "META_INSTRUMENT_TYPE",
-];
 
 const PMAP_MODES: &[&str] = &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational"];
 

@@ -110,11 +110,12 @@ impl Server {
         Ok(())
     }
 
-    /// Names of the observatory's files that may be given out, noticing the archive for all of them.
-    pub fn available_names(&self) -> Result<HashSet<String>, CatalogueError> {
+    /// Those of the names whose files are catalogued for the observatory and may be given out, noticing the archive for
+    /// all files.
+    pub fn available_of(&self, names: &[String]) -> Result<HashSet<String>, CatalogueError> {
         self.notice_all()?;
         let distributable: Vec<&str> = self.config.distribution_states.iter().map(String::as_str).collect();
-        Ok(self.catalogue.names_in_states(&self.config.observatory, &distributable)?.into_iter().collect())
+        Ok(self.catalogue.names_in_states(names, &self.config.observatory, &distributable)?.into_iter().collect())
     }
 
     /// Forgets every cached answer: a catalogue, audit or result row was saved, a context set or a history text edited.

@@ -23,6 +23,7 @@ pub mod mirror;
 pub mod night;
 pub mod outcome;
 pub mod probes;
+pub mod rc_file;
 pub mod rules;
 pub mod scratch;
 pub mod state;

@@ -352,13 +352,21 @@ impl Catalogue {
         })
     }
 
-    /// Names of an observatory's files with one of these stored states.
-    pub fn names_in_states(&self, observatory: &str, states: &[&str]) -> Result<Vec<String>, CatalogueError> {
+    /// Those of the names that have a row of an observatory in one of these states.
+    pub fn names_in_states(
+        &self,
+        names: &[String],
+        observatory: &str,
+        states: &[&str],
+    ) -> Result<Vec<String>, CatalogueError> {
         let marks = vec!["?"; states.len()].join(",");
-        let sql =
-            self.sql(&format!("SELECT name FROM crds_{{obs}}_catalog WHERE observatory = ? AND state IN ({marks})"));
+        let sql = self.sql(&format!(
+            "SELECT name FROM crds_{{obs}}_catalog \
+             WHERE name IN (SELECT value FROM json_each(?)) AND observatory = ? AND state IN ({marks})"
+        ));
+        let names = serde_json::Value::from(names).to_string();
         self.run("list file names", |conn| {
-            let with = std::iter::once(&observatory).chain(states);
+            let with = [names.as_str(), observatory].into_iter().chain(states.iter().copied());
             conn.prepare_cached(&sql)?.query_map(params_from_iter(with), |r| text(r, 0))?.collect::<Sql<Vec<_>>>()
         })
     }

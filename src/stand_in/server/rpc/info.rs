@@ -99,8 +99,8 @@ impl Rpc<'_> {
     /// Names of the files in the cache directory of `observatory` as given that match, are catalogued and may be given
     /// out; sorted.
     fn listed(&self, observatory: &str, glob: &str, mappings: bool) -> Result<Vec<String>, RpcError> {
-        let available = self.server.available_names()?;
         if observatory != self.obs() {
+            self.server.available_of(&[])?;
             return Ok(Vec::new());
         }
         let dirs = &self.server.config.dirs;
@@ -108,7 +108,9 @@ impl Rpc<'_> {
         let mut names: Vec<String> = fs::read_dir(dir)
             .map(|entries| entries.flatten().filter_map(|e| e.file_name().into_string().ok()).collect())
             .unwrap_or_default();
-        names.retain(|name| shell_match(glob, name) && available.contains(name));
+        names.retain(|name| shell_match(glob, name));
+        let available = self.server.available_of(&names)?;
+        names.retain(|name| available.contains(name));
         names.sort();
         Ok(names)
     }

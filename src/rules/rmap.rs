@@ -35,7 +35,8 @@ pub struct Rmap {
     pub(super) fallback: Option<Hook>,
     /// Whether a failed lookup stands (else it means "not applicable").
     pub(super) is_required: bool,
-    pub(super) merge_overlaps: bool,
+    /// Whether tables of cases that tie are merged; nothing where the header leaves it to the library.
+    merge_overlaps: Option<bool>,
     pub(super) tree: Tree,
     pub(super) root: NodeId,
     tame: OnceLock<bool>,
@@ -100,6 +101,12 @@ impl Rmap {
                 _ => true,
             })
         })
+    }
+
+    /// Whether tables of cases that tie are merged (RS 9.5). What the header leaves open, today's library merges; those
+    /// from 7.2.9 to 7.5.0 did so for HST alone (read in their sources).
+    pub(super) fn merges(&self, older_library: bool) -> bool {
+        self.merge_overlaps.unwrap_or(!older_library || self.observatory == "hst")
     }
 
     /// Compiles a parsed rmap called `name`.
@@ -182,7 +189,7 @@ impl Rmap {
         };
         let merge_overlaps = mapping
             .header_value("merge_overlaps")
-            .is_none_or(|value| matches!(python_text(value).to_uppercase().as_str(), "TRUE" | "1"));
+            .map(|value| matches!(python_text(value).to_uppercase().as_str(), "TRUE" | "1"));
         let is_required =
             matches!(text_of(mapping, "reffile_required", "none")?.to_uppercase().as_str(), "YES" | "NONE");
         Ok(Self {
@@ -220,4 +227,29 @@ fn substitutions<'a>(mapping: &'a Mapping<std::borrow::Cow<'a, str>>) -> Result<
         }
     }
     Ok(tables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rmap(observatory: &str, more: &str) -> Rmap {
+        let text = format!(
+            "header = {{'mapping': 'REFERENCE', 'observatory': '{observatory}', 'instrument': 'ACS', 'filekind': 'DARKFILE', \
+             'name': 'x.rmap', 'derived_from': 'y', 'parkey': (('DETECTOR',),), {more}}}\nselector = Match({{'WFC': 'a.fits'}})\n"
+        );
+        Rmap::parse(text.as_bytes(), "x.rmap").expect("rules")
+    }
+
+    #[test]
+    fn what_the_header_leaves_open_the_library_decides() {
+        // Today's library, that of 2019.
+        let merged = |rmap: &Rmap| [rmap.merges(false), rmap.merges(true)];
+        assert_eq!(merged(&rmap("HST", "")), [true, true]);
+        assert_eq!(merged(&rmap("JWST", "")), [true, false]);
+        for observatory in ["HST", "JWST"] {
+            assert_eq!(merged(&rmap(observatory, "'merge_overlaps': True")), [true, true]);
+            assert_eq!(merged(&rmap(observatory, "'merge_overlaps': 'false'")), [false, false]);
+        }
+    }
 }

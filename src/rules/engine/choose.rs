@@ -84,22 +84,25 @@ pub struct Runtime {
     pub caches: Vec<MatchCache>,
     /// Of flat rules (at most one `Match`, below it terminals and date tables of terminals) the keywords of the dates.
     pub flat: Option<Vec<Kid>>,
+    /// Whether tables of cases that tie are merged.
+    pub merges: bool,
 }
 
 impl Runtime {
     /// No memory yet.
-    pub fn new(rmap: Arc<Rmap>, params: Vec<Kid>) -> Self {
+    pub fn new(rmap: Arc<Rmap>, params: Vec<Kid>, older_library: bool) -> Self {
         let caches = (0..rmap.tree.matches).map(|_| MatchCache::default()).collect();
         let flat = date_params(&rmap).map(|dated| dated.iter().map(|at| params[*at]).collect());
-        Self { rmap, params, caches, flat }
+        let merges = rmap.merges(older_library);
+        Self { rmap, params, caches, flat, merges }
     }
 
     /// Chooses from the root.
     pub fn choose(&mut self, state: &mut State) -> Result<Found, Fail> {
         let flat = self.flat.is_some() && matches!(self.rmap.tree.node(self.rmap.root), Node::Match(_));
         if !flat {
-            let Self { rmap, params, caches, .. } = self;
-            return Chooser { params, caches, sure: false }.node(state, rmap, rmap.root);
+            let Self { rmap, params, caches, merges, .. } = self;
+            return Chooser { params, caches, merges: *merges, sure: false }.node(state, rmap, rmap.root);
         }
         let chain = self.chain(state);
         let tree = &self.rmap.tree;
@@ -227,7 +230,7 @@ impl Chain {
 impl Runtime {
     /// Follows flat rules as far as they do not ask for the date.
     pub fn chain(&mut self, state: &mut State) -> Arc<Chain> {
-        let Self { rmap, params, caches, flat } = self;
+        let Self { rmap, params, caches, flat, merges } = self;
         let kids = || flat.clone().unwrap_or_default();
         let node = match rmap.tree.node(rmap.root) {
             Node::Match(node) => node,
@@ -237,7 +240,7 @@ impl Runtime {
             }
         };
         // Tables of flat rules have names only; if ordinary ones, they merge.
-        let mut chooser = Chooser { params, caches, sure: rmap.is_tame() };
+        let mut chooser = Chooser { params, caches, merges: *merges, sure: rmap.is_tame() };
         let mut verdicts = std::mem::take(&mut state.verdicts);
         let chain = match chooser.verdicts(state, rmap, node, &mut verdicts) {
             Err(fail) => Arc::new(Chain::without_tables(ChainEnd::Fail(fail))),
@@ -309,6 +312,8 @@ enum Group {
 struct Chooser<'r> {
     params: &'r [Kid],
     caches: &'r mut [MatchCache],
+    /// Whether tables of cases that tie are merged.
+    merges: bool,
     /// Whether merging tables cannot fail.
     sure: bool,
 }
@@ -479,7 +484,7 @@ impl Chooser<'_> {
         if first.next().is_none() {
             return Ok(Group::One(choice));
         }
-        if !rmap.merge_overlaps {
+        if !self.merges {
             return fail("More than one match clause matched.");
         }
         let choices = || cases().map(|case| node.choices[case as usize]).collect::<Vec<NodeId>>();

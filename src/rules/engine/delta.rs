@@ -30,7 +30,7 @@ pub(super) fn delta(
     runtimes: &[Runtime],
 ) -> Option<(Delta, Vec<Kid>)> {
     let (a, b) = (&runtimes[old.1.runtime], &runtimes[new.1.runtime]);
-    if !alike(&a.rmap, &b.rmap) || !sees_the_same(old, new, &a.rmap) {
+    if a.merges != b.merges || !alike(&a.rmap, &b.rmap) || !sees_the_same(old, new, &a.rmap) {
         return None;
     }
     let (Node::Match(one), Node::Match(other)) = (a.rmap.tree.node(a.rmap.root), b.rmap.tree.node(b.rmap.root)) else {
@@ -79,7 +79,6 @@ fn alike(a: &Rmap, b: &Rmap) -> bool {
         && a.precondition == b.precondition
         && a.fallback == b.fallback
         && a.is_required == b.is_required
-        && a.merge_overlaps == b.merge_overlaps
 }
 
 /// The cases of both by key, which both have in ascending order.

@@ -43,8 +43,7 @@ fn is_orderly(side: &Side, plan: &TypePlan, runtime: &Runtime) -> bool {
     let rmap = &runtime.rmap;
     let Node::Match(node) = rmap.tree.node(rmap.root) else { return false };
     // Cases that tie have tables, and tables of names merge.
-    let merge =
-        rmap.merge_overlaps && node.choices.iter().all(|choice| matches!(rmap.tree.node(*choice), Node::Table(_)));
+    let merge = runtime.merges && node.choices.iter().all(|choice| matches!(rmap.tree.node(*choice), Node::Table(_)));
     let known = |names: &[Name]| names.iter().all(|name| *name != Name::Missing);
     let sure = plan.parkeys.iter().zip(&rmap.parkey_relevance);
     let sure = sure.into_iter().all(|((_, names, _), (_, expr))| known(&names.names) && expr.never_fails());

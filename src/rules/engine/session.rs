@@ -25,7 +25,8 @@ use crate::rules::answer::Best;
 pub struct Session {
     /// The header at hand.
     pub state: State,
-    /// Chooses as libraries before November 2022 do: without the "do not reprocess" rule (RS 7.1, step 6a).
+    /// Chooses as the libraries of the servers of 2014 and 2019 do: without the "do not reprocess" rule (RS 7.1, step
+    /// 6a), and ties of other observatories than HST are not merged. Set before any rules are planned.
     pub older_library: bool,
     kids: ShortMap<String, Kid>,
     names: Vec<String>,
@@ -140,7 +141,7 @@ impl Session {
                 _ => {}
             }
         }
-        self.runtimes.push(Runtime::new(Arc::clone(rmap), params));
+        self.runtimes.push(Runtime::new(Arc::clone(rmap), params, self.older_library));
         self.by_rmap.insert(address, self.runtimes.len() - 1);
         self.runtimes.len() - 1
     }

@@ -31,6 +31,7 @@ pub use log::{Level, LogLine};
 pub use matching::INSTRUMENT_KEYWORDS;
 pub use record::{record, record_ordered};
 pub use rules::KeyOrder;
+pub(crate) use rules::told;
 pub use store::{DirStore, Store};
 
 use super::fits;

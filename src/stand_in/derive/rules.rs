@@ -60,7 +60,7 @@ pub(crate) enum Choice {
 }
 
 /// The client's words for what the grammar refuses, where they are known: unknown words, and selectors among them.
-fn told(text: &str, error: &syntax::SyntaxError) -> String {
+pub(crate) fn told(text: &str, error: &syntax::SyntaxError) -> String {
     let word =
         error.what.strip_prefix("illegal statement or expression in mapping: `").and_then(|w| w.strip_suffix('`'));
     let Some(word) = word else { return error.to_string() };

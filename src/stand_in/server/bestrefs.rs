@@ -97,7 +97,7 @@ impl Server {
         if name.ends_with(".pmap") {
             return Ok(Entry { context: context(name)?, instrument: None, filekind: None });
         }
-        let loaded = self.rules.load(name).map_err(|err| err.to_string())?;
+        let loaded = self.rules.load_sound(name).map_err(|err| err.to_string())?;
         let instrument = loaded.header("instrument").unwrap_or_default();
         let filekind = loaded.header("filekind").unwrap_or_default();
         let obs = &self.config.observatory;
@@ -200,6 +200,16 @@ fn load_text(err: &RulesError) -> String {
     match err {
         RulesError::Read { path, source } => super::rules_store::os_error(source, path),
         RulesError::Checksum { why, .. } => why.clone(),
+        RulesError::Syntax(error) => {
+            let bytes = fs::read(&error.file).unwrap_or_default();
+            super::rules_store::unparsed(base_name(&error.file), &bytes, error)
+        }
+        RulesError::Meaning { why, .. } if why.starts_with("Required header key ") => why.clone(),
+        RulesError::Meaning { file, why, .. } => format!("Can't load file {} : {why}", base_name(file)),
         other => other.to_string(),
     }
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }

@@ -5,7 +5,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use crate::rules::syntax::{self, Mapping, Value};
@@ -29,6 +29,8 @@ pub struct Loaded {
     pub entries: Vec<(String, String)>,
     /// Files that an rmap's selector names, sorted, each once; empty for pmaps and imaps.
     pub references: BTreeSet<String>,
+    /// Why the client's library would not take it although it parses; worked out when first asked for.
+    fault: OnceLock<Option<String>>,
 }
 
 impl Loaded {
@@ -102,6 +104,21 @@ impl RulesStore {
         Ok(loaded)
     }
 
+    /// Loads a mapping and looks at it as the client's library does on loading: its required header keys (RS 3), then its
+    /// checksum (RS 2.1).
+    ///
+    /// # Errors
+    ///
+    /// As [`RulesStore::load`]; also a header key or a checksum that is missing, and a checksum that does not fit.
+    pub fn load_sound(&self, name: &str) -> Result<Arc<Loaded>, LoadError> {
+        let loaded = self.load(name)?;
+        let fault = loaded.fault.get_or_init(|| fault(&loaded, &self.text(name).unwrap_or_default()));
+        match fault {
+            Some(why) => Err(LoadError(why.clone())),
+            None => Ok(loaded),
+        }
+    }
+
     /// A value of a mapping's header, as [`Loaded::header`] gives it, without reading the rules below the header: there may
     /// be megabytes of them. `None` if the file is not there, does not parse or has no such value.
     pub fn header(&self, name: &str, key: &str) -> Option<String> {
@@ -125,14 +142,16 @@ impl RulesStore {
     ///
     /// The first mapping that does not load.
     pub fn closure(&self, name: &str) -> Result<BTreeSet<String>, LoadError> {
-        let mut names = BTreeSet::new();
-        let mut left = vec![name.to_owned()];
-        while let Some(next) = left.pop() {
-            if names.insert(next.clone()) {
-                left.extend(self.load(&next)?.children().map(base_name));
-            }
-        }
-        Ok(names)
+        below(name, |name| self.load(name))
+    }
+
+    /// The same, every mapping loaded as by [`RulesStore::load_sound`].
+    ///
+    /// # Errors
+    ///
+    /// The first mapping that does not load or that the client's library would not take.
+    pub fn sound_closure(&self, name: &str) -> Result<BTreeSet<String>, LoadError> {
+        below(name, |name| self.load_sound(name))
     }
 
     /// References below a mapping, sorted, special values left out.
@@ -181,6 +200,37 @@ impl RulesStore {
     }
 }
 
+/// The mapping and everything below it, sorted, each loaded by `load`.
+fn below(name: &str, load: impl Fn(&str) -> Result<Arc<Loaded>, LoadError>) -> Result<BTreeSet<String>, LoadError> {
+    let mut names = BTreeSet::new();
+    let mut left = vec![name.to_owned()];
+    while let Some(next) = left.pop() {
+        if names.insert(next.clone()) {
+            left.extend(load(&next)?.children().map(base_name));
+        }
+    }
+    Ok(names)
+}
+
+/// Why the client's library would not take a mapping that parses, in its words: the first required header key that is
+/// missing (RS 3), else what is wrong with its checksum (RS 2.1).
+fn fault(loaded: &Loaded, text: &str) -> Option<String> {
+    let keys: &[&str] = match loaded.name.rsplit('.').next() {
+        Some("rmap") => &["parkey", "mapping", "name", "derived_from", "observatory", "instrument", "filekind"],
+        Some("imap") => &["mapping", "parkey", "name", "derived_from", "observatory", "instrument"],
+        _ => &["mapping", "parkey", "name", "derived_from", "observatory"],
+    };
+    if let Some(missing) = keys.iter().find(|key| loaded.mapping.header_value(key).is_none()) {
+        return Some(format!("Required header key '{missing}' is missing."));
+    }
+    let name = super::python::repr(&base_name(&loaded.name));
+    match loaded.header("sha1sum") {
+        None if loaded.mapping.header_value("sha1sum").is_none() => Some(format!("sha1sum is missing in {name}")),
+        Some(own) if own == syntax::checksum(text) => None,
+        _ => Some(format!("sha1sum mismatch in {name}")),
+    }
+}
+
 /// Whether a name ends as mappings do.
 pub fn is_mapping_name(name: &str) -> bool {
     [".pmap", ".imap", ".rmap"].iter().any(|e| name.ends_with(e))
@@ -192,19 +242,26 @@ fn base_name(name: &str) -> String {
 
 /// Python's text of an `OSError`.
 pub fn os_error(err: &std::io::Error, path: &Path) -> String {
+    format!("{}: {}", os_words(err), super::python::repr(&path.display().to_string()))
+}
+
+/// The same without the file that it is about.
+pub fn os_words(err: &std::io::Error) -> String {
     let code = err.raw_os_error().unwrap_or(2);
     let words = match code {
         2 => "No such file or directory".to_owned(),
         13 => "Permission denied".to_owned(),
+        17 => "File exists".to_owned(),
+        18 => "Invalid cross-device link".to_owned(),
         21 => "Is a directory".to_owned(),
         _ => err.to_string(),
     };
-    format!("[Errno {code}] {words}: {}", super::python::repr(&path.display().to_string()))
+    format!("[Errno {code}] {words}")
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<Loaded, LoadError> {
     let fail = |why: String| LoadError(format!("Can't load file {name} : {why}"));
-    let mapping = syntax::parse(bytes, name).map_err(|err| fail(err.to_string()))?;
+    let mapping = syntax::parse(bytes, name).map_err(|err| LoadError(unparsed(name, bytes, &err)))?;
     let mut entries = Vec::new();
     let mut references = BTreeSet::new();
     match &mapping.selector {
@@ -218,7 +275,25 @@ fn parse(name: &str, bytes: &[u8]) -> Result<Loaded, LoadError> {
         Value::Call(call) => call.dict.iter().for_each(|(_, value)| collect(value, &mut references)),
         _ => return Err(fail("selector must be a dict or a Selector.".to_owned())),
     }
-    Ok(Loaded { name: name.to_owned(), mapping, entries, references })
+    Ok(Loaded { name: name.to_owned(), mapping, entries, references, fault: OnceLock::new() })
+}
+
+/// The client's words for a text that is no mapping, as far as they are known.
+pub fn unparsed(name: &str, bytes: &[u8], error: &syntax::SyntaxError) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
+    let assigns =
+        line.split_once('=').is_some_and(|(word, _)| word.trim_end().chars().all(|c| c.is_alphanumeric() || c == '_'));
+    let missing =
+        ["header", "selector"].into_iter().find(|word| error.what.starts_with(&format!("there is no `{word} =")));
+    let why = match missing {
+        Some(word) => super::python::repr(word),
+        None if assigns && error.what.starts_with("expected `header`, `comment` or `selector`") => {
+            format!("Only define 'header' or 'selector' or 'comment' sections at line {}", error.line)
+        }
+        None => crate::stand_in::derive::told(&text, &syntax::SyntaxError { file: name.to_owned(), ..error.clone() }),
+    };
+    format!("Can't load file {name} : {why}")
 }
 
 fn collect(value: &Value, out: &mut BTreeSet<String>) {

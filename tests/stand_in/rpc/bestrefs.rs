@@ -214,8 +214,23 @@ fn by_map_and_ids() {
         (
             "get_best_references_by_ids",
             json!(["hst_0001.pmap", ["J9NOPE"], dark, false]),
-            json!({"J9NOPE": [false, "FAILED: unable to obtain matching parameters."]}),
-            "an unknown id",
+            json!({"J9NOPE": [false, "NOT FOUND no match found in query"]}),
+            "an unknown id: the archive's words, for it is asked for as its own product",
+        ),
+        (
+            "get_best_references_by_ids",
+            json!(["hst_0001.pmap", ["J9NOPE", "J9NOPE:J9NOPE"], dark, true]),
+            json!({"J9NOPE": [false, "NOT FOUND no match found in query"],
+                "J9NOPE:J9NOPE": [false, "NOT FOUND no match found in query"],
+                "headers": {"J9NOPE": "NOT FOUND no match found in query",
+                    "J9NOPE:J9NOPE": "NOT FOUND no match found in query"}}),
+            "the same words stand among the headers",
+        ),
+        (
+            "get_best_references_by_ids",
+            json!(["hst_0001.pmap", ["J9NOPE010"], dark, true]),
+            json!({"J9NOPE010": [false, "FAILED: unable to obtain matching parameters."], "headers": {}}),
+            "no entry at all: an association that is its own member is passed over",
         ),
         (
             "get_best_references_by_ids",
@@ -232,7 +247,7 @@ fn by_map_and_ids() {
         (
             "get_aui_best_references",
             json!(["hst_0001.pmap", ["J1AAA02Q", "J9NOPE"]]),
-            json!({"J1AAA02Q": [true, ["abc_bia.fits", "abd_drk.fits"]], "J9NOPE": [false, "FAILED: unable to obtain matching parameters."]}),
+            json!({"J1AAA02Q": [true, ["abc_bia.fits", "abd_drk.fits"]], "J9NOPE": [false, "NOT FOUND no match found in query"]}),
             "the archive's form: names only, N/A left out",
         ),
         (

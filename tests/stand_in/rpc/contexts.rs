@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 use super::{bench::Bench, mini::Load};
 use crate::web_score::Score;
 
+/// What is said of an instrument below a context that is not set.
+const NO_LITERAL: &str =
+    "OtherError: `mapping` must be a literal CRDS mapping name, not a date-based context specification.";
+
 fn not_valid(context: &str) -> String {
     format!(
         "UnknownContextError: Context parameter {context} is not a .pmap, .imap, or .rmap file or a valid date based context specification."
@@ -85,6 +89,12 @@ fn specifiers() {
         (text("edit"), "OtherError: 'NoneType' object is not subscriptable".into()),
         (text("operational"), "OtherError: 'NoneType' object is not subscriptable".into()),
         (text("versions"), "OtherError: 'NoneType' object is not subscriptable".into()),
+        // No versions context is set: below the pmap there is nothing to look for (read in the library of 2019).
+        (text("hst-acs-versions"), NO_LITERAL.into()),
+        (text("hst-nope-versions"), NO_LITERAL.into()),
+        (text("hst-acs-darkfile-versions"), NO_LITERAL.into()),
+        // Python's digits are those of every script.
+        (text("２０13-06-02"), "hst_0002.pmap".into()),
         (text("jwst-edit"), "InvalidObservatoryError: Mismatch between requested observatory 'jwst' and server observatory 'hst'".into()),
         (text("tobs-2014-01-01"), "InvalidObservatoryError: Mismatch between requested observatory 'tobs' and server observatory 'hst'".into()),
         (text("hst-foc-edit"), "InvalidDateBasedContext: Bad instrument 'foc' in CRDS date based context specification.".into()),

@@ -259,6 +259,24 @@ fn versions_ids_and_params() {
             json!(format!("OtherError: {text}")),
         );
     }
+    // Under 1.1 what is neither list nor object is no argument at all; numbers are what Python's int() reads, and are
+    // looked up as it writes them.
+    let missing = "file_exists() missing 1 required positional argument: 'filename'";
+    let mapping = json!("hst_0001.pmap");
+    for (params, wanted) in [
+        (json!("x"), json!(format!("OtherError: {missing}"))),
+        (Value::Null, json!(format!("OtherError: {missing}"))),
+        (json!(5), json!(format!("OtherError: {missing}"))),
+        (json!(true), json!(format!("OtherError: {missing}"))),
+        (json!({"-1": mapping}), json!(true)),
+        (json!({" 0 ": mapping}), json!("OtherError: '0'")),
+        (json!({"1_0": mapping}), json!("OtherError: '10'")),
+        (json!({"+1": mapping}), json!("OtherError: '1'")),
+    ] {
+        let seen = bench.reply(&json!({"jsonrpc": "1.1", "method": "file_exists", "params": params, "id": 1}));
+        let seen = if seen["error"].is_null() { seen["result"].clone() } else { seen["error"]["message"].clone() };
+        score.same("1.3", &format!("1.1: params {params}"), seen, wanted);
+    }
     let no_params = bench.reply(&json!({"jsonrpc": "1.0", "method": "get_server_info", "id": 1}));
     score.same("1.3", "missing params are none", no_params["error"].clone(), Value::Null);
     // Any JSON value is an id, on failure too; output is ASCII, lone surrogates survive, nothing is HTML-encoded.
@@ -320,6 +338,13 @@ fn versions_ids_and_params() {
         batch[2]["error"]["message"].clone(),
         json!("OtherError: argument of type 'int' is not iterable"),
     );
+    // Lists inside a batch: Python looks for two words in them, and then for what goes by name.
+    let params = "InvalidParamsError: Request requires str:\"method\" and list:\"params\"";
+    let index = "OtherError: list indices must be integers or slices, not str";
+    for (inner, wanted) in [(json!(["params"]), params), (json!(["params", "method"]), index), (json!([]), index)] {
+        let seen = bench.reply(&json!([inner]))[0]["error"]["message"].clone();
+        score.same("1.3", &format!("a list in a batch: {inner}"), seen, json!(wanted));
+    }
     let old = Bench::of(&Load::ordinary(), Era::Y2014, |_| {});
     let failed = old.reply(&json!({"jsonrpc": "1.0", "method": "file_exists", "params": ["x"], "id": 3}));
     score.same("1.3", "0.6: id is null on failure", failed["id"].clone(), Value::Null);
@@ -358,15 +383,23 @@ fn describe() {
     score.same("1.3", "describe: not idempotent", procs[0]["idempotent"].clone(), json!(false));
     score.same("1.3", "describe: parameter names", procs[0]["params"][1]["name"].clone(), json!("glob_pattern"));
     score.step("1.3", "describe: a return type", procs[0]["return"]["type"].is_string());
+    let any = "any([<class 'jsonrpc._types.Object'>, <class 'jsonrpc._types.Number'>, <class 'jsonrpc._types.Boolean'>, \
+               <class 'jsonrpc._types.String'>, <class 'jsonrpc._types.Array'>, <class 'jsonrpc._types.Nil'>])";
+    score.same("1.3", "describe: what every method returns", procs[0]["return"]["type"].clone(), json!(any));
+    for (params, given) in [(json!(["x"]), 3), (json!([1, 2]), 4)] {
+        let said = format!("OtherError: describe() takes 2 positional arguments but {given} were given");
+        score.same("1.7", "describe is a method of the library", bench.said("system.describe", params), json!(said));
+    }
+    let (text, list) = ("str([<class 'str'>])", "arr([<class 'list'>, <class 'set'>, <class 'tuple'>])");
     let types = |method: &str| -> Vec<Value> {
         let found = procs.iter().find(|proc| proc["name"] == method).expect("a method");
         found["params"].as_array().expect("parameters").iter().map(|param| param["type"].clone()).collect()
     };
     for (method, wanted) in [
-        ("get_file_info_map", json!(["str", "arr", "arr"])),
-        ("get_best_references_by_ids", json!(["str", "arr", "arr", "bit"])),
-        ("get_affected_datasets", json!(["str", "obj", "obj"])),
-        ("get_mapping_names", json!(["obj"])),
+        ("get_file_info_map", json!([text, list, list])),
+        ("get_best_references_by_ids", json!([text, list, list, "bit([<class 'bool'>])"])),
+        ("get_affected_datasets", json!([text, "obj([<class 'dict'>])", "obj([<class 'dict'>])"])),
+        ("get_mapping_names", json!(["obj([<class 'dict'>])"])),
         ("get_server_info", json!([])),
     ] {
         score.same("1.3", &format!("describe: declared types of {method}"), json!(types(method)), wanted);
@@ -376,6 +409,8 @@ fn describe() {
         let procs = bench.said("system.describe", json!([]))["procs"].as_array().cloned().unwrap_or_default();
         procs.iter().filter_map(|p| p["name"].as_str().map(str::to_owned)).collect()
     };
+    let short = old.said("system.describe", json!([]))["procs"][0]["params"][0]["type"].clone();
+    score.same("1.3", "0.6: types are short", short, json!("str"));
     let seen = names(&old);
     for gone in [
         "push_remote_context",

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crds_upgrade::stand_in::server::{Config, Server, http::Request, load};
+use crds_upgrade::stand_in::server::{Config, Era, Server, http::Request, load};
 use serde_json::{Value, json};
 
 use super::mini::write_mapping;
@@ -36,7 +36,23 @@ fn cache(root: &Path) {
         "jwst_miri_0001.imap",
         "instrument",
         &[("instrument", "'MIRI'"), ("parkey", "('META.REFTYPE',)")],
-        "{\n    'AREA' : 'N/A',\n    'DARK' : 'OMIT',\n    'FLAT' : 'jwst_miri_flat_0001.rmap',\n}",
+        "{\n    'AREA' : 'N/A',\n    'DARK' : 'OMIT',\n    'FLAT' : 'jwst_miri_flat_0001.rmap',\n    'GAIN' : 'jwst_miri_gain_0001.rmap',\n}",
+    );
+    // Two cases that a header with MIRIMAGE fits equally well.
+    let table = |file: &str| format!("UseAfter({{\n        '2014-01-01 00:00:00' : '{file}',\n    }})");
+    put(
+        "jwst_miri_gain_0001.rmap",
+        "reference",
+        &[
+            ("filekind", "'GAIN'"),
+            ("instrument", "'MIRI'"),
+            ("parkey", "(('META.INSTRUMENT.DETECTOR',), ('META.OBSERVATION.DATE', 'META.OBSERVATION.TIME'))"),
+        ],
+        &format!(
+            "Match({{\n    'MIRIFULONG|MIRIMAGE' : {},\n    'MIRIFUSHORT|MIRIMAGE' : {},\n}})",
+            table("jwst_miri_gain_0001.fits"),
+            table("jwst_miri_gain_0002.fits")
+        ),
     );
     put(
         "jwst_miri_flat_0001.rmap",
@@ -91,32 +107,97 @@ fn load_dir(root: &Path) {
     fs::write(calver, "{\"CAL_VER\": \"0.6.0\", \"n\": [1, 2.5]}").expect("calver");
 }
 
+/// A server of an era over these rules; `calver` stands in for the table of software versions.
+fn server(dir: &Path, era: Era, calver: &str) -> Server {
+    let (at, state) = (dir.join("cache"), dir.join("load"));
+    cache(&at);
+    load_dir(&state);
+    fs::write(state.join("file_cache/references/jwst/jwst_system_calver_0001.json"), calver).expect("calver");
+    let data = dir.join("data");
+    let mut config = Config::ordinary(&data, "jwst");
+    config.era = era;
+    config.public_url = "http://server/".to_owned();
+    let start = load::Start { cache: Some(&at), load: Some(&state), ..load::Start::default() };
+    load::open(config, &data, &start).expect("state loads")
+}
+
+/// The result of a call as it was written, or the error's message.
+fn answered(server: &Server, method: &str, params: &Value) -> Value {
+    let body = json!({"jsonrpc": "1.0", "method": method, "params": params, "id": 1}).to_string();
+    let request = Request {
+        method: "POST".to_owned(),
+        path: "/json/x/".to_owned(),
+        body: body.into_bytes().into(),
+        ..Request::default()
+    };
+    let text = server.respond(&request).text();
+    let reply: Value = serde_json::from_str(&text).unwrap_or(json!({"result": text}));
+    if reply["error"].is_null() { reply["result"].clone() } else { reply["error"]["message"].clone() }
+}
+
+fn header(detector: &str) -> Value {
+    json!({"META.INSTRUMENT.NAME": "MIRI", "META.INSTRUMENT.DETECTOR": detector,
+        "META.OBSERVATION.DATE": "2016-01-01", "META.OBSERVATION.TIME": "00:00:00"})
+}
+
+/// RS 9.5, and the source of libraries 7.2.9 to 7.5.0: cases that tie are merged for HST alone.
+#[test]
+fn ties() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let mut score = Score::default();
+    let gain = json!(["jwst_0001.pmap", header("MIRIMAGE"), ["gain"]]);
+    for (era, wanted) in [
+        (Era::Y2019, json!({"gain": "NOT FOUND More than one match clause matched."})),
+        (Era::Now, json!({"gain": "jwst_miri_gain_0002.fits"})),
+    ] {
+        let server = server(&dir.path().join(era.as_str()), era, "{}");
+        score.same("RS 9.5", &format!("a tie in era {era}"), answered(&server, "get_best_references", &gain), wanted);
+        let alone = json!(["jwst_0001.pmap", header("MIRIFUSHORT"), ["gain"]]);
+        score.same(
+            "RS 9.5",
+            &format!("no tie in era {era}"),
+            answered(&server, "get_best_references", &alone),
+            json!({"gain": "jwst_miri_gain_0002.fits"}),
+        );
+    }
+    score.finish("rpc ties of JWST rules", 4);
+}
+
+/// WP 1.7: the document of `get_system_versions` is read and written by Python.
+#[test]
+fn software_versions() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let mut score = Score::default();
+    let versions = json!(["0.6.0", "None"]);
+    let no_value = |place: &str| json!(format!("OtherError: Expecting value: {place}"));
+    for (nth, (document, wanted)) in [
+        ("{\"b\": [1.50, NaN, 1e400], \"a\": 1}", None),
+        ("nothing", Some(no_value("line 1 column 1 (char 0)"))),
+        ("", Some(no_value("line 1 column 1 (char 0)"))),
+        ("\n  <html>", Some(no_value("line 2 column 3 (char 3)"))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let server = server(&dir.path().join(nth.to_string()), Era::Y2019, document);
+        let seen = answered(&server, "get_system_versions", &versions);
+        match wanted {
+            Some(wanted) => score.same("WP 1.7", document, seen, wanted),
+            None => score.step(
+                "WP 1.7",
+                "what Python's json reads, it writes",
+                seen.as_str().is_some_and(|text| text.contains("{\"b\": [1.5, NaN, Infinity], \"a\": 1}")),
+            ),
+        }
+    }
+    score.finish("rpc documents of software versions", 4);
+}
+
 #[test]
 fn questions() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    let (at, state) = (dir.path().join("cache"), dir.path().join("load"));
-    cache(&at);
-    load_dir(&state);
-    let data = dir.path().join("data");
-    let mut config = Config::ordinary(&data, "jwst");
-    config.public_url = "http://server/".to_owned();
-    let start = load::Start { cache: Some(&at), load: Some(&state), ..load::Start::default() };
-    let server: Server = load::open(config, &data, &start).expect("state loads");
-    let said = |method: &str, params: &Value| {
-        let body = json!({"jsonrpc": "1.0", "method": method, "params": params, "id": 1}).to_string();
-        let request = Request {
-            method: "POST".to_owned(),
-            path: "/json/x/".to_owned(),
-            body: body.into_bytes().into(),
-            ..Request::default()
-        };
-        let reply: Value = serde_json::from_str(&server.respond(&request).text()).expect("JSON");
-        if reply["error"].is_null() { reply["result"].clone() } else { reply["error"]["message"].clone() }
-    };
-    let header = |detector: &str| {
-        json!({"META.INSTRUMENT.NAME": "MIRI", "META.INSTRUMENT.DETECTOR": detector,
-            "META.OBSERVATION.DATE": "2016-01-01", "META.OBSERVATION.TIME": "00:00:00"})
-    };
+    let server = server(dir.path(), Era::Y2019, "{\"CAL_VER\": \"0.6.0\", \"n\": [1, 2.5]}");
+    let said = |method: &str, params: &Value| answered(&server, method, params);
     let instruments = "['fgs', 'miri', 'nircam', 'niriss', 'nirspec', 'system']";
     let id = "JW90001001001_02101_00001.MIRIMAGE:JW90001001001_02101_00001.MIRIMAGE";
     let mut score = Score::default();
@@ -177,7 +258,8 @@ fn questions() {
             "1.7",
             "get_best_references",
             json!(["jwst_0001.pmap", header("MIRIMAGE"), null]),
-            json!({"area": "NOT FOUND n/a", "flat": "jwst_miri_flat_0001.fits"}),
+            json!({"area": "NOT FOUND n/a", "flat": "jwst_miri_flat_0001.fits",
+                "gain": "NOT FOUND More than one match clause matched."}),
         ),
         (
             "1.7",
@@ -209,7 +291,19 @@ fn questions() {
         ("1.7", "get_system_versions", json!(["0.6.0", "jwst-versions"]), json!({"CAL_VER": "0.6.0", "n": [1, 2.5]})),
         ("1.7", "list_mappings", json!(["jwst", "*.imap"]), json!(["jwst_miri_0001.imap", "jwst_system_0001.imap"])),
         ("1.7", "list_mappings", json!(["JWST", "*"]), json!([])),
-        ("1.7", "get_reference_names", json!(["jwst_miri_0001.imap"]), json!(["jwst_miri_flat_0001.fits"])),
+        (
+            "1.7",
+            "get_reference_names",
+            json!(["jwst_miri_0001.imap"]),
+            json!(["jwst_miri_flat_0001.fits", "jwst_miri_gain_0001.fits", "jwst_miri_gain_0002.fits"]),
+        ),
+        (
+            "1.7",
+            "get_best_references_by_ids",
+            json!(["jwst_0001.pmap", ["x", "JW90001001001_02101_00002_MIRIMAGE"], ["flat"], false]),
+            json!({"X": [false, "NOT FOUND No instrument name found for dataset"],
+                "JW90001001001_02101_00002_MIRIMAGE": [false, "NOT FOUND no match found in query"]}),
+        ),
     ] {
         score.same(section, &format!("{method}{params}"), said(method, &params), wanted);
     }

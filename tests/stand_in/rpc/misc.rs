@@ -101,6 +101,21 @@ fn channels() {
     ] {
         score.same("1.7", &format!("since {since}"), pull(good.clone(), since), json!(format!("OtherError: {text}")));
     }
+    // Python shows at most 200 characters of the text's repr.
+    let cut = format!("OtherError: invalid literal for int() with base 10: '{}", "x".repeat(199));
+    score.same("1.7", "a long text is cut", pull(good.clone(), json!("x".repeat(200))), json!(cut));
+    score.same(
+        "1.7",
+        "a lone surrogate is shown by its number",
+        bench.post(r#"{"jsonrpc": "1.0", "method": "jpoll_pull_messages", "params": ["\ud800", "0"], "id": 1}"#),
+        r#"{"error": {"name": "OtherError", "code": 500, "message": "OtherError: Badly formatted jpoll_key '\\ud800'", "data": null}, "jsonrpc": "1.0", "id": 1, "result": null}"#.to_owned(),
+    );
+    score.same(
+        "1.7",
+        "one final newline of a key passes, and then is not known",
+        pull(json!("12345678-1234-1234-1234-1234567890ab\n"), json!("0")),
+        json!("OtherError: Channel key '12345678-1234-1234-1234-1234567890ab\n' not found."),
+    );
     for key in [
         "",
         "x",
@@ -130,8 +145,13 @@ fn channels() {
     );
     let mut session = bench.server.start_session(Some("jdoe")).expect("session");
     let key = bench.server.open_channel(&mut session).expect("channel");
-    for since in [json!("0"), json!(" -1 "), json!(0), json!(-1), json!(true), json!(1.9), json!("1_0")] {
+    for since in [json!("0"), json!(" -1 "), json!(0), json!(-1), json!(true), json!(1.9), json!("1_0"), json!("１０")]
+    {
         score.same("1.7", &format!("an empty channel since {since}"), pull(json!(key), since), json!([]));
+    }
+    for since in [json!("9".repeat(30)), json!(-1e30)] {
+        let wanted = json!("OtherError: Python int too large to convert to SQLite INTEGER");
+        score.same("1.7", &format!("beyond 64 bits: {since}"), pull(json!(key), since), wanted);
     }
     bench.server.push_status(&key, "Processing 'x' & <y>").expect("push");
     bench.server.push_done(&key, 0, "http://server//display_result/1").expect("done");

@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod info;
 mod jwst;
+mod library;
 mod loads;
 mod mini;
 mod misc;

@@ -13,6 +13,7 @@ use super::{
     Answer, Outcome, Rpc, RpcError,
     info::shell_match,
     json::Json,
+    misc::{int_text, no_int},
 };
 
 /// Most lines of a summary that are shown.
@@ -120,14 +121,7 @@ impl Rpc<'_> {
 /// The whole number in a status file, as Python's `int()` reads it; it is never looked for in compressed form.
 fn status(path: &Path) -> Result<i64, String> {
     let text = fs::read_to_string(path).map_err(|err| err.to_string())?;
-    let trimmed = text.trim();
-    let grouped = trimmed.trim_start_matches(['+', '-']).split('_').all(|digits| !digits.is_empty());
-    trimmed
-        .replace('_', "")
-        .parse()
-        .ok()
-        .filter(|_| grouped)
-        .ok_or_else(|| format!("invalid literal for int() with base 10: {}", repr(trimmed)))
+    int_text(&text).and_then(|number| number.parse().ok()).ok_or_else(|| no_int(text.trim()))
 }
 
 /// Lines of a file or of its `.gz`; empty ones kept. Else why not, in Python's words.

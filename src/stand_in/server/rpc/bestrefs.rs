@@ -14,8 +14,36 @@ const MAX_IDS: usize = 1000;
 const NO_CONNECTION: &str =
     "('08S01', '[08S01] [FreeTDS][SQL Server]Unable to connect to data source (0) (SQLDriverConnect)')";
 
+/// What is said of an id for which nothing at all was found (WP 1.7).
+const NO_PARAMETERS: &str = "FAILED: unable to obtain matching parameters.";
+
 /// Keywords and values of one dataset, in the order of the call.
 pub(super) type Header = Vec<(String, String)>;
+
+/// What the archive has for an id: a header, or a text that there is none.
+enum Found {
+    Header(Header),
+    Text(String),
+}
+
+impl Found {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Object(header) => {
+                Some(Self::Header(header.iter().map(|(key, value)| (key.clone(), header_text(value))).collect()))
+            }
+            Value::String(text) => Some(Self::Text(text.clone())),
+            _ => None,
+        }
+    }
+
+    fn into_json(self) -> Value {
+        match self {
+            Self::Header(header) => header.into_iter().map(|(key, value)| (key, Value::String(value))).collect(),
+            Self::Text(text) => Value::String(text),
+        }
+    }
+}
 
 impl Rpc<'_> {
     /// Best references of one header under a context of any kind; types in lower case, empty = all.
@@ -71,14 +99,15 @@ impl Rpc<'_> {
         let headers = self.headers_of(&ids)?;
         let mut out = Map::new();
         let mut used = Map::new();
-        for (id, header) in ids.iter().zip(headers) {
-            let verdict = match &header {
-                Some(header) => self.verdict(&context, header, &types),
-                None => json!([false, "FAILED: unable to obtain matching parameters."]),
+        for (id, found) in ids.iter().zip(headers) {
+            let verdict = match &found {
+                Some(Found::Header(header)) => self.verdict(&context, header, &types),
+                Some(Found::Text(text)) => json!([false, text]),
+                None => json!([false, NO_PARAMETERS]),
             };
             out.insert(id.clone(), verdict);
-            if let Some(header) = header {
-                used.insert(id.clone(), header.into_iter().map(|(k, v)| (k, Value::String(v))).collect());
+            if let Some(found) = found {
+                used.insert(id.clone(), found.into_json());
             }
         }
         if include {
@@ -93,20 +122,13 @@ impl Rpc<'_> {
         too_many(ids.len())?;
         let headers = self.headers_of(&ids)?;
         let mut out = Map::new();
-        for (id, header) in ids.iter().zip(headers) {
-            let verdict = match header {
-                None => json!([false, "FAILED: unable to obtain matching parameters."]),
-                Some(header) => match self.best(&context, &header, &[]) {
+        for (id, found) in ids.iter().zip(headers) {
+            let verdict = match found {
+                None => json!([false, NO_PARAMETERS]),
+                Some(Found::Text(text)) => json!([false, text]),
+                Some(Found::Header(header)) => match self.best(&context, &header, &[]) {
                     Err(err) => json!([false, format!("FAILED: {}", err.text)]),
-                    Ok(found) => {
-                        // In the order of the types, one that serves two of them twice.
-                        let files: Vec<&str> = found
-                            .values()
-                            .filter_map(Value::as_str)
-                            .filter(|name| !name.starts_with("NOT FOUND") && !is_special(name))
-                            .collect();
-                        json!([true, files])
-                    }
+                    Ok(best) => json!([true, files_of(&best)?]),
                 },
             };
             out.insert(id.clone(), verdict);
@@ -132,29 +154,43 @@ impl Rpc<'_> {
         Ok(ids)
     }
 
-    /// The header of each id; a plain id has that of the alphabetically first id found whose text contains it. 2014 knows
-    /// only the archive's own names.
-    fn headers_of(&self, ids: &[String]) -> Result<Vec<Option<Header>>, RpcError> {
+    /// What the archive has for each id; a plain id has that of the alphabetically first id found whose text contains it,
+    /// and one that it does not know the text that says so, because the archive is asked for it as its own product (WP 1.7;
+    /// read in the source of 2019). 2014 knows only the archive's own names.
+    fn headers_of(&self, ids: &[String]) -> Result<Vec<Option<Found>>, RpcError> {
         let exact_only = !self.dialect().finds_parts_of_ids;
         // Later servers look for surrogates of intermediate products first, whatever they are asked about.
         if self.obs() == "hst" && !exact_only && !self.server.archive_is_up() {
             return Err(RpcError::other(NO_CONNECTION));
         }
-        let found: BTreeMap<String, Value> = self.headers_by_id(ids, None)?.into_iter().collect();
-        Ok(ids
+        if exact_only {
+            let found: BTreeMap<String, Value> = self.headers_by_id(ids, None)?.into_iter().collect();
+            let exact = |id: &String| found.get(id).filter(|value| value.is_object()).and_then(Found::of);
+            return Ok(ids.iter().map(exact).collect());
+        }
+        let found = self.headers_of_products(ids)?;
+        let of = |id: &String| {
+            let contains = |key: &str| key.contains(id.as_str()) || key.replace('.', "_").contains(id.as_str());
+            let value = found.get(id).or_else(|| found.iter().find(|(key, _)| contains(key)).map(|(_, value)| value));
+            value.and_then(Found::of)
+        };
+        Ok(ids.iter().map(of).collect())
+    }
+
+    /// Headers by compound id: of the members of associations that the ids name, and of every other id as a product that
+    /// is its own exposure.
+    fn headers_of_products(&self, ids: &[String]) -> Result<BTreeMap<String, Value>, RpcError> {
+        let known: BTreeMap<String, Value> = self.headers_by_id(ids, None)?.into_iter().collect();
+        let mut found: BTreeMap<String, Value> = known.into_iter().filter(|(_, value)| value.is_object()).collect();
+        let unknown: Vec<String> = ids
             .iter()
-            .map(|id| {
-                let value = found.get(id).filter(|v| v.is_object()).or_else(|| {
-                    let mut compound = found.iter().filter(|(k, v)| {
-                        v.is_object() && (k.contains(id.as_str()) || k.replace('.', "_").contains(id.as_str()))
-                    });
-                    if exact_only { None } else { compound.next().map(|(_, v)| v) }
-                });
-                value
-                    .and_then(Value::as_object)
-                    .map(|header| header.iter().map(|(k, v)| (k.clone(), header_text(v))).collect())
-            })
-            .collect())
+            .filter(|id| !found.keys().any(|key| key.contains(id.as_str())))
+            .map(|id| if id.contains(':') { id.clone() } else { format!("{id}:{id}") })
+            .collect();
+        if !unknown.is_empty() {
+            found.extend(self.headers_by_id(&unknown, None)?);
+        }
+        Ok(found)
     }
 
     pub(super) fn get_required_parkeys(&self, context: &Json) -> Outcome {
@@ -165,7 +201,7 @@ impl Rpc<'_> {
         if name.ends_with(".imap") {
             return Ok(json!(self.imap_parkeys(&name)?).into());
         }
-        let pmap = self.server.rules.load(&name)?;
+        let pmap = self.server.rules.load_sound(&name)?;
         let own = texts(pmap.mapping.header_value("parkey"));
         let mut out = Map::new();
         for (instrument, imap) in &pmap.entries {
@@ -179,7 +215,7 @@ impl Rpc<'_> {
     }
 
     fn imap_parkeys(&self, name: &str) -> Result<BTreeSet<String>, RpcError> {
-        let imap = self.server.rules.load(name)?;
+        let imap = self.server.rules.load_sound(name)?;
         let mut keys: BTreeSet<String> = texts(imap.mapping.header_value("parkey")).into_iter().collect();
         if self.dialect().later_parkeys {
             keys.extend(texts(imap.mapping.header_value("extra_keys")));
@@ -192,7 +228,7 @@ impl Rpc<'_> {
 
     /// Required parkeys of an rmap, in the order of RS 3.
     fn rmap_parkeys(&self, name: &str) -> Result<Vec<String>, RpcError> {
-        let rmap = self.server.rules.load(name)?;
+        let rmap = self.server.rules.load_sound(name)?;
         let mut keys = texts(rmap.mapping.header_value("parkey"));
         if let Some(switch) = rmap.mapping.header_str("reffile_switch").map(str::to_uppercase)
             && switch != "NONE"
@@ -206,6 +242,19 @@ impl Rpc<'_> {
         }
         Ok(keys)
     }
+}
+
+/// The files among best references, in the order of the types, one that serves two of them twice.
+///
+/// # Errors
+///
+/// Several references for one type: what the server does with their names fails for the whole call.
+fn files_of(best: &Map<String, Value>) -> Result<Vec<&str>, RpcError> {
+    if best.values().any(Value::is_array) {
+        return Err(RpcError::no_attribute("tuple", "startswith"));
+    }
+    let texts = best.values().filter_map(Value::as_str);
+    Ok(texts.filter(|name| !name.starts_with("NOT FOUND") && !is_special(name)).collect())
 }
 
 fn too_many(count: usize) -> Result<(), RpcError> {

@@ -1,10 +1,18 @@
 //! Python's binding of arguments to parameters, with its complaints (WP 1.3, 1.7).
 
-use super::{error::RpcError, json::Json, methods::Method};
+use super::{error::RpcError, json::Json, methods::Method, misc::int_text};
 use crate::stand_in::server::Dialect;
 
 /// Arguments of one call, as many as the method has parameters; one that was left out and has a default is null.
 pub type Bound = Vec<Json>;
+
+/// The method that the library itself brings along.
+pub const DESCRIBE: &str = "system.describe";
+
+/// The name of a method's function, with which Python begins its complaints.
+fn shown_name(method: &Method) -> &'static str {
+    method.name.rsplit('.').next().unwrap_or(method.name)
+}
 
 /// Binds the `params` of a request of the given version.
 ///
@@ -15,22 +23,18 @@ pub fn bind(method: &Method, params: &Json, version: &str, dialect: &Dialect) ->
     let (positional, keywords) = match (version, params) {
         ("2.0", Json::Object(members)) => (Vec::new(), members.clone()),
         ("1.1", Json::Object(members)) => {
-            let mut numbered: Vec<(u64, Json)> = Vec::new();
-            let mut named = Vec::new();
-            for (name, value) in members {
-                match name.parse::<u64>() {
-                    Ok(n) if name.chars().all(|c| c.is_ascii_digit()) => numbered.push((n, value.clone())),
-                    _ => named.push((name.clone(), value.clone())),
-                }
-            }
-            numbered.sort_by_key(|(n, _)| *n);
-            (numbered.into_iter().map(|(_, v)| v).collect(), named)
+            // Python 2 knows neither groups of digits nor, in texts of bytes, digits of other scripts.
+            let number = |name: &str| int_text(name).filter(|number| !dialect.python_2 || number == name);
+            let named = members.iter().filter(|(name, _)| number(name).is_none()).cloned().collect();
+            (numbered(members, members.iter().filter_map(|(name, _)| number(name)))?, named)
         }
+        // What is neither list nor object is no argument at all under this version (read in the library, 0.7.2).
+        ("1.1", other) if !matches!(other, Json::List(_)) && !dialect.older_rpc_library => (Vec::new(), Vec::new()),
         (_, Json::List(items)) => (items.clone(), Vec::new()),
         (_, Json::Object(members)) => (members.iter().map(|(k, _)| Json::Str(k.clone())).collect(), Vec::new()),
         (_, Json::Str(text)) => (text.chars().map(|c| Json::Str(c.to_string())).collect(), Vec::new()),
         (_, other) => {
-            let (name, kind) = (method.name, other.type_name());
+            let (name, kind) = (shown_name(method), other.type_name());
             return Err(RpcError::other(if dialect.python_2 {
                 format!("{name}() argument after * must be a sequence, not {kind}")
             } else {
@@ -41,13 +45,25 @@ pub fn bind(method: &Method, params: &Json, version: &str, dialect: &Dialect) ->
     call(method, positional, keywords, dialect)
 }
 
+/// The members of an object that its numbers name, in numeric order. They are looked up by the number as Python writes it.
+fn numbered(members: &[(String, Json)], numbers: impl Iterator<Item = String>) -> Result<Vec<Json>, RpcError> {
+    let mut numbers: Vec<i128> = numbers.map(|text| text.parse().unwrap_or(i128::MAX)).collect();
+    numbers.sort_unstable();
+    let member = |number: &i128| {
+        let key = number.to_string();
+        let found = members.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
+        found.ok_or_else(|| RpcError::other(format!("'{key}'")))
+    };
+    numbers.iter().map(member).collect()
+}
+
 fn call(
     method: &Method,
     positional: Vec<Json>,
     keywords: Vec<(String, Json)>,
     dialect: &Dialect,
 ) -> Result<Bound, RpcError> {
-    let name = method.name;
+    let name = shown_name(method);
     let wanted = method.params.len();
     let given = positional.len();
     let mut bound: Vec<Option<Json>> = positional.into_iter().map(Some).take(wanted).collect();
@@ -85,13 +101,14 @@ fn call(
     Ok(bound.into_iter().map(|value| value.unwrap_or(Json::Null)).collect())
 }
 
-/// Python 3: both numbers include the hidden request.
+/// Python 3: both numbers include the hidden request, and of a method of the library's own its object as well.
 fn too_many(method: &Method, given: usize) -> String {
-    let most = method.params.len() + 1;
+    let hidden = 1 + usize::from(method.name == DESCRIBE);
+    let most = method.params.len() + hidden;
     let least = most - method.optional;
     let wanted = if least == most { most.to_string() } else { format!("from {least} to {most}") };
     let noun = if wanted == "1" { "argument" } else { "arguments" };
-    format!("{}() takes {wanted} positional {noun} but {} were given", method.name, given + 1)
+    format!("{}() takes {wanted} positional {noun} but {} were given", shown_name(method), given + hidden)
 }
 
 fn too_few(name: &str, missing: &[&str]) -> String {

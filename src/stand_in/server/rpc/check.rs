@@ -1,14 +1,11 @@
 //! Checks of arguments with their texts (WP 1.4, "Checks and their texts").
 
 use super::{
-    super::{
-        Dialect,
-        catalog::FileRow,
-        python::{self, repr},
-    },
+    super::{Dialect, catalog::FileRow, python},
     Rpc, RpcError,
     bestrefs::Header,
-    json::Json,
+    json::{Json, repr_text},
+    misc::decimal_digit,
     vocabulary,
 };
 
@@ -72,7 +69,7 @@ impl Rpc<'_> {
     pub(super) fn file_name<'j>(&self, value: &'j Json) -> Checked<&'j str> {
         let text = value.as_str().ok_or_else(RpcError::no_text)?;
         if !legal_file_name(text) {
-            return Err(RpcError::other(format!("Invalid file name {}", repr(text))));
+            return Err(RpcError::other(format!("Invalid file name {}", repr_text(text))));
         }
         Ok(text)
     }
@@ -302,10 +299,20 @@ impl Rpc<'_> {
     }
 }
 
+/// The text with the decimal digits of every script as ASCII ones.
+pub fn plain_digits(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
+    text.chars().map(|c| decimal_digit(c).unwrap_or(c)).collect::<String>().into()
+}
+
 /// `YYYY-MM-DD`, `T` or blanks, `HH:MM:SS`, a real moment; each `T` becomes a blank.
 fn since_text(text: &str) -> Option<String> {
     let spaced = text.replace('T', " ");
-    let (date, rest) = spaced.split_at_checked(10)?;
+    // Python's `$` lets one final newline pass, and its `\d` the digits of all scripts.
+    let plain = plain_digits(spaced.strip_suffix('\n').unwrap_or(&spaced));
+    let (date, rest) = plain.split_at_checked(10)?;
     let time = rest.trim_start();
     let shape = |text: &str, pattern: &str| {
         text.len() == pattern.len()

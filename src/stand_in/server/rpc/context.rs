@@ -3,6 +3,7 @@
 use super::{
     super::{clock, python::repr, rules_store::is_mapping_name},
     Answer, Outcome, Rpc, RpcError,
+    check::plain_digits,
     json::{Json, write_text},
     vocabulary,
 };
@@ -46,14 +47,15 @@ fn take_apart<'a>(text: &'a str, symbols: &[&str]) -> Option<Spec<'a>> {
     None
 }
 
-/// `YYYY-MM-DD[THH:MM:SS[.f...]]` by shape.
+/// `YYYY-MM-DD[THH:MM:SS[.f...]]` by shape; Python's `\d` takes the digits of every script.
 fn is_date(text: &str) -> bool {
+    let text = plain_digits(text);
     let digits = |text: &str, pattern: &str| {
         text.len() == pattern.len()
             && text.bytes().zip(pattern.bytes()).all(|(c, p)| if p == b'd' { c.is_ascii_digit() } else { c == p })
     };
     match text.split_once('T') {
-        None => digits(text, "dddd-dd-dd"),
+        None => digits(&text, "dddd-dd-dd"),
         Some((date, time)) => {
             let (time, fraction) = match time.split_once('.') {
                 Some((time, fraction)) => (time, Some(fraction)),
@@ -68,6 +70,7 @@ fn is_date(text: &str) -> bool {
 
 /// The moment of a date specifier as history rows write it; `None` for fractions and impossible moments.
 fn moment(date: &str) -> Option<String> {
+    let date = plain_digits(date);
     if date.contains('.') {
         return None;
     }
@@ -127,8 +130,13 @@ impl Rpc<'_> {
             self.at_date(spec.date)?
         };
         let Some(instrument) = spec.instrument else { return Ok(pmap) };
-        // The pmap is loaded before the instrument is looked at.
-        self.server.rules.load(&pmap)?;
+        // The pmap is loaded before the instrument is looked at; a context that is not set names no file to load.
+        if !is_mapping_name(&pmap) {
+            return Err(RpcError::other(
+                "`mapping` must be a literal CRDS mapping name, not a date-based context specification.",
+            ));
+        }
+        self.server.rules.load_sound(&pmap)?;
         let bad = |text: String| RpcError::check("InvalidDateBasedContext", text);
         if !vocabulary::instruments(self.obs(), self.dialect()).contains(&instrument) {
             return Err(bad(format!("Bad instrument '{instrument}' in CRDS date based context specification.")));
@@ -155,7 +163,7 @@ impl Rpc<'_> {
 
     /// A pmap's or imap's entry, by its key in lower case.
     fn entry(&self, mapping: &str, key: &str) -> Result<Option<String>, RpcError> {
-        let loaded = self.server.rules.load(mapping)?;
+        let loaded = self.server.rules.load_sound(mapping)?;
         Ok(loaded.entries.iter().rev().find(|(k, _)| k.to_lowercase() == key).map(|(_, v)| v.clone()))
     }
 

@@ -143,7 +143,7 @@ impl Rpc<'_> {
                 return Err(refusal);
             }
             let context = self.context(observatory)?;
-            self.server.rules.load(&context)?;
+            self.server.rules.load_sound(&context)?;
             if !self.dialect().file_info_by_context {
                 // The branch for contexts uses an attribute on a text.
                 return Err(RpcError::no_attribute("unicode", "observatory"));
@@ -309,7 +309,7 @@ impl Rpc<'_> {
         let context = self.context(context)?;
         let name = self.file_name(file)?;
         // Loaded only to learn its observatory, but a context that does not load has no address to give.
-        self.server.rules.load(&context)?;
+        self.server.rules.load_sound(&context)?;
         Ok(self.url(name))
     }
 
@@ -331,7 +331,7 @@ impl Rpc<'_> {
             };
             let mut names = std::collections::BTreeSet::new();
             for context in contexts {
-                names.extend(self.server.rules.closure(&context)?);
+                names.extend(self.server.rules.sound_closure(&context)?);
             }
             Ok(json!(names).into())
         })
@@ -341,6 +341,7 @@ impl Rpc<'_> {
         // Checked at every question; only what lies below is remembered.
         let context = self.context(context)?;
         self.cached("get_reference_names", &[&Json::Str(context.clone())], || {
+            self.server.rules.sound_closure(&context)?;
             Ok(json!(self.server.rules.references(&context)?).into())
         })
     }

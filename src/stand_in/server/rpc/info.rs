@@ -99,6 +99,9 @@ impl Rpc<'_> {
     /// Names of the files in the cache directory of `observatory` as given that match, are catalogued and may be given
     /// out; sorted.
     fn listed(&self, observatory: &str, glob: &str, mappings: bool) -> Result<Vec<String>, RpcError> {
+        if let Some(why) = bad_range(glob) {
+            return Err(RpcError::other(why));
+        }
         if observatory != self.obs() {
             self.server.available_of(&[])?;
             return Ok(Vec::new());
@@ -168,6 +171,54 @@ fn wrap(json: &str) -> Value {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     let bytes = gzip.write_all(json.as_bytes()).and_then(|()| gzip.finish()).unwrap_or_default();
     json!({"crds_encoded": "1.0", "crds_payload": base64::engine::general_purpose::STANDARD.encode(bytes)})
+}
+
+/// What Python's `re` says of a glob with a range that runs backwards, such as `[z-a]`; nothing if there is none. The place
+/// is that in the pattern which `fnmatch` (Python 3.7) makes of the glob.
+fn bad_range(glob: &str) -> Option<String> {
+    let glob: Vec<char> = glob.chars().collect();
+    // The pattern begins with `(?s:`.
+    let (mut at, mut place) = (0, 4);
+    while let Some(c) = glob.get(at) {
+        at += 1;
+        let negated = usize::from(glob.get(at) == Some(&'!'));
+        let first = at + negated + usize::from(glob.get(at + negated) == Some(&']'));
+        let end = (*c == '[').then(|| (first..glob.len()).find(|at| glob[*at] == ']')).flatten();
+        let Some(end) = end else {
+            // A star becomes `.*`; what means something in patterns is escaped.
+            place += if *c == '*' || "()[]{}+-|^$\\.&~# ".contains(*c) { 2 } else { 1 };
+            continue;
+        };
+        let inner = &glob[at + negated..end];
+        let escaped = usize::from(inner.first() == Some(&'[') || (negated == 0 && inner.first() == Some(&'^')));
+        if let Some((nth, low, high)) = backwards(inner) {
+            return Some(format!(
+                "bad character range {low}-{high} at position {}",
+                place + 1 + negated + escaped + nth
+            ));
+        }
+        place += 2 + negated + escaped + inner.len();
+        at = end + 1;
+    }
+    None
+}
+
+/// The first range of a set that runs backwards: its place, its ends.
+fn backwards(set: &[char]) -> Option<(usize, char, char)> {
+    let mut at = 0;
+    while at < set.len() {
+        match (set.get(at + 1), set.get(at + 2)) {
+            // Doubled hyphens are escaped by `fnmatch` and make no range here.
+            (Some('-'), Some(high)) if *high != '-' && set[at] != '-' => {
+                if *high < set[at] {
+                    return Some((at, set[at], *high));
+                }
+                at += 3;
+            }
+            _ => at += 1,
+        }
+    }
+    None
 }
 
 /// Shell glob of Python's `glob`: `*`, `?`, `[...]`, `[!...]`; `*` does not match a leading dot.
@@ -245,7 +296,22 @@ fn one(glob: &[char], at: usize, c: char, here: char) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::shell_match;
+    use super::{bad_range, shell_match};
+
+    #[test]
+    fn ranges_that_run_backwards_are_found_where_python_finds_them() {
+        for (glob, wanted) in [
+            ("hst_[z-a].pmap", Some("bad character range z-a at position 9")),
+            ("*.[b-a]", Some("bad character range b-a at position 9")),
+            ("x[a-z][9-0]", Some("bad character range 9-0 at position 11")),
+            ("hst_[a-z].pmap", None),
+            ("hst_[a-].pmap", None),
+            ("hst_[", None),
+            ("*", None),
+        ] {
+            assert_eq!(bad_range(glob).as_deref(), wanted, "{glob}");
+        }
+    }
 
     #[test]
     fn globs_as_the_shell() {

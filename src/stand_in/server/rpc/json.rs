@@ -131,7 +131,7 @@ impl Json {
 }
 
 /// `repr()` of a text that may hold lone surrogates.
-fn repr_text(text: &str) -> String {
+pub fn repr_text(text: &str) -> String {
     let shown = python::repr(text);
     if !shown.chars().any(is_lone) {
         return shown;

@@ -1,6 +1,6 @@
 //! The registered methods of each era, in order of registration (WP 1.7).
 
-use super::super::Era;
+use super::super::{Dialect, Era};
 
 /// A registered method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +98,8 @@ pub fn of(era: Era) -> Vec<Method> {
     }
 }
 
-/// Declared type of a method's parameter, as `system.describe` lists it; never enforced.
-pub fn declared_type(method: &str, param: &str) -> &'static str {
+/// Declared type of a method's parameter, short; never enforced.
+fn short_type(method: &str, param: &str) -> &'static str {
     match (method, param) {
         // What may be null or of several kinds is declared an object.
         ("get_mapping_names", "context")
@@ -115,4 +115,25 @@ pub fn declared_type(method: &str, param: &str) -> &'static str {
         "chunk" => "num",
         _ => "str",
     }
+}
+
+/// Declared type of a method's parameter, as `system.describe` lists it. Library 0.7 writes the Python types behind it
+/// (run under Python 3.7).
+pub fn declared_type(method: &str, param: &str, dialect: &Dialect) -> &'static str {
+    match short_type(method, param) {
+        short if dialect.older_rpc_library => short,
+        "obj" => "obj([<class 'dict'>])",
+        "arr" => "arr([<class 'list'>, <class 'set'>, <class 'tuple'>])",
+        "bit" => "bit([<class 'bool'>])",
+        _ => "str([<class 'str'>])",
+    }
+}
+
+/// What `system.describe` lists as the type of every result.
+pub fn return_type(dialect: &Dialect) -> &'static str {
+    if dialect.older_rpc_library {
+        return "any";
+    }
+    "any([<class 'jsonrpc._types.Object'>, <class 'jsonrpc._types.Number'>, <class 'jsonrpc._types.Boolean'>, \
+     <class 'jsonrpc._types.String'>, <class 'jsonrpc._types.Array'>, <class 'jsonrpc._types.Nil'>])"
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     super::{Level, downloads::serve_file, python::repr},
     Answer, Outcome, Rpc, RpcError, check,
-    json::Json,
+    json::{Json, repr_text},
 };
 
 impl Rpc<'_> {
@@ -74,11 +74,13 @@ impl Rpc<'_> {
         let since = python_int(since)?;
         let text = key.as_str().ok_or_else(RpcError::no_text)?;
         if !uuid_shape(text) {
-            return Err(RpcError::other(format!("Badly formatted jpoll_key {}", repr(text))));
+            return Err(RpcError::other(format!("Badly formatted jpoll_key {}", repr_text(text))));
         }
-        match self.server.pull_messages(text, since)? {
+        let whole = since.parse();
+        match self.server.pull_messages(text, *whole.as_ref().unwrap_or(&i64::MAX))? {
+            Some(_) if whole.is_err() => Err(RpcError::other("Python int too large to convert to SQLite INTEGER")),
             Some(messages) => Ok(Value::Array(messages).into()),
-            None => Err(RpcError::other(format!("Channel key {} not found.", repr(text)))),
+            None => Err(RpcError::other(format!("Channel key '{text}' not found."))),
         }
     }
 
@@ -123,14 +125,14 @@ impl Rpc<'_> {
             return Err(RpcError::other(name));
         }
         let path = self.server.config.dirs.references.join(name);
-        let document = serve_file(&path).map(|response| response.text()).unwrap_or_default();
-        match serde_json::from_str::<Value>(&document) {
-            Ok(value) => Ok(value.into()),
-            Err(_) => {
-                let missing = std::io::Error::from_raw_os_error(2);
-                Err(RpcError::other(super::super::rules_store::os_error(&missing, &path)))
-            }
-        }
+        let Some(document) = serve_file(&path).map(|response| response.text()) else {
+            let missing = std::io::Error::from_raw_os_error(2);
+            return Err(RpcError::other(super::super::rules_store::os_error(&missing, &path)));
+        };
+        let value = Json::parse(document.as_bytes()).ok_or_else(|| RpcError::other(no_json(&document)))?;
+        let mut text = String::new();
+        value.write(&mut text);
+        Ok(Answer::Own(text))
     }
 
     /// Rows of the audit log about catalogues, newest first by their dates' text, with the displayed status of each
@@ -181,6 +183,16 @@ impl super::super::Server {
     }
 }
 
+/// What Python's `json` says of a text that does not begin like a value. Of one that breaks later the place is only that
+/// of the beginning.
+fn no_json(text: &str) -> String {
+    let start = text.find(|c: char| !matches!(c, ' ' | '\t' | '\n' | '\r')).unwrap_or(0);
+    let before = &text[..start];
+    let line = before.matches('\n').count() + 1;
+    let column = start - before.rfind('\n').map_or(0, |at| at + 1) + 1;
+    format!("Expecting value: line {line} column {column} (char {start})")
+}
+
 /// The refusal of a user's name. What is said is itself read as a template, so that braces in a name trip it over.
 fn invalid_user(shown: &str) -> RpcError {
     let text = format!("The specified CRDS server username {shown} is invalid.");
@@ -211,34 +223,58 @@ fn word_first(text: &str, slash: bool) -> bool {
     text.chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_' || (slash && c == '/'))
 }
 
-/// 8-4-4-4-12 letters and digits.
-pub fn uuid_shape(text: &str) -> bool {
+/// 8-4-4-4-12 letters and digits; one final newline passes.
+fn uuid_shape(text: &str) -> bool {
+    let text = text.strip_suffix('\n').unwrap_or(text);
     let parts: Vec<&str> = text.split('-').collect();
     parts.iter().map(|p| p.len()).eq([8, 4, 4, 4, 12])
         && parts.iter().all(|p| p.chars().all(|c| c.is_ascii_alphanumeric()))
 }
 
-/// Python's `int()`.
-fn python_int(value: &Json) -> Result<i64, RpcError> {
+/// What Python's `int()` reads in a text: an optional sign and ASCII digits, without groups; nothing if it reads none.
+pub fn int_text(text: &str) -> Option<String> {
+    let trimmed = text.trim();
+    let (sign, digits) = match trimmed.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", trimmed.strip_prefix('+').unwrap_or(trimmed)),
+    };
+    if digits.split('_').any(str::is_empty) {
+        return None;
+    }
+    let plain: Option<String> = digits.chars().filter(|c| *c != '_').map(decimal_digit).collect();
+    plain.map(|plain| format!("{sign}{plain}"))
+}
+
+/// What Python's `int()` says of a text that is no number: it shows at most 200 characters of the text's `repr`.
+pub fn no_int(text: &str) -> String {
+    let shown: String = Json::Str(text.to_owned()).repr().chars().take(200).collect();
+    format!("invalid literal for int() with base 10: {shown}")
+}
+
+/// The ASCII digit that a decimal digit of any script stands for.
+pub fn decimal_digit(c: char) -> Option<char> {
+    /// The zeros of the scripts that have digits, as Unicode 11 (Python 3.7) has them; nine more follow each.
+    const ZEROS: [u32; 60] = [
+        0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0,
+        0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620,
+        0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30, 0x11066, 0x110f0, 0x11136, 0x111d0,
+        0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16b50,
+        0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6,
+    ];
+    let code = c as u32;
+    let digit = ZEROS.iter().find_map(|zero| code.checked_sub(*zero).filter(|digit| *digit < 10))?;
+    char::from_digit(digit, 10)
+}
+
+/// Python's `int()`, written in decimal.
+fn python_int(value: &Json) -> Result<String, RpcError> {
     match value {
-        Json::Int(text) => Ok(text.parse().unwrap_or(i64::MAX)),
-        Json::Bool(b) => Ok(i64::from(*b)),
-        Json::Float(x) if x.is_finite() => Ok(*x as i64),
+        Json::Int(text) => Ok(text.clone()),
+        Json::Bool(b) => Ok(i64::from(*b).to_string()),
+        Json::Float(x) if x.is_finite() => Ok(format!("{:.0}", x.trunc())),
         Json::Float(x) if x.is_nan() => Err(RpcError::other("cannot convert float NaN to integer")),
         Json::Float(_) => Err(RpcError::other("cannot convert float infinity to integer")),
-        Json::Str(text) => {
-            let trimmed = text.trim();
-            let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
-            let grouped = digits.split('_').all(|g| !g.is_empty() && g.chars().all(|c| c.is_ascii_digit()));
-            if !grouped {
-                return Err(RpcError::other(format!(
-                    "invalid literal for int() with base 10: {}",
-                    Json::Str(text.clone()).repr()
-                )));
-            }
-            let plain: String = trimmed.chars().filter(|c| *c != '_').collect();
-            Ok(plain.parse().unwrap_or(if plain.starts_with('-') { i64::MIN } else { i64::MAX }))
-        }
+        Json::Str(text) => int_text(text).ok_or_else(|| RpcError::other(no_int(text))),
         other => Err(RpcError::other(format!(
             "int() argument must be a string, a bytes-like object or a number, not '{}'",
             other.type_name()

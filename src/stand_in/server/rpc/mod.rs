@@ -272,6 +272,7 @@ impl Rpc<'_> {
             code: -32602,
             text: "Request requires str:\"method\" and list:\"params\"".to_owned(),
         };
+        let word = |text: &str| Json::Str(text.to_owned());
         match request {
             Json::Object(_) => {}
             // What Python says to `'params' not in D` and `D['params'] = []`.
@@ -280,7 +281,10 @@ impl Rpc<'_> {
             }
             Json::Str(text) if !text.contains("method") => return Err(invalid_params()),
             Json::Str(_) => return Err(RpcError::other("string indices must be integers")),
-            // A list inside a batch: `in` works, assignment by name does not.
+            // A list inside a batch: `in` works, what goes by name does not.
+            Json::List(items) if items.contains(&word("params")) && !items.contains(&word("method")) => {
+                return Err(invalid_params());
+            }
             Json::List(_) => return Err(RpcError::other("list indices must be integers or slices, not str")),
             other => {
                 return Err(RpcError::other(format!("argument of type '{}' is not iterable", other.type_name())));
@@ -291,7 +295,7 @@ impl Rpc<'_> {
             return Err(invalid_params());
         }
         let known = self.methods();
-        let describe = Method { name: "system.describe", params: &[], optional: 0 };
+        let describe = Method { name: bind::DESCRIBE, params: &[], optional: 0 };
         let found = match method {
             Json::Str(name) if name == describe.name => Some(describe),
             Json::Str(name) => known.iter().find(|m| m.name == name).copied(),
@@ -391,10 +395,10 @@ impl Rpc<'_> {
                 let params: Vec<serde_json::Value> = m
                     .params
                     .iter()
-                    .map(|p| serde_json::json!({"type": methods::declared_type(m.name, p), "name": p}))
+                    .map(|p| serde_json::json!({"type": methods::declared_type(m.name, p, self.dialect()), "name": p}))
                     .collect();
                 serde_json::json!({
-                    "name": m.name, "summary": null, "idempotent": false, "params": params, "return": {"type": "any"}
+                    "name": m.name, "summary": null, "idempotent": false, "params": params, "return": {"type": methods::return_type(self.dialect())}
                 })
             })
             .collect();

@@ -23,6 +23,7 @@ mod web_refusals;
 mod web_rules;
 mod web_score;
 mod web_settling;
+mod web_sources;
 mod web_story;
 mod web_submissions;
 mod web_users;

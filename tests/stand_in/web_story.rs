@@ -16,7 +16,10 @@ use super::web_queries::{activity, catalogue};
 use super::web_refusals::refusals;
 use super::web_score::Score;
 use super::web_users::{channels, locks, logins, passwords, uploads};
-use super::{web_2014, web_eras, web_habits, web_hostile, web_lags, web_now, web_settling, web_submissions, web_words};
+use super::{
+    web_2014, web_eras, web_habits, web_hostile, web_lags, web_now, web_settling, web_sources, web_submissions,
+    web_words,
+};
 
 type Scene = fn(&mut Score, &Site);
 
@@ -75,7 +78,12 @@ fn web_story_of_2019() {
         }
     }
     let changing = web_submissions::SCENES.iter().chain(web_settling::SCENES).chain(CHANGING).chain(web_lags::SCENES);
-    for scene in changing.chain(web_hostile::SCENES).chain(web_habits::SCENES).chain(web_words::SCENES) {
+    for scene in changing
+        .chain(web_hostile::SCENES)
+        .chain(web_habits::SCENES)
+        .chain(web_words::SCENES)
+        .chain(web_sources::SCENES)
+    {
         scene(&mut score, &Site::open(Era::Y2019));
     }
     score.finish("2019", 1_900);

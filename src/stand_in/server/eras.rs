@@ -59,8 +59,27 @@ pub struct Dialect {
     pub failures_are_500: bool,
     /// Form tokens are masked, so that no two pages show the same text.
     pub masked_tokens: bool,
-    /// What the library adds to each cookie.
+    /// What the library adds to each cookie; Django 1.11, of 2019, adds nothing.
     pub same_site: &'static str,
+    /// Where pages may be framed, `X-Frame-Options` (read in the settings of about 2018).
+    pub frame_options: &'static str,
+    /// Paths whose answers are not to be kept, `Cache-Control: no-cache` (read in the views of about 2018).
+    pub uncached_pages: &'static [&'static str],
+    /// The words of the select of states, in its order (read in the model of about 2018).
+    pub statuses: &'static [&'static str],
+    /// A history row whose context has no row, or only an uploaded one, fails the page (read in the views of about 2018).
+    pub history_wants_rows: bool,
+    /// An expired lock is renewed by whoever takes it, and the half of its last owner stays (WP 3.4; read in the source of
+    /// about 2018).
+    pub renews_locks: bool,
+    /// `lock_status` shows when a lock was taken with a fraction of a second.
+    pub lock_fractions: bool,
+    /// The row of a new pmap is written before those of its imaps (read in the source of about 2018).
+    pub pmap_row_first: bool,
+    /// A delivery fails where a link of its name is there already (read in the source of about 2018).
+    pub refuses_taken_links: bool,
+    /// The certify page looks for blacklisted files only if every file passed (read in the views of about 2018).
+    pub blacklists_after_passing: bool,
     /// Any text ticks a check box, `False` too (WP 3.1).
     pub any_text_ticks: bool,
     /// The lock that counts is that of the login's instrument, and its loss is told (WP 3.6).
@@ -190,6 +209,14 @@ pub struct Dialect {
     pub tests_states_below: bool,
 }
 
+/// Displayed states that a search may name (WP 3.10, 4.1).
+const STATUSES_2014: &[&str] =
+    &["*", "delivered", "submitted", "archiving", "archiving-failed", "archived", "operational", "cancelled", "bad"];
+
+/// The same in the order of the later model.
+const STATUSES: &[&str] =
+    &["*", "delivered", "submitted", "archiving", "archived", "operational", "cancelled", "archiving-failed", "bad"];
+
 const PMAP_MODES: &[&str] = &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational"];
 
 const Y2014: Dialect = Dialect {
@@ -211,6 +238,15 @@ const Y2014: Dialect = Dialect {
     failures_are_500: true,
     masked_tokens: false,
     same_site: "",
+    frame_options: "SAMEORIGIN",
+    uncached_pages: &["/"],
+    statuses: STATUSES_2014,
+    history_wants_rows: false,
+    renews_locks: false,
+    lock_fractions: true,
+    pmap_row_first: false,
+    refuses_taken_links: false,
+    blacklists_after_passing: false,
     any_text_ticks: true,
     lock_of_login: true,
     reversion_marks: false,
@@ -294,7 +330,16 @@ const Y2019: Dialect = Dialect {
     absolute_locations: false,
     failures_are_500: false,
     masked_tokens: true,
-    same_site: "; SameSite=Lax",
+    same_site: "",
+    frame_options: "DENY",
+    uncached_pages: &["/", "/display_context_history/", "/display_all_contexts/", "/old_results/"],
+    statuses: STATUSES,
+    history_wants_rows: true,
+    renews_locks: true,
+    lock_fractions: false,
+    pmap_row_first: true,
+    refuses_taken_links: true,
+    blacklists_after_passing: true,
     any_text_ticks: false,
     lock_of_login: false,
     reversion_marks: true,
@@ -362,6 +407,7 @@ const Y2019: Dialect = Dialect {
 
 const NOW: Dialect = Dialect {
     pmap_modes: &["pmap_menu", "pmap_text", "pmap_edit", "pmap_operational", "pmap_latest"],
+    same_site: "; SameSite=Lax",
     older_library: false,
     explains_headers: true,
     info_downloads: true,

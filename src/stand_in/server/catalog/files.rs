@@ -339,9 +339,14 @@ impl Catalogue {
         self.files_where("rejected = 1 ORDER BY name", &[])
     }
 
-    /// Rows whose name ends so, newest (highest name) first.
+    /// Rows whose name ends so, by name downwards.
     pub fn files_with_extension(&self, extension: &str) -> Result<Vec<FileRow>, CatalogueError> {
         self.files_where("name LIKE '%' || ? ORDER BY name DESC", &[extension])
+    }
+
+    /// Rows whose name ends so, those written last first.
+    pub fn newest_files_with_extension(&self, extension: &str) -> Result<Vec<FileRow>, CatalogueError> {
+        self.files_where("name LIKE '%' || ? ORDER BY id DESC", &[extension])
     }
 
     /// Name and stored state of every row.

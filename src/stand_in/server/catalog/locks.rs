@@ -61,6 +61,17 @@ impl Catalogue {
         })
     }
 
+    /// Lets a lock begin anew, if it is still the row that it was; how long it holds stays. False if it is another now.
+    pub fn renew_lock(&self, row: &LockRow, created_on: &str) -> Result<bool, CatalogueError> {
+        self.run("renew a lock", |conn| {
+            let changed = conn.execute(
+                "UPDATE locking_lock SET created_on = ? WHERE locked_object = ? AND created_on = ?",
+                params![created_on, row.name, row.created_on],
+            )?;
+            Ok(changed == 1)
+        })
+    }
+
     /// Changes how long a lock holds.
     pub fn set_lock_age(&self, name: &str, max_age: i64) -> Result<(), CatalogueError> {
         self.run("extend a lock", |conn| {

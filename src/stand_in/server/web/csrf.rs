@@ -35,6 +35,24 @@ pub fn new_secret() -> String {
     random_text(SECRET_CHARS)
 }
 
+/// The value of a new cookie: a new secret, masked or not.
+pub fn new_cookie(masked: bool) -> String {
+    let secret = new_secret();
+    if masked { mask(&secret) } else { secret }
+}
+
+/// The value of a request's cookie that its answers keep; nothing if it cannot be one. Where cookies are masked, a bare
+/// secret is masked now.
+pub fn kept_cookie(request: &Request, masked: bool) -> Option<String> {
+    let value = request.cookie(COOKIE)?;
+    let secret = unmask(value)?;
+    Some(match (masked, value.len() == SECRET_CHARS) {
+        (true, true) => mask(&secret),
+        (true, false) => value.to_owned(),
+        (false, _) => secret,
+    })
+}
+
 /// The secret behind a cookie's or a form's text, masked or not; none if it cannot be one.
 pub fn unmask(token: &str) -> Option<String> {
     if !token.bytes().all(|byte| byte.is_ascii_alphanumeric()) {

@@ -238,12 +238,13 @@ fn known(facts: &dyn Facts, name: &str) -> Verdict {
     if facts.is_known(name) { Verdict::Good } else { Verdict::Alone(format!("No database entry for {}.", repr(name))) }
 }
 
-/// Whether a check box counts as ticked: 2014 takes any text for yes, `False` included (WP 3.1).
+/// Whether a check box counts as ticked: 2014 takes any text for yes, `False` included (WP 3.1). Later servers know some
+/// words for no, and take them as they stand, with no blank around them (read in the views).
 pub fn is_ticked(fields: &Fields, name: &str, any_text: bool) -> bool {
     match fields.get(name) {
         None | Some("") => false,
         Some(_) if any_text => true,
-        Some(value) => !matches!(value.trim(), "False" | "false" | "FALSE" | "0" | "F" | ""),
+        Some(value) => !matches!(value, "False" | "false" | "FALSE" | "0" | "0.0" | "F"),
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::fmt::Write as _;
 
+pub use crate::stand_in::server::python::repr;
+
 /// Escapes a text for markup and attribute values, as the site's template library does.
 pub fn esc(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
@@ -18,31 +20,6 @@ pub fn esc(text: &str) -> String {
             other => out.push(other),
         }
     }
-    out
-}
-
-/// Python's `repr` of a text: single quotes unless the text holds some and no double ones (WP 3.1).
-pub fn repr(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push(quote);
-    for ch in text.chars() {
-        match ch {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            other if other == quote => {
-                out.push('\\');
-                out.push(other);
-            }
-            other if (other as u32) < 0x20 || other as u32 == 0x7f || (0x80..0xa1).contains(&(other as u32)) => {
-                let _ = write!(out, "\\x{:02x}", other as u32);
-            }
-            other => out.push(other),
-        }
-    }
-    out.push(quote);
     out
 }
 

@@ -55,8 +55,9 @@ pub fn handle(server: &Server, request: &Request) -> Response {
             Response::html(500, page::FAILURE)
         }
     };
+    let dialect = server.dialect();
     if answer.header("x-frame-options").is_none() {
-        answer = answer.with_header("x-frame-options", "SAMEORIGIN");
+        answer = answer.with_header("x-frame-options", dialect.frame_options);
     }
     answer
 }
@@ -80,6 +81,9 @@ fn respond(visit: &Visit) -> Response {
     log_request(visit);
     let outcome = access::admit(visit, route).and_then(|()| (route.view)(visit, &captures));
     match outcome {
+        Ok(answer) if visit.dialect().uncached_pages.contains(&visit.path.as_str()) => {
+            answer.with_header("cache-control", "no-cache")
+        }
         Ok(answer) => answer,
         Err(stop) => stopped(visit, route, &captures, stop),
     }

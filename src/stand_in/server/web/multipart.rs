@@ -58,42 +58,27 @@ fn part(bytes: &[u8], pairs: &mut Vec<(String, String)>, files: &mut Vec<Upload>
 }
 
 /// The value of `key` in a header line such as `form-data; name="a"; filename="b"`.
+///
+/// As Django reads it: a value ends at the first semicolon before which quotes are even in number, backslashes
+/// notwithstanding; only then is it unquoted.
 fn parameter(line: &str, key: &str) -> Option<String> {
     let mut rest = &line[line.find(';')?..];
     while let Some(next) = rest.strip_prefix(';') {
-        let next = next.trim_start();
-        let equals = next.find('=')?;
-        let name = next[..equals].trim();
-        let value = &next[equals + 1..];
-        let (text, after) = if let Some(quoted) = value.strip_prefix('"') {
-            let mut text = String::new();
-            let mut chars = quoted.char_indices();
-            let mut end = quoted.len();
-            while let Some((at, ch)) = chars.next() {
-                match ch {
-                    '\\' => match chars.next() {
-                        Some((_, escaped @ ('"' | '\\'))) => text.push(escaped),
-                        Some((_, other)) => text.extend(['\\', other]),
-                        None => break,
-                    },
-                    '"' => {
-                        end = at + 1;
-                        break;
-                    }
-                    _ => text.push(ch),
-                }
-            }
-            (text, quoted[end..].trim_start())
-        } else {
-            let end = value.find(';').unwrap_or(value.len());
-            (value[..end].trim().to_owned(), &value[end..])
-        };
-        if name.eq_ignore_ascii_case(key) {
-            return Some(text);
+        let end = next.match_indices(';').map(|(at, _)| at).find(|at| next[..*at].matches('"').count() % 2 == 0);
+        let (one, after) = next.split_at(end.unwrap_or(next.len()));
+        let (name, value) = one.split_once('=')?;
+        if name.trim().eq_ignore_ascii_case(key) {
+            return Some(unquoted(value.trim()));
         }
         rest = after;
     }
     None
+}
+
+/// A value without the quotes around it, and without the backslashes before quotes and backslashes in it.
+fn unquoted(value: &str) -> String {
+    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inner.map_or_else(|| value.to_owned(), |inner| inner.replace("\\\\", "\\").replace("\\\"", "\""))
 }
 
 #[cfg(test)]
@@ -109,6 +94,20 @@ mod tests {
         assert_eq!(form.fields.get("csrfmiddlewaretoken"), Some("tok"));
         assert_eq!(form.files.len(), 1);
         assert_eq!((form.files[0].name.as_str(), form.files[0].bytes.as_slice()), ("y.fits", b"\r\n--".as_slice()));
+    }
+
+    #[test]
+    fn a_name_is_cut_after_its_last_backslash_also_at_its_end() {
+        let named = |name: &str| {
+            let body = format!(
+                "--B\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{name}\"\r\n\r\nx\r\n--B--\r\n"
+            );
+            parse("multipart/form-data; boundary=B", body.as_bytes()).files.pop().map(|file| file.name)
+        };
+        assert_eq!(named("a\\"), None);
+        assert_eq!(named("a\\b.fits"), Some("b.fits".to_owned()));
+        assert_eq!(named("a;b.fits"), Some("a;b.fits".to_owned()));
+        assert_eq!(named("a\\\"b"), Some("a\"b".to_owned()));
     }
 
     #[test]

@@ -144,14 +144,10 @@ pub fn words(options: Options, facts: &dyn Facts) -> Vec<String> {
     match options {
         Options::Words(words) => owned(words),
         Options::List(list) => facts.words(list),
-        Options::Statuses => owned(STATUSES),
+        Options::Statuses => owned(facts.dialect().statuses),
         Options::ContextKinds => owned(facts.dialect().context_kinds),
     }
 }
-
-/// Displayed states that a search may name (WP 3.10, 4.1).
-pub const STATUSES: &[&str] =
-    &["*", "delivered", "submitted", "archiving", "archiving-failed", "archived", "operational", "cancelled", "bad"];
 
 fn select(name: &str, words: &[String], chosen: &str) -> String {
     let mut out = format!("<select name=\"{name}\">");

@@ -292,10 +292,10 @@ fn certified_page(certified: &Certified, look: &Look) -> String {
     if look.super_user {
         out.push_str("<h3>Blacklist Checks</h3>\n");
         for (file, bad) in &certified.blacklist {
-            let verdict = if bad.is_empty() {
-                span("green", "OK")
-            } else {
-                span("red", &format!("blacklisted by {}", super::html::repr_list(bad)))
+            let verdict = match bad.as_deref() {
+                None => span("red", "Error"),
+                Some([]) => span("green", "OK"),
+                Some(bad) => span("red", &format!("blacklisted by {}", super::html::repr_list(bad))),
             };
             let _ = writeln!(out, "<p>{} {verdict}</p>", esc(file));
         }

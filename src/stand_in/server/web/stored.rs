@@ -182,6 +182,6 @@ pub struct Done {
 pub struct Certified {
     /// The files.
     pub certified: Vec<CertifiedFile>,
-    /// File and the bad files found in it; shown to super users.
-    pub blacklist: Vec<(String, Vec<String>)>,
+    /// File and the bad files found in it, or nothing where it could not be loaded; shown to super users.
+    pub blacklist: Vec<(String, Option<Vec<String>>)>,
 }

@@ -84,7 +84,8 @@ pub struct Visit<'a> {
     pub user: Option<Account>,
     /// The visitor's session.
     pub session: RefCell<Option<Session>>,
-    secret: RefCell<Option<String>>,
+    /// The value of the token's cookie: as it came, until it has none or a login gives it another.
+    csrf_cookie: RefCell<Option<String>>,
     token_shown: Cell<bool>,
     session_cookie: RefCell<SessionCookie>,
 }
@@ -123,7 +124,7 @@ impl<'a> Visit<'a> {
             files: form.files,
             user,
             session: RefCell::new(session),
-            secret: RefCell::new(request.cookie(csrf::COOKIE).and_then(csrf::unmask)),
+            csrf_cookie: RefCell::new(csrf::kept_cookie(request, server.dialect().masked_tokens)),
             token_shown: Cell::new(false),
             session_cookie: RefCell::new(SessionCookie::Untouched),
         })
@@ -186,8 +187,13 @@ impl<'a> Visit<'a> {
     }
 
     /// Whether a check box is ticked.
+    /// From 2019 on a box that the body leaves out or empty is looked for in the query string (read in the views).
     pub fn ticked(&self, name: &str) -> bool {
-        fields::is_ticked(&self.fields, name, self.server.dialect().any_text_ticks)
+        let any_text = self.dialect().any_text_ticks;
+        if any_text || self.fields.get(name).is_some_and(|value| !value.is_empty()) {
+            return fields::is_ticked(&self.fields, name, any_text);
+        }
+        fields::is_ticked(&form_data::query(self.request), name, any_text)
     }
 
     /// The context selector's mode and context (WP 3.1): the server's own present values win over hidden fields.
@@ -212,16 +218,21 @@ impl<'a> Visit<'a> {
         Ok((mode, context))
     }
 
-    /// The secret of this visitor's tokens, made now if there is none; showing it sets the cookie.
+    /// A token for a form, of this visitor's secret, which is made now if there is none; showing it sets the cookie. Only
+    /// the form's text is masked anew (Django 1.11); the cookie keeps its value until a login (WP 3.1).
     pub fn token(&self) -> String {
         self.token_shown.set(true);
-        let secret = self.secret.borrow_mut().get_or_insert_with(csrf::new_secret).clone();
-        if self.server.dialect().masked_tokens { csrf::mask(&secret) } else { secret }
+        let masked = self.dialect().masked_tokens;
+        let cookie = self.csrf_cookie.borrow_mut().get_or_insert_with(|| csrf::new_cookie(masked)).clone();
+        match csrf::unmask(&cookie) {
+            Some(secret) if masked => csrf::mask(&secret),
+            _ => cookie,
+        }
     }
 
     /// Gives the visitor a new secret, as a login does (WP 3.1).
     pub fn rotate_token(&self) {
-        *self.secret.borrow_mut() = Some(csrf::new_secret());
+        *self.csrf_cookie.borrow_mut() = Some(csrf::new_cookie(self.dialect().masked_tokens));
         self.token_shown.set(true);
     }
 
@@ -396,7 +407,7 @@ impl<'a> Visit<'a> {
             return Ok(menu);
         }
         let mut menu = Vec::new();
-        for row in self.server.catalogue.files_with_extension(".pmap")? {
+        for row in self.server.catalogue.newest_files_with_extension(".pmap")? {
             if row.state != "uploaded" && menu.len() < 10 {
                 menu.push((row.name.clone(), self.row_label(&row)?));
             }
@@ -431,9 +442,8 @@ impl<'a> Visit<'a> {
     /// Adds the cookies that this visit set to its answer.
     pub fn finish(&self, mut answer: Response) -> Response {
         if self.token_shown.get()
-            && let Some(secret) = self.secret.borrow().as_ref()
+            && let Some(value) = self.csrf_cookie.borrow().as_ref()
         {
-            let value = if self.server.dialect().masked_tokens { csrf::mask(secret) } else { secret.clone() };
             let same_site = self.server.dialect().same_site;
             answer = answer.with_header(
                 "set-cookie",

@@ -144,12 +144,11 @@ pub fn all(job: &Job<'_>, files: &[Upload], context: Option<&str>) -> Result<(Ve
 pub fn certify_uploads(server: &Server, who: &Who, pmap: Option<&str>, files: &[Upload]) -> Result<ResultRow, Refusal> {
     let terms = Terms::default();
     let job = Job::new(server, who, &terms);
-    let (certified, _) = all(&job, files, pmap)?;
+    let (certified, failed) = all(&job, files, pmap)?;
     let mut blacklist = Vec::new();
-    for (name, path) in files {
-        // What cannot be loaded has failed its certification already.
-        let bad = blacklisted_by(server, name, path, true).unwrap_or_default();
-        blacklist.push((name.clone(), bad));
+    let asked = if failed && server.dialect().blacklists_after_passing { &[][..] } else { files };
+    for (name, path) in asked {
+        blacklist.push((name.clone(), blacklisted_by(server, name, path, true).ok()));
     }
     let stored = Stored::Certified(Certified { certified, blacklist });
     let row = store(server, &who.user, "certify", &stored, "")?;

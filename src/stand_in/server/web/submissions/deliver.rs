@@ -12,6 +12,7 @@ use crate::stand_in::derive::{contexts, names};
 use crate::stand_in::server::catalog::{ActionRow, FileRow};
 use crate::stand_in::server::python::{repr, repr_list};
 use crate::stand_in::server::refusal::Refusal;
+use crate::stand_in::server::rules_store::os_words;
 use crate::stand_in::server::{Level, Server};
 
 /// What is to be delivered.
@@ -38,6 +39,13 @@ pub struct Delivered {
     pub generated: Vec<(String, String)>,
     /// Collisions of the new contexts.
     pub collisions: Vec<Collision>,
+}
+
+impl Delivered {
+    /// The new pmap.
+    pub fn pmap_made(&self) -> Option<&str> {
+        self.generated.iter().map(|(_, new)| new.as_str()).find(|new| new.ends_with(".pmap"))
+    }
 }
 
 /// Makes the contexts, delivers everything, moves the edit context (WP 3.6: the order is the era's).
@@ -123,8 +131,13 @@ fn make_contexts(
     job.server.reached("confirm.names_drawn")?;
     let made =
         contexts::generate(&store, base, &rmaps, &new_names, job.generation()).map_err(|error| derived(&error))?;
+    let mut files = made.files;
+    if job.dialect().pmap_row_first {
+        // The sort is stable: the imaps stay in their order.
+        files.sort_by_key(|file| !file.name.ends_with(".pmap"));
+    }
     let mut out = Vec::new();
-    for file in made.files {
+    for file in files {
         let row = FileRow { uploaded_as: file.from.clone(), creator_name: "crds".to_owned(), ..FileRow::default() };
         record_mapping(job, &file.name, &file.text, row)?;
         out.push((file.from, file.name));
@@ -177,8 +190,17 @@ fn link_all(server: &Server, files: &[String], catalogue: &str) -> Result<(), Re
     }
     places.push((dirs.catalogs.join(catalogue), dirs.deliveries.join(catalogue)));
     for (at, (from, to)) in places.iter().enumerate() {
-        let _ = fs::remove_file(to);
-        fs::hard_link(from, to)?;
+        if !server.dialect().refuses_taken_links {
+            let _ = fs::remove_file(to);
+            fs::hard_link(from, to)?;
+        } else if let Err(error) = fs::hard_link(from, to) {
+            let (from, to) = (repr(&from.display().to_string()), repr(&to.display().to_string()));
+            unlink_all(server, files, catalogue);
+            let why = os_words(&error);
+            return Err(Refusal::says(format!(
+                "Delivery failed: failed to link {from} to {to} : {why}: {from} -> {to}"
+            )));
+        }
         if at == 0 {
             server.reached("confirm.first_link")?;
         }
@@ -190,6 +212,18 @@ fn link_all(server: &Server, files: &[String], catalogue: &str) -> Result<(), Re
         }
     }
     Ok(())
+}
+
+/// Takes back a delivery that could not be linked: everything of its names in the directories of links and of catalogues,
+/// also what was there before.
+fn unlink_all(server: &Server, files: &[String], catalogue: &str) {
+    let dirs = &server.config.dirs;
+    for name in files.iter().map(String::as_str).chain([catalogue]) {
+        for dir in [&dirs.deliveries, &dirs.catalogs] {
+            // What was never linked is not there.
+            let _ = fs::remove_file(dir.join(name));
+        }
+    }
 }
 
 /// One row for the catalogue, then one per file, all with the whole list as details (WP 4.4).

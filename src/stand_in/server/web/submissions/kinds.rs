@@ -281,7 +281,7 @@ fn immediately(job: &Job<'_>, page: Ready) -> Result<Stored, Refusal> {
         base: Some((&page.pmap_mode, page.pmap.as_deref().unwrap_or_default())),
     };
     let delivered = deliver::carry_out(job, &delivery)?;
-    let final_pmap = delivered.generated.last().map(|(_, new)| new.clone()).unwrap_or_default();
+    let final_pmap = delivered.pmap_made().unwrap_or_default().to_owned();
     let mut details = page.named.clone();
     details.push(final_pmap);
     let mut rows = Vec::new();

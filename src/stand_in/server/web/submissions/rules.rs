@@ -11,7 +11,7 @@ use crate::stand_in::derive::{self, Reference};
 use crate::stand_in::server::catalog::FileRow;
 use crate::stand_in::server::python::repr;
 use crate::stand_in::server::refusal::Refusal;
-use crate::stand_in::server::rules_store::is_special;
+use crate::stand_in::server::rules_store::{is_special, os_error};
 
 /// References of one type and the rmap that is to change for them.
 pub struct Group {
@@ -118,6 +118,7 @@ fn changed_text(job: &Job<'_>, group: &Group, change: Change) -> Result<String, 
         Change::Insert => {
             let mut references = Vec::new();
             for (name, path) in &group.files {
+                std::fs::metadata(path).map_err(|error| Refusal::unexpected(os_error(&error, path)))?;
                 let reference = Reference::read(name, path).map_err(|error| Refusal::unexpected(error.to_string()))?;
                 references.push(reference);
             }
@@ -162,7 +163,8 @@ pub fn generate(
             if super::is_crash(&error) {
                 error
             } else {
-                Refusal { text: format!("Generation of new rmaps failed: {}", error.text), ..error }
+                // Whatever it was, it is told (RD 2.5).
+                Refusal::says(format!("Generation of new rmaps failed: {}", error.text))
             }
         })?;
         out.push((group.rmap.clone(), new));

@@ -26,7 +26,7 @@ pub fn index(visit: &Visit, _: &[String]) -> Outcome {
             body.push_str(&remote_contexts(visit, &pmap)?);
         }
     }
-    Ok(visit.page(&body).with_header("cache-control", "no-cache"))
+    Ok(visit.page(&body))
 }
 
 /// What the pipelines' caches last said of themselves, for visitors who logged in. Whatever kind they push, they are held

@@ -9,6 +9,7 @@ use super::super::html::{esc, repr};
 use super::super::render;
 use super::super::visit::{Outcome, Stop, Visit};
 use crate::stand_in::server::http::Response;
+use crate::stand_in::server::locks::LockStatus;
 
 /// `/login/`.
 pub fn login(visit: &Visit, _: &[String]) -> Outcome {
@@ -133,32 +134,30 @@ pub fn lock_of(visit: &Visit, captures: &[String]) -> Outcome {
 }
 
 fn lock_json(visit: &Visit, user: &str) -> Outcome {
-    let value = match visit.server.lock_status(user)? {
-        None => {
+    let locks = visit.server.locks_of(user)?;
+    let value = match locks.as_slice() {
+        [] => {
             json!({"name": "", "user": user, "type": "instrument", "status": "error", "exception": "no lock found."})
         }
-        Some(lock) => {
-            let mut value = json!({
+        [_, _, ..] if visit.dialect().renews_locks => {
+            json!({"name": "unknown", "user": user, "type": "instrument", "status": "error", "is_expired": false,
+                   "exception": "More than one lock owned by user."})
+        }
+        [LockStatus { name, user, lost: Some(object), .. }, ..] => {
+            json!({"name": name, "user": user, "type": "instrument", "status": "error", "is_expired": true,
+                   "exception": format!("User {} no longer holds lock {}", repr(user), repr(object))})
+        }
+        [lock, ..] => {
+            let fraction = if visit.dialect().lock_fractions { None } else { lock.created_on.find('.') };
+            json!({
                 "name": lock.name,
                 "user": lock.user,
                 "type": "instrument",
                 "status": "ok",
-                "created_on": lock.created_on,
-                "is_expired": lock.is_expired,
+                "created_on": &lock.created_on[..fraction.unwrap_or(lock.created_on.len())],
+                "is_expired": false,
                 "time_remaining": lock.time_remaining(),
-            });
-            if lock.is_expired {
-                let object = repr(&format!("instrument${}", lock.name));
-                value = json!({
-                    "name": lock.name,
-                    "user": lock.user,
-                    "type": "instrument",
-                    "status": "error",
-                    "is_expired": true,
-                    "exception": format!("User {} no longer holds lock {object}", repr(&lock.user)),
-                });
-            }
-            value
+            })
         }
     };
     Ok(visit.json(&value))

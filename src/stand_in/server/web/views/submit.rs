@@ -190,10 +190,12 @@ pub fn confirm(visit: &Visit, _: &[String]) -> Outcome {
     Ok(display::redirect(visit, &page))
 }
 
-/// 2019: only `confirm` is tested; a button that merely begins like one cancels (WP 3.1).
+/// 2019: the button's word is put into the past tense, and only that is tested (read in the source of about 2018): so
+/// `confirme` confirms, while any other button that merely begins like one cancels (WP 3.1).
 fn decide(who: &Who, ready: &Ready, button: &str) -> Result<Button, Stop> {
-    match button {
-        "confirm" => {
+    let disposition = format!("{button}{}", if button.ends_with('e') { "d" } else { "ed" });
+    match disposition.as_str() {
+        "confirmed" => {
             if who.user != ready.submitter {
                 // The two names are swapped on the real server too.
                 return Err(Stop::refused(format!(
@@ -212,9 +214,8 @@ fn decide(who: &Who, ready: &Ready, button: &str) -> Result<Button, Stop> {
             }
             Ok(Button::Confirm)
         }
-        "force" => Ok(Button::Force),
-        "cancel" => Ok(Button::Cancel { disposition: "canceled".to_owned() }),
-        other => Ok(Button::Cancel { disposition: format!("{other}ed") }),
+        "forced" => Ok(Button::Force),
+        _ => Ok(Button::Cancel { disposition }),
     }
 }
 

@@ -373,7 +373,7 @@ fn plain(name: &str) -> &str {
     if name == "." { "" } else { name }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

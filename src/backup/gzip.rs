@@ -1,8 +1,12 @@
 //! Whole or not: gzip files and the tar archives in them.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
+use sha2::{Digest as _, Sha256};
+
+use super::archive::hex;
 
 /// Most bytes that are unpacked; a longer stream is refused rather than trusted.
 pub const MAX_UNPACKED: u64 = 8 << 30;
@@ -96,6 +100,31 @@ fn broken(after: u64, bytes: &[u8], error: &io::Error) -> GzipError {
     GzipError::Broken { after, why }
 }
 
+/// SHA-256 of the plain files in a gzipped tar archive, by name.
+///
+/// # Errors
+///
+/// [`GzipError`].
+pub fn member_hashes(bytes: &[u8]) -> Result<BTreeMap<String, String>, GzipError> {
+    let fail = |after, why: String| GzipError::Archive { after, why };
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(bytes));
+    let mut hashes = BTreeMap::new();
+    for entry in archive.entries().map_err(|error| fail(0, error.to_string()))? {
+        let mut entry = entry.map_err(|error| fail(hashes.len(), error.to_string()))?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).map_err(|error| fail(hashes.len(), error.to_string()))?;
+        hashes.insert(name, hex(&Sha256::digest(&bytes)));
+        if hashes.len() > MAX_MEMBERS {
+            return Err(fail(hashes.len(), "more members than a server can have".into()));
+        }
+    }
+    Ok(hashes)
+}
+
 /// Names of the members of a gzipped tar archive, read to its very end.
 ///
 /// # Errors
@@ -158,6 +187,15 @@ mod tests {
         let bytes = gz(&archive(&["catalogs/a.cat", "catalogs/b.cat"]));
         assert_eq!(members(&bytes).unwrap(), ["catalogs/a.cat", "catalogs/b.cat"]);
         assert_eq!(members(&gz(&archive(&[]))).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn members_are_told_apart_by_their_bytes() {
+        let bytes = gz(&archive(&["mappings/a", "mappings/b"]));
+        let hashes = member_hashes(&bytes).unwrap();
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!((hashes.len(), hashes["mappings/a"].as_str(), hashes["mappings/b"].as_str()), (2, abc, abc));
+        assert!(member_hashes(b"not gzip at all").is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use crate::host::{Limit, Ran};
+use crate::host::{Limit, Ran, Script, Shell};
 use crate::plan::Change;
 use crate::run::Permit;
 
@@ -19,8 +19,16 @@ pub struct AtJob {
     pub when: String,
 }
 
-/// Names of the programs that cron starts on a CRDS server: a process of one of them is a job still running.
-const JOBS: [&str; 14] = [
+/// The lines of the system's cron tables, each after its table's name and a colon.
+const SYSTEM_CRON: Script = Script {
+    name: "the system's cron tables",
+    shell: Shell::Sh,
+    text: r#"for table in "$1" "$2"/*; do if [ -f "$table" ] && [ -r "$table" ]; then grep -H "^[^#]" "$table" || :; fi; done"#,
+};
+
+/// Names of the programs that cron, or a person in its stead, starts on a CRDS server (SO 9, 16): a process of one of them
+/// is a job still running.
+const JOBS: [&str; 22] = [
     "nightly.crds.job",
     "nightly.crds.job.core",
     "monitor_reprocessing",
@@ -35,6 +43,14 @@ const JOBS: [&str; 14] = [
     "update_delivery_status",
     "cron_query_affected_datasets",
     "backup_server",
+    "restore_server",
+    "mirror_server",
+    "capture",
+    "regress",
+    "runtests",
+    "crds.sync",
+    "crds.certify",
+    "crds.bestrefs",
 ];
 
 /// The processes among `all` that are cron jobs or were started by them.
@@ -94,6 +110,24 @@ impl Server {
     pub fn release_crontab(&self) -> Result<String, CrdsError> {
         let path = format!("{}/host/crontab", self.paths.server_sources);
         Ok(String::from_utf8_lossy(&self.remote.read_file(&path, 1 << 20)?).into_owned())
+    }
+
+    /// Lines of the system's own cron tables (`/etc/crontab`, `/etc/cron.d`) that start something of the account, with
+    /// the name of the table before them. They are not in `crontab -l`, and emptying that does not stop them.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked.
+    pub fn system_cron_lines(&self) -> Result<Vec<String>, CrdsError> {
+        let (table, directory) = (self.remote.path("/etc/crontab"), self.remote.path("/etc/cron.d"));
+        let ran = self.remote.must_look_script(&SYSTEM_CRON, &[&table, &directory], Limit::QUICK)?;
+        let account = self.host.identity.account.as_str();
+        let of_account = |line: &str| {
+            // Five fields of time, the account, the command; a line of fewer words sets a variable or is a remark.
+            let mut words = line.split_once(':').map_or("", |(_, line)| line).split_whitespace().skip(5);
+            words.next() == Some(account)
+        };
+        Ok(ran.text().lines().filter(|line| of_account(line)).map(str::to_owned).collect())
     }
 
     /// What is queued with `at`.

@@ -68,6 +68,17 @@ impl Server {
             .collect())
     }
 
+    /// Servers of the account that Apache knows nothing of: Django's own, started by hand through `manage`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::processes`].
+    pub fn servers_by_hand(&self) -> Result<Vec<Process>, CrdsError> {
+        let by_hand = |process: &Process| process.args.split_whitespace().any(|word| word.starts_with("runserver"));
+        let account = &self.host.identity.account;
+        Ok(self.processes()?.into_iter().filter(|process| process.user == *account && by_hand(process)).collect())
+    }
+
     /// Files that a process has mapped, sorted, each once.
     ///
     /// # Errors

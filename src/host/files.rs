@@ -100,6 +100,9 @@ const SHA1_TREE: Script = Script {
     text: r#"cd "$1" && find . -name "$2" -prune -o -type f -print0 | xargs -0 -r sha1sum --"#,
 };
 
+/// Names are read from standard input: they are more than a command line takes.
+const SHA_FILES: &str = r#"cd "$1" && exec xargs -0 -r "$2" --"#;
+
 const SHA256_TREE: Script = Script {
     name: "sha256sum of a tree",
     shell: Shell::Sh,
@@ -280,6 +283,29 @@ impl Remote {
     /// [`HostError`]; a file that could not be read fails the whole.
     pub fn hash_tree(&self, path: &str, algorithm: Algorithm) -> Result<BTreeMap<String, String>, HostError> {
         self.hash_tree_without(path, algorithm, "/") // no name holds a slash: nothing is left out
+    }
+
+    /// Checksums of the files called `names` in the directory at `path`, links followed, by name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::hash_tree`].
+    pub fn hash_files(
+        &self,
+        path: &str,
+        names: &[&str],
+        algorithm: Algorithm,
+    ) -> Result<BTreeMap<String, String>, HostError> {
+        let tool = match algorithm {
+            Algorithm::Sha1 => "sha1sum",
+            Algorithm::Sha256 => "sha256sum",
+        };
+        let path = self.absolute(path)?;
+        let stdin = names.iter().flat_map(|name| [name.as_bytes(), b"\0"]).collect::<Vec<_>>().concat();
+        let limit = Limit { output: 512 << 20, ..Limit::WALK };
+        let ran = self.look_with(&["/bin/sh", "-c", SHA_FILES, "sh", path, tool], &stdin, limit)?;
+        let ran = self.zero("checksums of files", ran)?;
+        self.sums("checksums of files", &ran.stdout)
     }
 
     /// As [`Self::hash_tree`], without files and directories called `name`, such as a checkout's `.svn`.

@@ -505,6 +505,10 @@ mod tests {
         let sums = remote.hash_tree(&root, super::super::Algorithm::Sha1).unwrap();
         assert_eq!(sums["a"], "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d");
         assert_eq!(sums["b\nc"], sums["a"]);
+        let named = remote.hash_files(&root, &["l", "b\nc"], super::super::Algorithm::Sha1).unwrap();
+        assert_eq!((named.len(), &named["l"], &named["b\nc"]), (2, &sums["a"], &sums["a"]));
+        assert!(remote.hash_files(&root, &["none"], super::super::Algorithm::Sha256).is_err());
+        assert!(remote.hash_files(&root, &[], super::super::Algorithm::Sha256).unwrap().is_empty());
         assert_eq!(remote.read_file(&format!("{root}/a"), 5).unwrap(), b"hello");
         assert!(matches!(remote.read_file(&format!("{root}/a"), 4), Err(HostError::TooMuch { .. })));
         assert!(remote.stat(&format!("{root}/none")).unwrap().is_none());

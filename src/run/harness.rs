@@ -57,6 +57,24 @@ pub(super) fn step_in(
     Begun::new(folder, profile, spec).map_err(refused)?.carry_out(body)
 }
 
+/// Refuses to work on a host that another run has taken since this one was opened. Preflight tells it by a check.
+fn still_ours(spec: &StepSpec, site: &Site, run: &str) -> Result<(), RunError> {
+    if spec.id == steps::ALL[0].id {
+        return Ok(());
+    }
+    for (role, holder) in open::holders(site, &site.source) {
+        if let Some(holder) = holder.filter(|holder| holder.run != run) {
+            return Err(RunError::Locked {
+                what: format!("the host `{role}`, which this run held,"),
+                holder: holder.to_string(),
+                help: "find out who works on it; go on only when nobody else does and the lock is this run's again"
+                    .to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// A step that may begin.
 struct Begun {
     step: Step,
@@ -72,6 +90,7 @@ impl Begun {
         let ledger = Ledger::read(&folder.entries()?);
         let (plan, site) = inputs(&ledger, profile)?;
         may_begin(spec, &ledger)?;
+        still_ours(spec, &site, &folder.name())?;
         let (kill, pause) = (KillPoint::from_env()?, Pause::from_env()?);
         no_injection(&site, kill::VARIABLE, kill.is_some())?;
         no_injection(&site, pause::VARIABLE, pause.is_some())?;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Fields, State, Surface};
 use crate::crds::{Cell, Contexts, CrdsError, Door, Server, TABLES, Table};
-use crate::host::{Entry, EntryKind};
+use crate::host::{Algorithm, Entry, EntryKind};
 
 /// Why a state could not be taken whole. A state is whole or there is none.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ struct Area {
     name: &'static str,
     /// Where it lies.
     path: fn(&Server) -> String,
-    /// Whether contents are hashed; references and stacks are too many bytes for that.
+    /// Whether contents are hashed; references are too many bytes for that.
     hashed: bool,
     /// How deep it is listed.
     depth: Option<u32>,
@@ -45,7 +45,7 @@ const fn area(name: &'static str, path: fn(&Server) -> String, hashed: bool) -> 
 }
 
 /// The trees of a server (SO 3.1). Logs are left out: they grow, and s470 reads them.
-const AREAS: [Area; 18] = [
+const AREAS: [Area; 25] = [
     area("mappings", |s| s.paths().mappings(s.observatory()), true),
     area("references", |s| s.paths().references(s.observatory()), false),
     area("config", |s| s.paths().cache_config(s.observatory()), true),
@@ -62,8 +62,15 @@ const AREAS: [Area; 18] = [
     area("wsgi", |s| format!("{}/wsgi-scripts", s.paths().server), true),
     area("client_sources", |s| s.paths().client_sources.clone(), true),
     area("server_sources", |s| s.paths().server_sources.clone(), true),
-    area("stacks", |s| s.paths().stacks.clone(), false),
-    Area { name: "home", path: |s| s.paths().home.clone(), hashed: false, depth: Some(1) },
+    area("stacks", |s| s.paths().stacks.clone(), true),
+    area("captures", |s| format!("{}/regress", s.paths().crds), false),
+    area("secrets", |s| s.paths().secrets.clone(), false),
+    area("pickles", |s| s.paths().pickles(s.observatory()), false),
+    area("published_rules", |s| format!("{0}/{1}/mappings/{1}", s.paths().grp, s.observatory()), true),
+    area("published_config", |s| format!("{0}/{1}/config/{1}", s.paths().grp, s.observatory()), true),
+    Area { name: "server", path: |s| s.paths().server.clone(), hashed: false, depth: Some(1) },
+    Area { name: "server_files", path: |s| s.paths().server_files.clone(), hashed: false, depth: Some(1) },
+    Area { name: "home", path: |s| s.paths().home.clone(), hashed: true, depth: Some(1) },
 ];
 
 /// What is taken. Start from [`Scope::nothing`] or [`Scope::data`] and add.
@@ -106,7 +113,8 @@ impl Scope {
     }
 
     /// Also these trees: `mappings`, `references`, `config`, `deliveries`, `catalogs`, `ingest`, `uploads`, `monitor`,
-    /// `db_backups`, `installed`, `lib`, `static`, `conf`, `wsgi`, `client_sources`, `server_sources`, `stacks`, `home`.
+    /// `db_backups`, `installed`, `lib`, `static`, `conf`, `wsgi`, `client_sources`, `server_sources`, `stacks`,
+    /// `captures`, `secrets`, `pickles`, `published_rules`, `published_config`, `server`, `server_files`, `home`.
     #[must_use]
     pub fn with_files(mut self, names: &[&'static str]) -> Self {
         self.areas.extend(names.iter().filter(|name| AREAS.iter().any(|area| area.name == **name)));
@@ -248,7 +256,15 @@ fn files(server: &Server, areas: &[(&Area, String)]) -> Result<Vec<(String, Surf
     for (area, path) in areas.iter().filter(|(area, path)| area.depth.is_some() && there.contains(&path.as_str())) {
         listed.insert(path.clone(), remote.list(path, area.depth)?);
     }
-    let hashes = remote.hash_trees_without(&of(&|area| area.hashed), ".svn")?;
+    let mut hashes = remote.hash_trees_without(&of(&|area| area.hashed && area.depth.is_none()), ".svn")?;
+    // Of a tree that is listed to a depth only what is listed: below it may lie anything.
+    for (_, path) in
+        areas.iter().filter(|(area, path)| area.hashed && area.depth.is_some() && there.contains(&path.as_str()))
+    {
+        let plain = listed.get(path).into_iter().flatten().filter(|entry| entry.kind == EntryKind::File);
+        let names: Vec<&str> = plain.map(|entry| entry.path.as_str()).collect();
+        hashes.insert(path.clone(), remote.hash_files(path, &names, Algorithm::Sha256)?);
+    }
     let surface = |(area, path): &(&Area, String)| {
         let (entries, hashes) = (listed.get(path), hashes.get(path));
         let rows = entries.into_iter().flatten().filter(|entry| !is_svn(&entry.path));

@@ -22,7 +22,7 @@ use crate::common::backup_set::{last_night, newest};
 use crate::common::baseline::{baseline, remember};
 use crate::common::machines::{Servers, clocks, environment, file_systems, identities, space, tools};
 use crate::common::tally::Tally;
-use crate::common::{certificates, lagging, rc_file};
+use crate::common::{certificates, lagging, rc_file, synced};
 
 /// Copies that install made of the configuration, and that differ from what they were made of: the server runs the copies.
 const CONFIGURED: Script = Script {
@@ -209,6 +209,10 @@ fn start_state(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
         for line in ops.svn_status(directory)?.into_iter().filter(|line| line.letters != "?") {
             t.fault("start_state", format!("{package} is edited: `{} {}`", line.letters, line.path));
         }
+        // Of several revisions at once, or without some of its files: no install of it is the release's (SO 13).
+        let version = ops.svnversion(directory)?;
+        let bare = version.trim().bytes().all(|byte| byte.is_ascii_digit());
+        t.hold("start_state", bare, format!("{package}: the checkout is at `{}`", version.trim()));
     }
     let (case, observatory) = (&ops.expected().use_case, ops.observatory().word());
     let package = format!("{}/crds/server", paths.installed);
@@ -216,6 +220,12 @@ fn start_state(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
     let copies = ops.remote().must_look_script(&CONFIGURED, &of, Limit::QUICK)?.text();
     for copy in copies.lines() {
         t.fault("start_state", format!("{copy} is not the configuration of the checkout"));
+    }
+    for fault in synced::faults(ops)? {
+        t.fault("start_state", fault);
+    }
+    for link in ops.deliveries()?.iter().filter(|link| link.name.to_ascii_lowercase().ends_with("_error")) {
+        t.fault("start_state", format!("the archive could not take the delivery {}", link.name));
     }
     let now = ops.stack()?;
     let env_csh = now.env_csh.join(" and ");

@@ -32,6 +32,7 @@ fn look(s: &Step, test: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let last = night::find(s, test, tally)?;
     if let Some(last) = &last {
         night::whole(last, review::Role::Other, tally);
+        night::rest(s, test, last, review::Role::Other, tally)?;
         // TEST runs the release that OPS is going to (SO 4.2).
         let to = &s.plan().to;
         night::checkouts(s, test, last, &Checkouts { crds: &to.crds, crds_server: &to.crds_server }, tally)?;

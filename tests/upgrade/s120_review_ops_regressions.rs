@@ -31,6 +31,7 @@ fn s120_review_ops_regressions() -> StepResult {
 fn look(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     if let Some(last) = night::find(s, ops, tally)? {
         night::whole(&last, review::Role::Ops, tally);
+        night::rest(s, ops, &last, review::Role::Ops, tally)?;
         let tested = last.night.section("Server self-test").is_some();
         tally.hold(
             "no_self_test",

@@ -120,6 +120,10 @@ fn s150_verify_nightly_backup() -> StepResult {
 
         let common = shared(s, &ops)?;
         let mut faults = common.incomplete(&ops, &ops.shared_names());
+        let mode = ops.remote().stat(&ops.paths().shared_backups)?.map_or(0, |entry| entry.mode & 0o7777);
+        if mode & 0o002 != 0 {
+            faults.push(format!("the directory of the shared set has mode {mode:04o}: everybody can write into it"));
+        }
         faults.extend(night.unlike(&common));
         s.check("shared_equal_dated")
             .on(Role::Ops)

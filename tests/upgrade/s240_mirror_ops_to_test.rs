@@ -15,6 +15,7 @@ use crds_upgrade::steps::S240_MIRROR_OPS_TO_TEST;
 use serde_json::Value;
 
 use crate::common::before::{first, texts};
+use crate::common::copies;
 use crate::common::known_state;
 use crate::common::mirror::{Mirror, mails, published};
 use crate::common::state::{changed, keep, lines};
@@ -116,6 +117,9 @@ fn mirrored(
     let (ops, test) = (mirror.source, mirror.dest);
     let own = first(s, "own", || mirror.own())?;
     let table = mirror.cron_off()?;
+    if !s.again() {
+        mirror.saved(&table, t, "test_cron_back")?;
+    }
     bring_up(s, ops, mirror)?;
     let log = mirror.run()?;
     mirror.words(&log, t);
@@ -138,6 +142,7 @@ fn mirrored(
         return Err(error);
     }
 
+    copies::remember(s, test)?;
     cron_of_test(test, &table, t)?;
     let new: Vec<String> = texts(&mails(s, test, &["plhst", "tlhst", ops.name(), test.name()])?)
         .into_iter()

@@ -15,6 +15,7 @@ use crds_upgrade::steps::S250_MIRROR_TEST_TO_DEV;
 use serde_json::{Value, json};
 
 use crate::common::before::{first, texts};
+use crate::common::copies;
 use crate::common::known_state;
 use crate::common::mirror::{Mirror, mails, published, untouched};
 use crate::common::tally::{Advice, Tally};
@@ -112,6 +113,9 @@ fn mirrored(
     let dev = mirror.dest;
     let own = first(s, "own", || mirror.own())?;
     let table = mirror.cron_off()?;
+    if !s.again() {
+        mirror.saved(&table, t, "dev_cron_back")?;
+    }
     let log = mirror.run()?;
     mirror.words(&log, t);
     if !mirror.past("mirrored") {
@@ -124,6 +128,7 @@ fn mirrored(
     } else if !s.again() {
         t.recall(s, "mirrored")?;
     }
+    copies::remember(s, dev)?;
     let back = mirror.cron_back(&table);
     let now = dev.crontab()?;
     t.hold("dev_cron_back", now == table, format!("{} bytes, saved were {}", now.len(), table.len()));

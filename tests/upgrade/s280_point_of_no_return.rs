@@ -5,17 +5,15 @@
 //! OPS still off.
 //! Way back: up to here, start server and cron again.
 
-use std::path::PathBuf;
-
+use crds_upgrade::backup::tag_time;
 use crds_upgrade::crds::PortState;
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S280_POINT_OF_NO_RETURN;
 
+use crate::common::archives::{self, ARCHIVING};
+use crate::common::state;
 use crate::common::tally::{Advice, Tally};
-
-/// Steps that leave archives on this side.
-const ARCHIVING: [&str; 3] = ["s210_backup_test", "s220_backup_ops_rules", "s260_backup_ops_tree"];
 
 #[test]
 fn s280_point_of_no_return() -> StepResult {
@@ -32,7 +30,7 @@ fn s280_point_of_no_return() -> StepResult {
             way_back(s, &mut tally)?;
             quiet(s, &mut tally)?;
         }
-        archives(s, &mut tally)?;
+        backups(s, &mut tally)?;
         for (check, advice) in [
             (
                 "go",
@@ -87,28 +85,33 @@ fn way_back(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     Ok(())
 }
 
-fn archives(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
+fn backups(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     let check = "backups_still_there";
     let mut count = 0;
-    for step in ARCHIVING {
-        let listed = s.need_fact(step, "archives")?;
-        for archive in listed.as_array().into_iter().flatten() {
-            let path = PathBuf::from(archive["path"].as_str().unwrap_or_default());
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let mut hasher = blake3::Hasher::new();
-            let read = std::fs::File::open(&path)
-                .and_then(|file| std::io::copy(&mut std::io::BufReader::new(file), &mut hasher));
-            match read {
-                Err(error) => tally.fault(check, format!("{step}: {name}: {error}")),
-                Ok(bytes) => {
-                    count += 1;
-                    let right = archive["blake3"].as_str() == Some(hasher.finalize().to_hex().as_str());
-                    tally.hold(check, right && bytes > 0, format!("{name}: {bytes} bytes"));
-                }
+    for archive in archives::of_run(s)? {
+        let name = archive.name();
+        let mut hasher = blake3::Hasher::new();
+        let read = std::fs::File::open(&archive.path)
+            .and_then(|file| std::io::copy(&mut std::io::BufReader::new(file), &mut hasher));
+        match read {
+            Err(error) => tally.fault(check, format!("{}: {name}: {error}", archive.step)),
+            Ok(bytes) => {
+                count += 1;
+                let right = archive.blake3 == hasher.finalize().to_hex().as_str();
+                tally.hold(check, right && bytes > 0, format!("{name}: {bytes} bytes"));
             }
         }
     }
     tally.hold(check, count >= ARCHIVING.len(), format!("{count} archives with their hashes"));
+    archives::closed(s, tally, check)?;
+    // The way back begins from the dated sets as well.
+    let before = state::kept_of(s, "s010_ops", &["files:db_backups"])?.unwrap_or_default();
+    let sets = before.surfaces.get("files:db_backups").into_iter().flatten();
+    let sets: Vec<&String> = sets.map(|(path, _)| path).filter(|path| tag_time(path).is_some()).collect();
+    let there = s.hosts().server(Role::Ops)?.backup_sets()?.0;
+    for gone in sets.iter().filter(|tag| !there.iter().any(|set| set.tag == ***tag)) {
+        tally.fault(check, format!("the dated set {gone} of OPS is gone"));
+    }
     Ok(())
 }
 
@@ -123,6 +126,8 @@ fn quiet(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     );
     let parents = ops.httpd_parents()?.len();
     tally.hold(check, parents == 0, format!("{parents} server parents"));
+    let others = ops.memcached()?.len() + ops.servers_by_hand()?.len();
+    tally.hold(check, others == 0, format!("{others} other processes of a server"));
     let cron = ops.crontab()?;
     tally.hold(check, cron.trim().is_empty(), format!("cron table of {} lines", cron.lines().count()));
     let queue = ops.at_queue()?;

@@ -7,14 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use crds_upgrade::crds::Server;
+use crds_upgrade::crds::{Server, SetFile};
 use crds_upgrade::host::{Entry, EntryKind};
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Step, StepError, StepResult};
-use crds_upgrade::state::Scope;
+use crds_upgrade::state::{Delta, Scope};
 use crds_upgrade::steps::S310_WIPE_INSTALLATION;
 use serde_json::json;
 
+use crate::common::before::first;
 use crate::common::known_state;
 use crate::common::state;
 use crate::common::tally::{Advice, Tally, shorten};
@@ -34,6 +35,10 @@ fn s310_wipe_installation() -> StepResult {
             "client_sources",
             "server_sources",
             "home",
+            "captures",
+            "secrets",
+            "server",
+            "server_files",
         ]);
         let before = state::keep(s, &ops, &scope, "s310_before")?;
         let present = present(s, &ops, &plan.wipe)?;
@@ -45,6 +50,7 @@ fn s310_wipe_installation() -> StepResult {
             }
         }
         let roots = roots(s, &ops)?;
+        let shared = first(s, "shared", || shared_set(&ops))?;
         let left =
             |path: &String| Ok::<_, StepError>(ops.remote().stat(&format!("{}/{path}", ops.paths().crds))?.is_some());
         let look = || {
@@ -74,12 +80,18 @@ fn s310_wipe_installation() -> StepResult {
             lib_kept(&ops, &mut tally)?;
             nothing_else_gone(&ops, &plan.wipe, &roots, &mut tally)?;
         }
-        let found = state::changed(&ops, &scope, &before, |_| false)?;
-        let lines = state::lines(&found);
+        // Some of what lies beside the logs is on the list itself.
+        let listed =
+            |delta: &Delta| delta.surface == "files:server" && plan.wipe.contains(&format!("server/{}", delta.key));
+        let found = state::changed(&ops, &scope, &before, listed)?;
+        let mut lines = state::lines(&found);
+        if shared_set(&ops)? != shared {
+            lines.push("the shared backups of OPS are not what they were".to_owned());
+        }
         tally.hold(
             "protected_untouched",
-            found.is_empty(),
-            if found.is_empty() { "stacks, backups, checkouts, data as before".to_owned() } else { shorten(&lines) },
+            lines.is_empty(),
+            if lines.is_empty() { "stacks, backups, checkouts, data as before".to_owned() } else { shorten(&lines) },
         );
         let mut checks = vec![(
             "protected_untouched",
@@ -113,6 +125,12 @@ fn s310_wipe_installation() -> StepResult {
         }
         Ok(())
     })
+}
+
+/// The shared set of OPS by name, size and date: they lie outside the installation.
+fn shared_set(ops: &Server) -> Result<serde_json::Value, StepError> {
+    let of = |file: &SetFile| format!("{} {} {:.0}", file.name, file.entry.size, file.entry.mtime.floor());
+    Ok(json!(ops.shared_set()?.iter().map(of).collect::<Vec<_>>()))
 }
 
 const GONE: Advice = Advice {

@@ -13,6 +13,7 @@ use crds_upgrade::steps::S330_REINSTALL_HIDDEN;
 
 use crate::common::install;
 use crate::common::known_state;
+use crate::common::machines;
 use crate::common::tally::Tally;
 
 #[test]
@@ -55,6 +56,9 @@ fn s330_reinstall_hidden() -> StepResult {
 /// `env.csh` names the one stack that a clean login has.
 fn environment(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let check = "environment";
+    for odd in machines::odd_variables(ops)? {
+        tally.fault(check, format!("a shell of the account has {odd}"));
+    }
     let stack = ops.stack()?;
     tally.hold(check, stack.env_csh.len() == 1, format!("env.csh names {:?}", stack.env_csh));
     tally.hold(check, stack.env_csh.first() == Some(&stack.login), format!("a clean login has {}", stack.login));

@@ -9,10 +9,11 @@
 use crds_upgrade::crds::{Server, rc_cases, with_stack};
 use crds_upgrade::plan::{Change, Role, StackSwitch};
 use crds_upgrade::run::{Found, Step, StepError, StepResult};
+use crds_upgrade::state::Scope;
 use crds_upgrade::steps::S350_SWITCH_STACK;
 
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{known_state, rc_file};
+use crate::common::{known_state, rc_file, state};
 
 /// What a clean login must set (SO 4.1).
 const VARIABLES: [&str; 9] = [
@@ -143,6 +144,12 @@ fn stack_whole(s: &Step, ops: &Server, stack: &StackSwitch, tally: &mut Tally) -
     let version = format!("{}{}", python.text(), python.error_text());
     tally.hold(check, version.trim().starts_with("Python "), version.trim().to_owned());
     tally.evidence(check, &s.evidence("python --version of the new stack", version.as_bytes())?);
+    // Nobody builds while the server is away: the stack is the one that preflight saw, file by file.
+    let Some(before) = state::kept_of(s, "s010_ops", &["files:stacks"])? else { return Ok(()) };
+    let changed = state::changed(ops, &Scope::nothing().with_files(&["stacks"]), &before, |_| false)?;
+    for line in state::lines(&changed) {
+        tally.fault(check, format!("since preflight: {line}"));
+    }
     Ok(())
 }
 
@@ -285,6 +292,8 @@ fn read_back(
         if dirty.is_empty() { "the checkout is clean but for the port flag".to_owned() } else { shorten(&dirty) },
     );
     tally.hold("rc_equal", ops.rc_file()? == new, "rc file and checkout".to_owned());
+    let mode = ops.remote().stat(&ops.paths().setenv)?.map_or(0, |entry| entry.mode & 0o7777);
+    tally.hold("rc_equal", mode & 0o022 == 0, format!("the rc file has mode {mode:04o}"));
     let login = ops.stack()?.login;
     tally.hold("clean_login", login == stack.to, format!("a clean login on this host has {login}"));
     Ok(())

@@ -16,6 +16,7 @@ use crds_upgrade::steps::S360_REINSTALL_ON_NEW_STACK;
 
 use crate::common::install;
 use crate::common::known_state;
+use crate::common::rc_file;
 use crate::common::tally::{Tally, shorten};
 
 #[test]
@@ -60,6 +61,9 @@ fn stack_in_use(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepErr
     let wanted = s.plan().stack.as_ref().map_or_else(|| seen.login.clone(), |stack| stack.to.clone());
     let check = "one_stack_in_environment";
     tally.hold(check, seen.login == wanted, format!("a clean login has {}", seen.login));
+    if let Some(edit) = rc_file::hand_edit(s, ops, &ops.rc_file()?, &[])? {
+        tally.fault(check, edit);
+    }
     tally.hold(check, seen.env_csh == [wanted.clone()], format!("env.csh names {:?}", seen.env_csh));
     tally.hold(check, seen.module == wanted, format!("lib/mod_wsgi.so leads to `{}`", seen.module));
     for process in ops.httpd_parents()? {

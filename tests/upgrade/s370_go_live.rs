@@ -20,11 +20,11 @@ use crate::common::deliver::NO_ACTIONS;
 use crate::common::delivery::row_id;
 use crate::common::known_state;
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{install, mail, outcome, probes, state};
+use crate::common::{install, mail, outcome, probes, state, synced};
 use crate::s340_try_hidden;
 
 /// Frequent cron jobs: the product that each must have made anew, and within how many seconds (SO 9).
-const WATCHERS: [(&str, u64); 3] =
+pub const WATCHERS: [(&str, u64); 3] =
     [("monitor_reprocessing.log", 300), ("server_cache_sync.log", 300), ("sync_ops_to_grp.log", 600)];
 
 #[test]
@@ -55,6 +55,10 @@ fn s370_go_live() -> StepResult {
             let context = s.plan().contexts.operational.clone();
             let looked = outcome::contexts_agree(s, &ops, &context, &mut tally, "contexts_agree");
             tally.tried("contexts_agree", looked);
+            match synced::faults(&ops) {
+                Ok(faults) => faults.into_iter().for_each(|fault| tally.fault("contexts_agree", fault)),
+                Err(error) => tally.tried("contexts_agree", Err(error)),
+            }
             let looked = no_mail(s, &ops, &mut tally);
             tally.tried("no_reprocessing_mail", looked);
             let looked = states(s, &ops, &mut tally);

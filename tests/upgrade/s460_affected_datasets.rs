@@ -44,8 +44,8 @@ fn s460_affected_datasets() -> StepResult {
                 }
             };
             tally.proof("computed", directory.clone());
-            let ids = match whole(s, &ops, &directory, &mut tally) {
-                Ok(ids) => ids,
+            let (status, ids) = match whole(s, &ops, (old, new), &directory, &mut tally) {
+                Ok(found) => found,
                 Err(error) => {
                     tally.tried("whole", Err(error));
                     continue;
@@ -53,7 +53,7 @@ fn s460_affected_datasets() -> StepResult {
             };
             let looked = published(&ops, old, new, &directory, &ids, &mut tally);
             tally.tried("published_equals_disk", looked);
-            let looked = mailed(s, &ops, old, new, ids.len(), &mut tally);
+            let looked = mailed(s, &ops, (old, new), (&status, ids.len()), &mut tally);
             tally.tried("mail", looked);
             let looked = explained::judge_equal(s, &ops, old, new, &ids, &mut tally);
             tally.tried("equal_to_ours", looked);
@@ -170,7 +170,13 @@ fn wait_for(s: &Step, ops: &Server, old: &str, new: &str) -> Result<String, Step
 }
 
 /// Reads a computation from disk and proves it whole; returns its ids.
-fn whole(s: &Step, ops: &Server, directory: &str, tally: &mut Tally) -> Result<BTreeSet<String>, StepError> {
+fn whole(
+    s: &Step,
+    ops: &Server,
+    (old, new): (&str, &str),
+    directory: &str,
+    tally: &mut Tally,
+) -> Result<(String, BTreeSet<String>), StepError> {
     let path = format!("{}/{directory}", ops.paths().monitor);
     let status = ops.remote().read_if_there(&format!("{path}/bestrefs.status"), 64)?.unwrap_or_default();
     let status = String::from_utf8_lossy(&status).trim().to_owned();
@@ -183,6 +189,17 @@ fn whole(s: &Step, ops: &Server, directory: &str, tally: &mut Tally) -> Result<B
     if text.contains("Traceback (most recent call last)") {
         tally.fault("whole", "its log holds a traceback");
     }
+    if !text.contains(&format!("{old} --> {new}")) {
+        tally.fault("whole", format!("its log does not say that it computed {old} --> {new}"));
+    }
+    let shown = unzip(&ops.remote().read_file(&format!("{path}/bestrefs_err_truncated.txt.gz"), 256 << 20)?)?;
+    let shown = crds_upgrade::review::text(&shown);
+    let of_log: BTreeSet<&str> = text.lines().map(str::trim).collect();
+    let strange = shown.lines().map(str::trim).filter(|line| is_message(line) && !of_log.contains(line)).count();
+    tally.hold("whole", strange == 0, format!("{strange} lines of the mailed log are not in the whole one"));
+    let suffix = format!("_{}_{}", serial(old), serial(new));
+    let twice = ops.computations()?.into_iter().filter(|entry| entry.path.ends_with(&suffix)).count();
+    tally.hold("whole", twice == 1, format!("{twice} computations of {old} -> {new}"));
     if !text.lines().any(|line| line.contains("STOPPED")) {
         tally.fault("whole", "its log has no STOPPED line");
     }
@@ -206,7 +223,12 @@ fn whole(s: &Step, ops: &Server, directory: &str, tally: &mut Tally) -> Result<B
         None => tally.fault("whole", "its log does not say how many products are affected"),
         Some(count) => tally.hold("whole", count == ids.len(), format!("{} ids listed, {count} logged", ids.len())),
     }
-    Ok(ids)
+    Ok((status, ids))
+}
+
+/// Whether a line of a log is a message and not one that the shortening puts in between.
+fn is_message(line: &str) -> bool {
+    line.starts_with("CRDS") || line.starts_with("ERROR")
 }
 
 fn unzip(bytes: &[u8]) -> Result<Vec<u8>, StepError> {
@@ -237,7 +259,13 @@ fn published(
     Ok(())
 }
 
-fn mailed(s: &Step, ops: &Server, old: &str, new: &str, count: usize, tally: &mut Tally) -> Result<(), StepError> {
+fn mailed(
+    s: &Step,
+    ops: &Server,
+    (old, new): (&str, &str),
+    (status, count): (&str, usize),
+    tally: &mut Tally,
+) -> Result<(), StepError> {
     let Some(mails) = mail::all(s, ops)? else {
         tally.fault("mail", "the site names no mailbox to look into");
         return Ok(());
@@ -247,7 +275,13 @@ fn mailed(s: &Step, ops: &Server, old: &str, new: &str, count: usize, tally: &mu
     let subjects: Vec<String> = about.iter().map(|mail| mail.subject.clone()).collect();
     tally.hold("mail", about.len() == 1 && right == 1, format!("{} mails: {}", about.len(), shorten(&subjects)));
     let wanted = recipients(ops)?;
+    // `0` and `1` are the only statuses of a computation that ended (SO 16).
+    let disposition = if status == "0" { "OK:" } else { "ERRORS:" };
     for mail in about {
+        let fits = mail.subject.trim_start().starts_with(disposition);
+        tally.hold("mail", fits, format!("status `{status}` is told as `{}`", mail.subject));
+        let attached = ["affected_ids.txt.gz", "bestrefs_err_truncated"].iter().all(|name| mail.body.contains(name));
+        tally.hold("mail", attached, "the list of ids and the shortened log are attached".to_owned());
         let seen: BTreeSet<&str> = mail.to.iter().map(String::as_str).collect();
         let meant: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
         let text = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(" ");

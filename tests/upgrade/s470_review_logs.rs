@@ -18,6 +18,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use crate::common::tally::{Advice, Tally};
+use crate::s370_go_live::WATCHERS;
 
 /// The five-minute cron jobs ask the server all day: a healthy server is never silent for an hour. Submissions and the
 /// caches' refreshes make some hundred lines a minute, not thousands.
@@ -100,6 +101,10 @@ fn gather(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     logs_kept(ops, &before, tally)?;
     let mut requests = 0;
     for entry in ops.logs()?.into_iter().filter(|entry| !entry.path.contains("cron/")) {
+        let name = entry.path.rsplit('/').next().unwrap_or(&entry.path);
+        if name == "core" || name.starts_with("core.") {
+            tally.fault("nothing_abnormal", format!("{} is what a crashed process left", entry.path));
+        }
         let Some(file) = kind(&entry.path) else { continue };
         // A log that was lost is read from its beginning.
         let known = before.get(&entry.path).map_or(0, |(size, _)| *size);
@@ -122,6 +127,10 @@ fn gather(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
             add(tally, "no_silence_no_flood", &entry.path, &review.judge_pace(from, to, PACE));
         }
         started(s, &review, &entry.path, tally);
+        let ahead = to.saturating_add(jiff::Span::new().minutes(5));
+        if let Some(line) = review.lines.iter().find(|line| line.time.is_some_and(|time| time > ahead)) {
+            tally.fault("nothing_abnormal", format!("{} line {} is of the future", entry.path, line.number));
+        }
     }
     if requests == 0 {
         tally.fault("no_silence_no_flood", "no request at all since going live");
@@ -180,7 +189,9 @@ fn started(s: &Step, review: &Review, path: &str, tally: &mut Tally) {
         let right = planned.as_ref().is_none_or(|planned| line.text.contains(planned.as_str()));
         tally.hold("started_as_planned", right, format!("{path} line {}: {}", line.number, line.text));
     }
-    tally.proof("started_as_planned", format!("{path}: {} starts since going live", review.starts().len()));
+    // Its going live was the last start that the plan knows.
+    let starts = review.starts().len();
+    tally.hold("started_as_planned", starts == 0, format!("{path}: {starts} starts since going live"));
 }
 
 /// The logs of the cron jobs, each of which shows only its latest run.
@@ -199,5 +210,29 @@ fn cron_logs(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError>
         }
     }
     tally.hold("cron_logs", seen > 0, format!("{seen} logs of cron jobs written since going live"));
+    frequent(ops, tally)
+}
+
+/// The jobs that run every few minutes: each ran lately, and says that it did its work on this server.
+fn frequent(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let now = ops.now()?;
+    for (name, every_s) in WATCHERS {
+        let path = format!("{}/{name}", ops.paths().cron_logs);
+        let Some(entry) = ops.remote().stat(&path)? else {
+            tally.fault("cron_logs", format!("{name} is not there"));
+            continue;
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a few minutes")]
+        let late = now - entry.mtime > 3.0 * every_s as f64;
+        if late {
+            tally.fault("cron_logs", format!("{name} was last written {:.0} min ago", (now - entry.mtime) / 60.0));
+        }
+        let text = review::text(&ops.remote().read_tail(&path, 1 << 20)?);
+        for word in ["Skipping sync", "Initializing context monitor"] {
+            if let Some(line) = text.lines().find(|line| line.contains(word)) {
+                tally.fault("cron_logs", format!("{name}: {}", line.trim()));
+            }
+        }
+    }
     Ok(())
 }

@@ -6,7 +6,10 @@
 //! and the hashes of the evidence.
 //! Way back: nothing to take back.
 
-use crds_upgrade::crds::{Door, PortState};
+use std::collections::BTreeMap;
+
+use crds_upgrade::crds::{Door, PortState, Row, Server};
+use crds_upgrade::host::{Algorithm, EntryKind};
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::event::ChangeRow;
 use crds_upgrade::run::{Step, StepError, StepResult, Verdict, harness};
@@ -14,7 +17,7 @@ use crds_upgrade::state::{Scope, capture, settle};
 use crds_upgrade::steps::{self, S900_ACCEPT};
 
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{claims, state, superseded};
+use crate::common::{archives, claims, copies, mirror, state, superseded, synced};
 
 #[test]
 fn s900_accept() -> StepResult {
@@ -148,12 +151,16 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
             settled.unclaimed.iter().map(|delta| format!("since the plan's last act: {delta}")).collect()
         }
     };
+    let mut around = archives_and_server(s, &ops)?;
+    around.extend(synced::faults(&ops)?);
+    around.extend(bytes_of_references(s, &ops)?);
     let open: Vec<String> = settled
         .unclaimed
         .iter()
         .map(ToString::to_string)
         .chain(since_live)
         .chain(since_acts)
+        .chain(around)
         .chain(claims::strange_actions(s, &ops)?)
         .chain(settled.contested.iter().map(|(delta, by)| format!("{delta} claimed by {}", by.join(" and "))))
         .collect();
@@ -186,7 +193,52 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     Ok(())
 }
 
-/// A host that was mirrored onto is as its step left it, as far as the plan touches it: cron table, context, ports.
+/// The way back still lies where it was, and nobody started a server beside Apache.
+fn archives_and_server(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
+    let mut told = Tally::default();
+    archives::closed(s, &mut told, "ledger_closed")?;
+    let by_hand = ops.servers_by_hand()?;
+    let by_hand = by_hand.iter().map(|process| format!("a server by hand: {} (pid {})", process.args, process.pid));
+    Ok(told.faults("ledger_closed").into_iter().chain(by_hand).collect())
+}
+
+/// References whose bytes are not what the catalogue says: the newest, as many as can be read in a moment.
+fn bytes_of_references(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
+    let mut wrong = Vec::new();
+    let catalogue = ops.catalogue()?;
+    let published = format!("{0}/{1}/references/{1}", ops.paths().grp, ops.observatory());
+    for path in [ops.paths().references(ops.observatory()), published] {
+        if ops.remote().stat(&path)?.is_some() {
+            wrong.extend(other_bytes(s, ops, &path, &catalogue)?);
+        }
+    }
+    Ok(wrong)
+}
+
+/// References in a directory whose bytes are not what the catalogue says.
+fn other_bytes(
+    s: &Step,
+    ops: &Server,
+    path: &str,
+    catalogue: &BTreeMap<String, Row>,
+) -> Result<Vec<String>, StepError> {
+    let entries = ops.remote().list(path, Some(1))?;
+    let files = entries.iter().filter(|entry| entry.kind != EntryKind::Directory);
+    let files = files.map(|entry| (entry.path.clone(), (entry.size, entry.mtime))).collect();
+    let names = mirror::some_of(&files);
+    if names.len() < files.len() {
+        s.not_checked(
+            &format!("bytes of {} references in {path}", files.len() - names.len()),
+            "references are terabytes: the newest are read, the others compared by size and date",
+        )?;
+    }
+    let sums = ops.remote().hash_files(path, &names, Algorithm::Sha1)?;
+    let known = |name: &str| catalogue.get(name)?.get("sha1sum")?.as_deref().map(str::to_owned);
+    let wrong = sums.iter().filter(|(name, sum)| known(name).is_some_and(|known| !known.is_empty() && known != **sum));
+    Ok(wrong.map(|(name, _)| format!("{path}/{name} does not have the checksum of the catalogue")).collect())
+}
+
+/// A host that was mirrored onto is as its step left it: what it holds, and cron table, context, ports.
 fn mirrored(s: &Step, role: Role, step: &str, tally: &mut Tally) -> Result<(), StepError> {
     let check = "ledger_closed";
     let Some(table) = s.fact_of(step, "cron") else { return Ok(()) };
@@ -197,6 +249,12 @@ fn mirrored(s: &Step, role: Role, step: &str, tally: &mut Tally) -> Result<(), S
     let (context, wanted) = (server.context_in_database("operational")?, &s.plan().contexts.operational);
     if context != *wanted {
         tally.fault(check, format!("{role}: the operational context is {context}, {wanted} was mirrored"));
+    }
+    // A night reinstalls and clears: what it leaves is the next night's review.
+    if s.plan().mirrors.iter().all(|mirror| mirror.stagger_s == 0) {
+        for what in copies::changed(s, &server, step)? {
+            tally.fault(check, format!("{role}: {what} is not what {step} left"));
+        }
     }
     let (direct, hidden) = server.ports()?;
     if direct != PortState::Open || hidden != PortState::Refused {

@@ -16,6 +16,7 @@ use crds_upgrade::review::{self, Night, Outcome, svn_facts};
 use crds_upgrade::run::{Poll, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S910_MORNING_AFTER;
 
+use crate::common::night;
 use crate::common::tally::{Advice, Tally, shorten};
 use crate::common::{backup_set, mail, outcome};
 
@@ -43,6 +44,11 @@ fn s910_morning_after() -> StepResult {
         tally.evidence("night_whole", &s.evidence("nightly mail", body.as_bytes())?);
         let whole = night.judge_whole(review::Role::Ops);
         tally.hold("night_whole", whole.outcome == Outcome::Passed, whole.observed);
+        night::sections(&night, &mut tally);
+        let looked = night::logs(s, &ops, review::Role::Ops, &mut tally);
+        tally.tried("night_whole", looked);
+        let looked = tools(s, &ops, &mut tally);
+        tally.tried("night_whole", looked);
         tally.proof("night_ran", "one nightly mail since going live".to_owned());
         let looked = unapproved(s, &night, &mut tally);
         tally.tried("nothing_unapproved", looked);
@@ -94,6 +100,20 @@ fn s910_morning_after() -> StepResult {
         }
         Ok(())
     })
+}
+
+/// The tools of the night by their whole logs, judged as before the upgrade.
+fn tools(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let mut told = Tally::default();
+    if let Some(last) = night::find(s, ops, &mut told)? {
+        night::tools(s, ops, &last, "logs_are_last_nights", &mut told)?;
+    }
+    for check in ["night_ran", "logs_are_last_nights", "cache_checks", "orphans", "backup_section"] {
+        for fault in told.faults(check) {
+            tally.fault("night_whole", fault);
+        }
+    }
+    Ok(())
 }
 
 const RAN: Advice = Advice {
@@ -267,5 +287,12 @@ fn still_public(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepErr
     let wanted = s.plan().set_context.as_ref().map_or(&s.plan().contexts.operational, |set| &set.context).clone();
     outcome::contexts_agree(s, ops, &wanted, tally, check)?;
     tally.hold(check, ops.crontab()? == ops.release_crontab()?, "cron table".to_owned());
+    let (parents, by_hand) = (ops.httpd_parents()?.len(), ops.servers_by_hand()?.len());
+    tally.hold(check, parents == 1 && by_hand == 0, format!("{parents} server parents, {by_hand} servers by hand"));
+    for (role, step) in [(Role::Test, "s240_mirror_ops_to_test"), (Role::Dev, "s250_mirror_test_to_dev")] {
+        let Some(table) = s.fact_of(step, "cron") else { continue };
+        let same = s.hosts().server(role)?.crontab()? == table.as_str().unwrap_or_default();
+        tally.hold(check, same, format!("cron table of {role}"));
+    }
     Ok(())
 }

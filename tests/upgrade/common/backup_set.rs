@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds_upgrade::backup::{Dump, SetFacts, members, tag_time, unpack};
+use crds_upgrade::backup::{Dump, SetFacts, member_hashes, members, tag_time, unpack};
 use crds_upgrade::crds::{BackupSet, Row, Server, SetFile, TABLES};
+use crds_upgrade::host::{Algorithm, EntryKind};
 use crds_upgrade::run::{Evidence, Step, StepError};
 use jiff::civil::DateTime;
 
@@ -81,6 +82,13 @@ impl Fetched {
             if file.entry.owner != *account {
                 faults.push(format!("{name} belongs to {}", file.entry.owner));
             }
+            // Whoever can write to it can replace what a restore would take.
+            if file.entry.mode & 0o022 != 0 {
+                faults.push(format!("{name} has mode {:04o}: others can write to it", file.entry.mode));
+            }
+            if file.entry.kind != EntryKind::File {
+                faults.push(format!("{name} is no plain file"));
+            }
             if name.starts_with("backup.") && file.entry.mode & 0o7777 != 0o600 {
                 faults.push(format!("{name} has mode {:04o}, not 0600", file.entry.mode));
             }
@@ -98,6 +106,9 @@ impl Fetched {
             if *count == 0 && part != "catalogs" {
                 faults.push(format!("{part} holds no file"));
             }
+        }
+        if self.files.contains_key("rpms") && self.facts.packages == 0 && !self.facts.broken.contains_key("rpms") {
+            faults.push("the list of packages is empty".to_owned());
         }
         faults
     }
@@ -188,7 +199,7 @@ impl Fetched {
     }
 
     /// What is wrong with the archives when compared with the live directories: names that the server does not have,
-    /// and live files older than the set that it lacks.
+    /// live files older than the set that it lacks, and such files with other bytes.
     pub fn against_live(&self, server: &Server, made: f64) -> Result<Vec<String>, StepError> {
         let mut faults = Vec::new();
         let places = [
@@ -219,8 +230,44 @@ impl Fetched {
                     some(&gone)
                 ));
             }
+            let inside = member_hashes(bytes).unwrap_or_default();
+            let outside = server.remote().hash_tree(&path, Algorithm::Sha256)?;
+            let other: Vec<&str> = live
+                .iter()
+                .filter(|entry| entry.mtime < made)
+                .filter_map(|entry| {
+                    let (inside, outside) =
+                        (inside.get(&format!("{prefix}{}", entry.path))?, outside.get(&entry.path)?);
+                    (inside != outside).then_some(entry.path.as_str())
+                })
+                .collect();
+            if !other.is_empty() {
+                faults.push(format!("{part} has {} file(s) with other bytes: {}", other.len(), some(&other)));
+            }
         }
+        faults.extend(self.lacks_history(server, made)?);
         Ok(faults)
+    }
+
+    /// Files of the reprocessing history that are older than the set, which it lacks: computations are never removed.
+    fn lacks_history(&self, server: &Server, made: f64) -> Result<Option<String>, StepError> {
+        let part = "monitor_reprocessing";
+        let Some(Ok(names)) = self.files.get(part).map(|bytes| members(bytes)) else { return Ok(None) };
+        let archived: BTreeSet<&str> =
+            names.iter().filter_map(|name| name.strip_prefix("monitor_reprocessing/")).collect();
+        let path = &server.paths().monitor;
+        if server.remote().stat(path)?.is_none() {
+            return Ok(None);
+        }
+        let live = server.remote().list(path, None)?;
+        let missing: Vec<&str> = live
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::File && entry.mtime < made)
+            .map(|entry| entry.path.as_str())
+            .filter(|path| !archived.contains(path))
+            .collect();
+        let told = || format!("{part} lacks {} file(s) that were there: {}", missing.len(), some(&missing));
+        Ok((!missing.is_empty()).then(told))
     }
 
     /// Odd names in the list of deliveries, and links that are older than the set but not in it.

@@ -67,7 +67,15 @@ pub fn baseline(s: &Step, servers: &BTreeMap<Role, Arc<Server>>, t: &mut Tally) 
 
 /// OPS is compared file by file to the end; of the others, what a mirror brings and what must stay their own.
 fn scope(role: Role) -> Scope {
-    let others = ["references", "stacks", "client_sources", "server_sources", "db_backups"];
+    let others = [
+        "references",
+        "stacks",
+        "client_sources",
+        "server_sources",
+        "db_backups",
+        "published_rules",
+        "published_config",
+    ];
     let scope = if role == Role::Ops { Scope::all() } else { Scope::all().without_files(&others) };
     scope.served_at(Door::Direct)
 }

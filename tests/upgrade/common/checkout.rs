@@ -1,13 +1,19 @@
 //! What may lie in a checkout besides what its branch has.
 
 use crds_upgrade::crds::Server;
+use crds_upgrade::host::Limit;
 use crds_upgrade::run::StepError;
 
 /// Files that no branch has and that neither install nor the tests make.
 pub fn stray(ops: &Server, directory: &str) -> Result<Vec<String>, StepError> {
     let status = ops.svn_status(directory)?;
     let stray = status.into_iter().filter(|line| line.letters == "?" && !is_generated(&line.path));
-    Ok(stray.map(|line| format!("{} belongs to no branch", line.path)).collect())
+    let mut stray: Vec<String> = stray.map(|line| format!("{} belongs to no branch", line.path)).collect();
+    // Subversion says nothing of what it ignores, and install takes it along.
+    let argv = ["find", directory, "-name", ".svn", "-prune", "-o", "-type", "f", "-name", "*.so", "-print"];
+    let objects = ops.remote().must_look(&argv, Limit::WALK)?.text();
+    stray.extend(objects.lines().map(|path| format!("{path} belongs to no branch: a compiled object")));
+    Ok(stray)
 }
 
 /// Changes of versioned files, but for the port flag, which hiding the server edits (SO 5).

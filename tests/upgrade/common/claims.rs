@@ -67,7 +67,7 @@ fn release(plan: &Plan, crontab: &str) -> Vec<Claim> {
         claims.push(Claim::on(STACK, "stack", Keys::All).fields(&["login", "module"]).becomes(stack.to.as_str()));
         claims.push(Claim::on(STACK, "stack", Keys::All).fields(&["env_csh"]).becomes(vec![stack.to.as_str()]));
         claims.push(Claim::on(STACK, "files:lib", Keys::Is("mod_wsgi.so".into())));
-        claims.push(Claim::on(STACK, home, Keys::Is(".setenv".into())).fields(&["mtime", "size"]));
+        claims.push(Claim::on(STACK, home, Keys::Is(".setenv".into())).fields(&["mtime", "size", "sha256"]));
     } else {
         claims.push(Claim::on(RELEASE, "files:lib", Keys::Is("mod_wsgi.so".into())).perhaps());
     }
@@ -98,7 +98,8 @@ fn deliveries(
         counters.extend(maps.iter().filter_map(|name| counter_of(name)).map(|(counter, _)| counter));
         claims.push(Claim::on(&change, "catalogue", Keys::Among(new)));
         if !maps.is_empty() {
-            claims.push(Claim::on(&change, "files:mappings", Keys::Among(maps)));
+            claims.push(Claim::on(&change, "files:mappings", Keys::Among(maps.clone())));
+            claims.push(Claim::on(&change, "files:published_rules", Keys::Among(maps)));
         }
         if !references.is_empty() {
             claims.push(Claim::on(&change, "files:references", Keys::Among(references)));
@@ -193,6 +194,9 @@ fn context(s: &Step, ops: &Server, plan: &Plan, catalogue: &BTreeMap<String, Row
         claims.push(Claim::on(CONTEXT, "catalogue", Keys::Among(all)).fields(&["activation_date"]).perhaps());
         claims.push(Claim::on(CONTEXT, "contexts", Keys::Is("operational".into())).becomes(set.context.as_str()));
         claims.push(Claim::on(CONTEXT, "files:monitor", Keys::Is("old_context.txt".into())));
+        // The computation takes a capture of the new context (SO 16).
+        let capture = set.context.trim_end_matches(".pmap").to_owned();
+        claims.push(Claim::on(CONTEXT, "files:captures", Keys::Below(capture)).perhaps());
         let suffix = format!("_{}_{}", serial(&plan.contexts.operational), serial(&set.context));
         let made = ops.computations()?.into_iter().map(|entry| entry.path).filter(|name| name.ends_with(&suffix)).max();
         claims.extend(made.map(|name| Claim::on(CONTEXT, "files:monitor", Keys::Below(name)).perhaps()));
@@ -206,9 +210,12 @@ fn context(s: &Step, ops: &Server, plan: &Plan, catalogue: &BTreeMap<String, Row
 
 /// What a running server does by itself between two looks.
 fn running() -> Vec<Claim> {
+    // What they say is compared with the catalogue (`published`).
     let synced = ["server_config", "bad_files.txt"].map(str::to_owned).to_vec();
+    let published = synced.clone();
     vec![
         Claim::on(RUNNING, "files:config", Keys::Among(synced)).fields(&["sha256", "size"]).perhaps(),
+        Claim::on(RUNNING, "files:published_config", Keys::Among(published)).fields(&["sha256", "size"]).perhaps(),
         Claim::on(RUNNING, "processes", Keys::Is("jobs".into())).perhaps(),
         Claim::on(RUNNING, "files:home", Keys::Below("Maildir".into())).perhaps(),
         Claim::on(RUNNING, "files:home", Keys::Below(".subversion".into())).perhaps(),

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crds_upgrade::crds::web::{Login, Page, Ready, Request, Session};
 use crds_upgrade::crds::{Contexts, Door, Reading, Server};
+use crds_upgrade::host::EntryKind;
 use crds_upgrade::plan::{Change, Era, Role};
 use crds_upgrade::run::{Found, Step, StepError};
 use serde_json::{Value, json};
@@ -87,6 +88,11 @@ impl<'s> Hand<'s> {
             reading.locks.into_iter().map(|row| row.locked_object).filter(|lock| mine(lock)).collect();
         if !held.is_empty() {
             faults.push(format!("instrument locks are held: {}", shorten(&held)));
+        }
+        let account = &super::outcome::credential(self.s, delivery.credential)?.username;
+        let ingest = format!("{}/ingest/{account}", self.ops.paths().server_files);
+        if let Some(entry) = self.ops.remote().stat(&ingest)?.filter(|entry| entry.kind == EntryKind::Link) {
+            faults.push(format!("{ingest} is a link to {}", entry.target));
         }
         let known = delivery.all_new().into_iter().filter(|name| catalogue.contains_key(*name));
         faults.extend(known.map(|name| format!("{name} is in the catalogue already")));

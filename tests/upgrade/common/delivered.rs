@@ -64,6 +64,12 @@ impl Hand<'_> {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 let listed: BTreeSet<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
                 self.tally.hold(check, listed == *new, format!("{base} lists {} files of {}", listed.len(), new.len()));
+                // The archive takes it line by line.
+                let plain = bytes.ends_with(b"\n") && !text.contains('\r') && text.lines().count() == new.len();
+                if listed == *new && !plain {
+                    self.tally.fault(check, format!("{base} is not one name a line, each once"));
+                }
+                self.read_catalog_link(&path, &base)?;
             }
         }
         self.read_directories(delivery, catalogue, before)?;
@@ -98,6 +104,20 @@ impl Hand<'_> {
                 }
                 Some(_) => {}
             }
+        }
+        Ok(())
+    }
+
+    /// The catalogue cannot be changed any more, and what the archive sees of it is the same file.
+    fn read_catalog_link(&mut self, path: &str, base: &str) -> Result<(), StepError> {
+        let check = "delivered";
+        let Some(catalog) = self.ops.remote().stat(path)? else { return Ok(()) };
+        if catalog.mode & 0o222 != 0 {
+            self.tally.fault(check, format!("{base} has mode {:04o}: it can be changed", catalog.mode & 0o7777));
+        }
+        let linked = self.ops.deliveries()?.into_iter().find(|link| catalog_stem(&link.name).as_deref() == Some(base));
+        if linked.is_some_and(|linked| linked.entry.inode != catalog.inode) {
+            self.tally.fault(check, format!("what lies in deliveries as {base} is another file"));
         }
         Ok(())
     }

@@ -139,6 +139,7 @@ fn install_log(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<
 fn installed(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<(), StepError> {
     install_log(s, ops, began, tally)?;
     installed_equals_checkout(ops, tally)?;
+    nothing_added(s, ops, tally)?;
     let seen = ops.installed()?;
     if s.spec().check("files_new").is_some() {
         tally.hold(
@@ -162,6 +163,50 @@ fn installed(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<()
     }
     let memcached = ops.memcached()?.len();
     tally.hold("one_server", memcached == 1, format!("{memcached} memcached"));
+    Ok(())
+}
+
+/// Nothing lies where an install puts files that it did not put there: the second install of a release makes what the
+/// first one made, after a wipe; `lib/`, which comes before the stack, holds what it held at preflight; the jobs of cron
+/// can be started.
+fn nothing_added(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "installed_equals_checkout";
+    let crds = &ops.paths().crds;
+    let trees = ["python", "static", "server/wsgi-scripts"].map(|name| format!("{crds}/{name}"));
+    let there = ops.remote().there(&trees.each_ref().map(String::as_str))?;
+    let made: BTreeSet<String> = ops
+        .remote()
+        .list_trees(&there)?
+        .into_iter()
+        .flat_map(|(tree, entries)| {
+            let tree = tree.strip_prefix(crds.as_str()).unwrap_or_default().trim_start_matches('/').to_owned();
+            entries.into_iter().map(move |entry| format!("{tree}/{}", entry.path))
+        })
+        // Compiled when they are first imported.
+        .filter(|path| !path.ends_with(".pyc") && !path.contains("__pycache__"))
+        .collect();
+    let before = s.fact_of("s330_reinstall_hidden", "made");
+    match before.as_ref().and_then(|before| before.as_array()) {
+        None => s.fact("made", serde_json::json!(made))?,
+        Some(first) => {
+            let first: BTreeSet<String> = first.iter().filter_map(|path| path.as_str().map(str::to_owned)).collect();
+            for path in made.symmetric_difference(&first) {
+                let what = if made.contains(path) { "was not there after" } else { "is gone since" };
+                tally.fault(check, format!("{path} {what} the first install of this release"));
+            }
+        }
+    }
+    if let Some(before) = state::kept_of(s, "s010_ops", &["files:lib"])? {
+        let before = before.surfaces.get("files:lib").cloned().unwrap_or_default();
+        for entry in ops.remote().list(&format!("{crds}/lib"), None)? {
+            if !entry.path.is_empty() && !before.contains_key(&entry.path) {
+                tally.fault(check, format!("lib/{} was not there at preflight: no install makes it", entry.path));
+            }
+        }
+    }
+    for fault in super::machines::scripts(ops)? {
+        tally.fault(check, fault);
+    }
     Ok(())
 }
 
@@ -189,11 +234,16 @@ fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), Step
         if wanted.contains_key(path) {
             continue;
         }
+        let inside = path.strip_prefix("server/").and_then(|path| server.get(path));
+        // A compiled extension or a hook of Python's start comes before a module of the same name.
+        let comes_first = [".so", ".pth", ".pyd"].iter().any(|ending| path.ends_with(ending));
+        if comes_first && client.get(path).or(inside).is_none() {
+            faults.push(format!("{path} is left over: no checkout has it"));
+        }
         if path.ends_with(".py") || source_of(path).is_some_and(|source| !wanted.contains_key(&source)) {
             faults.push(format!("{path} is left over: no checkout has it"));
         }
         // What is no module (scripts, pages, styles) must be the checkout's file of that name, if it has one.
-        let inside = path.strip_prefix("server/").and_then(|path| server.get(path));
         if client.get(path).or(inside).is_some_and(|sources| sources != hash) {
             faults.push(format!("{path} is installed with other contents"));
         }

@@ -112,21 +112,31 @@ pub fn tools(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
         if *role == Role::Scratch {
             continue;
         }
-        let base = &server.paths().server_sources;
-        for script in SCRIPTS {
-            match server.remote().stat(&format!("{base}/{script}"))? {
-                None => t.fault("tools", format!("{role} lacks {script}")),
-                Some(entry) if entry.mode & 0o100 == 0 => {
-                    t.fault("tools", format!("{role}: {script} is not executable (D131)"))
-                }
-                Some(_) => {}
-            }
+        for fault in scripts(server)? {
+            t.fault("tools", fault);
         }
+        let base = &server.paths().server_sources;
         if server.remote().stat(&format!("{base}/tools/mirror_server"))?.is_none() {
             t.fault("tools", format!("{role} lacks tools/mirror_server"));
         }
     }
     Ok(())
+}
+
+/// Scripts of a server that are not there or cannot be started.
+pub fn scripts(server: &Server) -> Result<Vec<String>, StepError> {
+    let (role, base) = (server.role(), &server.paths().server_sources);
+    let mut faults = Vec::new();
+    for script in SCRIPTS {
+        match server.remote().stat(&format!("{base}/{script}"))? {
+            None => faults.push(format!("{role} lacks {script}")),
+            Some(entry) if entry.mode & 0o100 == 0 => {
+                faults.push(format!("{role}: {script} is not executable (D131)"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(faults)
 }
 
 pub fn space(s: &Step, servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
@@ -174,13 +184,16 @@ pub fn clocks(s: &Step, servers: &Servers, t: &mut Tally) -> Result<(), StepErro
             let apart = server.now()? - ours as f64;
             t.hold("clocks", apart.abs() <= skew, format!("{role} is {apart:.0} s from this machine"));
         }
-        let said = server.remote().must_look(&["date", "+%z"], Limit::QUICK)?.text();
         let wanted = server.local_now()?.strftime("%z").to_string();
-        t.hold(
-            "clocks",
-            said.trim() == wanted,
-            format!("{role} shows time zone {}, the site says {wanted}", said.trim()),
-        );
+        // A shell of the account may set another zone than the host's (SO 4.1): the scripts run in shells.
+        for (of, argv) in [("it", &["date", "+%z"][..]), ("a shell of the account", &["tcsh", "-c", "date +%z"])] {
+            let said = server.remote().must_look(argv, Limit::QUICK)?.text();
+            t.hold(
+                "clocks",
+                said.trim() == wanted,
+                format!("{role}: {of} shows time zone {}, the site says {wanted}", said.trim()),
+            );
+        }
     }
     Ok(())
 }
@@ -211,8 +224,64 @@ pub fn environment(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
             };
             t.hold("environment", lacks.is_empty(), text);
         }
+        // Installed anew from there every night (SO 10).
+        let (table, released) = (server.crontab()?, server.release_crontab()?);
+        let same = if table == released { "byte for byte" } else { "not" };
+        t.hold("environment", table == released, format!("{role}: the cron table is {same} the release's"));
+        for odd in odd_variables(server)? {
+            t.fault("environment", format!("{role}: a shell of the account has {odd}"));
+        }
     }
     Ok(())
+}
+
+/// What nobody but the account may write, and the secrets, which nobody else may even read.
+fn open_to_others(server: &Server, t: &mut Tally) -> Result<(), StepError> {
+    let (paths, obs) = (server.paths(), server.observatory());
+    let (mappings, references) = (paths.mappings(obs), paths.references(obs));
+    let kept = [mappings.as_str(), references.as_str(), &paths.db_backups, &paths.shared_backups];
+    let kept = server.remote().there(&kept)?;
+    let of = |argv: &[&str]| -> Result<String, StepError> {
+        Ok(server.remote().must_look(argv, Limit { output: 64 << 20, ..Limit::WALK })?.text())
+    };
+    let told = |t: &mut Tally, text: &str, what: &str| {
+        let found: Vec<&str> = text.lines().collect();
+        for path in found.iter().take(3) {
+            t.fault("file_systems", format!("{}: {path} {what}", server.role()));
+        }
+        if found.len() > 3 {
+            t.fault("file_systems", format!("{}: {} more of that", server.role(), found.len() - 3));
+        }
+    };
+    if !kept.is_empty() {
+        let written = of(&[&["find"], &kept[..], &["-maxdepth", "2", "!", "-type", "l", "-perm", "-002"]].concat())?;
+        told(t, &written, "may be written by everybody");
+    }
+    let rules = server.remote().there(&[&mappings, &references])?;
+    if !rules.is_empty() {
+        let argv = [&["find"], &rules[..], &["-maxdepth", "1", "-type", "f", "-perm", "/022"]].concat();
+        told(t, &of(&argv)?, "is delivered and may be written by others");
+    }
+    if !server.remote().there(&[&paths.secrets])?.is_empty() {
+        let read = of(&["find", &paths.secrets, "-type", "f", "-perm", "/044"])?;
+        told(t, &read, "holds a secret and may be read by others");
+    }
+    // Private keys of the web server (SO 6).
+    let keys = server.remote().path("/opt/SSL");
+    if !server.remote().there(&[&keys])?.is_empty() {
+        let read = of(&["find", &keys, "-type", "f", "-name", "*.key", "-perm", "/044"])?;
+        told(t, &read, "is a private key and may be read by others");
+    }
+    Ok(())
+}
+
+/// Variables of a shell of the account that change what Python or the client does without a word.
+pub fn odd_variables(server: &Server) -> Result<Vec<String>, StepError> {
+    const ODD: [&str; 7] =
+        ["PYTHONOPTIMIZE", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "http_proxy", "https_proxy", "HTTPS_PROXY"];
+    let text = server.remote().must_look(&["tcsh", "-c", "env"], Limit::QUICK)?.text();
+    let odd = |line: &&str| line.split_once('=').is_some_and(|(name, _)| ODD.contains(&name));
+    Ok(text.lines().filter(odd).map(str::to_owned).collect())
 }
 
 pub fn file_systems(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
@@ -247,6 +316,7 @@ pub fn file_systems(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
             }
         }
         t.hold("file_systems", devices.len() == 1, format!("{role}: {} file system(s)", devices.len()));
+        open_to_others(server, t)?;
         let written = [&paths.db_backups, &paths.cron_logs];
         let places: Vec<&str> = places.iter().chain(written).map(String::as_str).collect();
         let refused = server.remote().must_look_script(&WRITABLE, &places, Limit::QUICK)?.text();

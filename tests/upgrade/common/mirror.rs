@@ -140,6 +140,13 @@ impl Mirror<'_> {
         Ok(table)
     }
 
+    /// What was saved is the table that the destination's release installs every night (SO 10).
+    pub fn saved(&self, table: &str, t: &mut Tally, check: &'static str) -> Result<(), StepError> {
+        let same = table == self.dest.release_crontab()?;
+        t.hold(check, same, format!("the table saved is {} the release's", if same { "byte for byte" } else { "not" }));
+        Ok(())
+    }
+
     /// Puts the saved table back.
     pub fn cron_back(&self, table: &str) -> Result<(), StepError> {
         self.s.act(
@@ -252,23 +259,42 @@ impl Mirror<'_> {
                 format!("{} mappings differ: {}", wrong.len(), some(&wrong))
             },
         );
-        let sizes = |server: &Server| -> Result<BTreeMap<String, u64>, StepError> {
+        let sizes = |server: &Server| -> Result<BTreeMap<String, (u64, f64)>, StepError> {
             let path = server.paths().references(obs);
             // DEV's cache holds links into the published one: what they lead to counts (SO 3.1).
             let ran = server.remote().must_look(
-                &["find", "-L", &path, "-maxdepth", "1", "-type", "f", "-printf", "%s %f\\n"],
+                &["find", "-L", &path, "-maxdepth", "1", "-type", "f", "-printf", "%s %T@ %f\\n"],
                 crds_upgrade::host::Limit::WALK,
             )?;
             let text = ran.text();
             Ok(text
                 .lines()
                 .filter_map(|line| line.split_once(' '))
-                .map(|(size, name)| (name.to_owned(), size.parse().unwrap_or(0)))
+                .filter_map(|(size, rest)| rest.split_once(' ').map(|(time, name)| (name, size, time)))
+                .map(|(name, size, time)| (name.to_owned(), (size.parse().unwrap_or(0), time.parse().unwrap_or(0.0))))
                 .collect())
         };
         let (theirs, ours) = self.both(sizes)?;
-        let wrong: Vec<&str> =
-            theirs.iter().filter(|(name, size)| ours.get(*name) != Some(size)).map(|(name, _)| name.as_str()).collect();
+        let size = |of: &BTreeMap<String, (u64, f64)>, name: &str| of.get(name).map(|(size, _)| *size);
+        let mut wrong: Vec<&str> = theirs
+            .keys()
+            .chain(ours.keys().filter(|name| !theirs.contains_key(*name)))
+            .map(String::as_str)
+            .filter(|name| size(&theirs, name) != size(&ours, name))
+            .collect();
+        let looked_into = some_of(&theirs);
+        let names: Vec<&str> = looked_into.iter().copied().filter(|name| ours.contains_key(*name)).collect();
+        let (sums, sums_too) = self.both(|server| {
+            let path = server.paths().references(obs);
+            Ok(server.remote().hash_files(&path, &names, Algorithm::Sha1)?)
+        })?;
+        wrong.extend(names.iter().filter(|name| sums.get(**name) != sums_too.get(**name)));
+        if looked_into.len() < theirs.len() {
+            self.s.not_checked(
+                &format!("bytes of {} references of {}", theirs.len() - looked_into.len(), self.dest.role()),
+                "references are compared by name and size, the newest by their bytes as well",
+            )?;
+        }
         t.hold(
             "rules_equal",
             wrong.is_empty(),
@@ -278,6 +304,7 @@ impl Mirror<'_> {
                 format!("{} references differ: {}", wrong.len(), some(&wrong))
             },
         );
+        self.flat(t)?;
         for place in [self.dest.paths().mappings(obs), self.dest.paths().references(obs)] {
             let below = self.dest.remote().must_look(
                 &["find", &place, "-mindepth", "1", "-maxdepth", "1", "-type", "d"],
@@ -291,6 +318,45 @@ impl Mirror<'_> {
         let (theirs, ours) =
             self.both(|server| Ok(server.remote().hash_tree(&server.paths().catalogs(), Algorithm::Sha256)?))?;
         t.hold("catalogs_equal", theirs == ours, format!("{} catalogues, the source has {}", ours.len(), theirs.len()));
+        self.history(t)
+    }
+
+    /// The cache is told to be flat on both hosts: told otherwise, clients look for directories of instruments (D134).
+    fn flat(&self, t: &mut Tally) -> Result<(), StepError> {
+        let (theirs, ours) = self.both(|server| {
+            let file = format!("{}/config/{}/ref_cache_subdir_mode", server.paths().cache, server.observatory());
+            Ok(server.remote().read_if_there(&file, 4096)?)
+        })?;
+        if theirs != ours {
+            let text = |bytes: Option<Vec<u8>>| match bytes {
+                None => "nothing".to_owned(),
+                Some(bytes) => format!("`{}`", String::from_utf8_lossy(&bytes).trim()),
+            };
+            let (theirs, ours) = (text(theirs), text(ours));
+            t.fault("rules_equal", format!("ref_cache_subdir_mode says {ours}, the source's {theirs}"));
+        }
+        Ok(())
+    }
+
+    /// The reprocessing history goes along with the catalogues (SO 12, stage 9): every file of it, by its bytes.
+    fn history(&self, t: &mut Tally) -> Result<(), StepError> {
+        let (theirs, ours) = self.both(|server| {
+            let path = server.paths().monitor.clone();
+            match server.remote().stat(&path)? {
+                None => Ok(BTreeMap::new()),
+                Some(_) => Ok(server.remote().hash_tree(&path, Algorithm::Sha256)?),
+            }
+        })?;
+        let computed = |of: &BTreeMap<String, String>| -> BTreeMap<String, String> {
+            of.iter().filter(|(path, _)| path.contains('/')).map(|(path, sum)| (path.clone(), sum.clone())).collect()
+        };
+        let (theirs, ours) = (computed(&theirs), computed(&ours));
+        let lacking: Vec<&str> =
+            theirs.iter().filter(|(path, sum)| ours.get(*path) != Some(sum)).map(|(path, _)| path.as_str()).collect();
+        if !lacking.is_empty() {
+            let text = format!("{} files of the reprocessing history differ: {}", lacking.len(), some(&lacking));
+            t.fault("catalogs_equal", text);
+        }
         Ok(())
     }
 
@@ -368,13 +434,36 @@ impl Mirror<'_> {
             .into_iter()
             .map(|entry| (entry.path, format!("{:o} {} bytes of {}", entry.mode, entry.size, entry.mtime.floor())))
             .collect();
-        Ok(json!({ "environment": variables, "secrets": secrets }))
+        // A directory that became a link to the source's would make every later write go there.
+        let files = &dest.paths().server_files;
+        let places = [
+            dest.paths().mappings(dest.observatory()),
+            dest.paths().references(dest.observatory()),
+            dest.paths().catalogs(),
+            dest.paths().deliveries(),
+            dest.paths().monitor.clone(),
+            format!("{files}/ingest"),
+            format!("{files}/uploads"),
+        ];
+        let mut kinds = BTreeMap::new();
+        for place in &places {
+            let entry = dest.remote().stat(place)?;
+            let kind = entry.map_or_else(|| "nothing".to_owned(), |entry| format!("{:?} {}", entry.kind, entry.target));
+            kinds.insert(place.clone(), kind.trim().to_owned());
+        }
+        let mut brought = BTreeMap::new();
+        for place in dest.remote().there(&[&places[5], &places[6]])? {
+            for entry in dest.remote().list(place, None)?.iter().filter(|entry| entry.kind != EntryKind::Directory) {
+                brought.insert(format!("{place}/{}", entry.path), format!("{} bytes", entry.size));
+            }
+        }
+        Ok(json!({ "environment": variables, "secrets": secrets, "places": kinds, "brought": brought }))
     }
 
     /// Whether what [`Mirror::own`] told before is still so.
     pub fn still_own(&self, before: &Value, t: &mut Tally, own: &'static str) -> Result<(), StepError> {
         let now = self.own()?;
-        for part in ["environment", "secrets"] {
+        for part in ["environment", "secrets", "places", "brought"] {
             let none = serde_json::Map::new();
             let (then, now) = (before[part].as_object().unwrap_or(&none), now[part].as_object().unwrap_or(&none));
             let names: BTreeSet<&String> = then.keys().chain(now.keys()).collect();
@@ -450,6 +539,21 @@ impl Mirror<'_> {
         }
         Ok(())
     }
+}
+
+/// The newest of some files, by name, until they are too many bytes to read twice: references of a real server are
+/// terabytes.
+pub fn some_of(files: &BTreeMap<String, (u64, f64)>) -> Vec<&str> {
+    const MOST: u64 = 256 << 20;
+    let mut newest: Vec<(&str, u64, f64)> =
+        files.iter().map(|(name, (size, time))| (name.as_str(), *size, *time)).collect();
+    newest.sort_by(|a, b| b.2.total_cmp(&a.2).then_with(|| a.0.cmp(b.0)));
+    let mut bytes = 0_u64;
+    let within = |(_, size, _): &&(&str, u64, f64)| {
+        bytes = bytes.saturating_add(*size);
+        bytes <= MOST
+    };
+    newest.iter().take_while(within).map(|(name, ..)| *name).collect()
 }
 
 /// Mails of the site that concern these hosts or reprocessing: subject and date.

@@ -2,12 +2,14 @@
 
 pub mod advice;
 pub mod affected;
+pub mod archives;
 pub mod backup_set;
 pub mod baseline;
 pub mod before;
 pub mod certificates;
 pub mod checkout;
 pub mod claims;
+pub mod copies;
 pub mod deliver;
 pub mod delivered;
 pub mod delivery;
@@ -28,4 +30,5 @@ pub mod rules;
 pub mod scratch;
 pub mod state;
 pub mod superseded;
+pub mod synced;
 pub mod tally;

@@ -86,6 +86,87 @@ pub fn whole(last: &LastNight, role: review::Role, tally: &mut Tally) {
     tally.hold("night_whole", judged.outcome == Outcome::Passed, judged.observed);
 }
 
+/// What no other check reads: sections that are silent when they work, and the other logs behind the mail (SO 10).
+pub fn rest(
+    s: &Step,
+    server: &Server,
+    last: &LastNight,
+    role: review::Role,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
+    sections(&last.night, tally);
+    for name in other_logs(role) {
+        fresh(s, server, &log_of(server, name), last, "night_whole", tally)?;
+    }
+    logs(s, server, role, tally)
+}
+
+/// The sections that no tool of CRDS closes with its counters.
+pub fn sections(night: &Night, tally: &mut Tally) {
+    const SILENT: [&str; 2] = ["Updating crontab", "Clearing session table"];
+    const READ: [&str; 5] =
+        ["CRDS config", "Disk Quotas", "Stack Build", "Server re-install and re-start", "Clearing expired locks"];
+    let check = "night_whole";
+    let text = |title: &str| night.section(title).map_or("", |section| section.text.as_str());
+    for title in SILENT {
+        if let Some(line) = text(title).trim().lines().next() {
+            tally.fault(check, format!("`{title}` says nothing when it works, last night it said `{line}`"));
+        }
+    }
+    let own = ["/crds/", "/ifs/", "/grp/"];
+    for line in text("Disk Quotas").lines().filter(|line| line.contains(" type ") && line.contains("(ro")) {
+        if own.iter().any(|place| line.contains(&format!(" on {place}")) || line.contains(place))
+            && !line.contains("/grp/")
+        {
+            tally.fault(check, format!("mounted read-only: `{}`", line.trim()));
+        }
+    }
+    if text("Server self-test").contains("Testing on live server") {
+        tally.fault(check, "the self-test says that it ran on the live server");
+    }
+    for title in READ {
+        for bad in bad_lines(text(title)) {
+            tally.fault(check, format!("`{title}`, {bad}"));
+        }
+    }
+}
+
+/// Logs behind the mail that have no counters at their end.
+fn other_logs(role: review::Role) -> &'static [&'static str] {
+    match role {
+        review::Role::Ops => &["clear_expired_locks"],
+        review::Role::Other => &["clear_expired_locks", "build_stack", "rerun"],
+    }
+}
+
+fn log_of(server: &Server, name: &str) -> String {
+    format!("{}/{name}.{}.err", server.paths().cron_logs, server.tail())
+}
+
+/// The whole of those logs: the mail shows only their ends.
+pub fn logs(s: &Step, server: &Server, role: review::Role, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "night_whole";
+    for name in other_logs(role) {
+        let path = log_of(server, name);
+        let bytes = server.remote().read_if_there(&path, 64 << 20)?.unwrap_or_default();
+        tally.evidence(check, &s.evidence(path.rsplit('/').next().unwrap_or(&path), &bytes)?);
+        for bad in bad_lines(&review::text(&bytes)) {
+            tally.fault(check, format!("{name}: {bad}"));
+        }
+    }
+    Ok(())
+}
+
+/// Lines that no good run writes: those of [`error_words`], and what a CRDS program or a build calls an error itself.
+fn bad_lines(text: &str) -> Vec<String> {
+    // A restart looks for the pid file of the server that it has just stopped (SO 7).
+    let mut bad: Vec<String> =
+        error_words(text).into_iter().filter(|line| !line.contains("/run/httpd.pid: No such file")).collect();
+    let own = |line: &&str| line.contains(": ERROR ") || line.contains(": FATAL ") || line.contains("FAILED");
+    bad.extend(text.lines().filter(own).map(|line| line.trim().to_owned()));
+    bad
+}
+
 /// Both checkouts on their branch at the wanted revision without local changes, before and after the reinstallation.
 pub fn checkouts(
     s: &Step,
@@ -347,6 +428,12 @@ pub fn strays_now(s: &Step, server: &Server, tally: &mut Tally) -> Result<(), St
         let (unversioned, edited): (Vec<_>, Vec<_>) =
             server.svn_status(directory)?.into_iter().partition(|line| line.letters == "?");
         // Looking again, a later step may be at work in the checkout.
+        // A letter or a range behind the number: of several revisions, or without some of its files (SO 13).
+        let version = server.svnversion(directory)?;
+        let mixed = version.contains(':') || version.contains('P');
+        if mixed && !s.again() {
+            tally.fault("checkouts", format!("{name}: the checkout is at `{}` now", version.trim()));
+        }
         for line in edited.iter().filter(|_| !s.again()) {
             tally.fault("checkouts", format!("{name}: `{} {}` now", line.letters, relative(&line.path, directory)));
         }

@@ -1,6 +1,9 @@
 //! Probes of a server through its web pages: what an operator would click through.
 
+use std::collections::BTreeSet;
+
 use crds_upgrade::crds::web::Session;
+use crds_upgrade::crds::wire::Ask;
 use crds_upgrade::crds::{Door, Server};
 use crds_upgrade::run::{Step, StepError};
 
@@ -34,6 +37,25 @@ pub fn pages(s: &Step, ops: &Server, door: Door, check: &'static str, tally: &mu
         }
     }
     tally.proof(check, format!("{good} pages with their marks"));
+    assets(ops, door, check, tally)
+}
+
+/// Styles and scripts that the home page names are served: without them a page is there and nobody can use it.
+fn assets(ops: &Server, door: Door, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+    let base = ops.url(door)?;
+    let (http, base) = (ops.http()?, base.trim_end_matches('/'));
+    let html = http.send(&Ask::get(&format!("{base}/")))?.text();
+    let named: BTreeSet<&str> = html
+        .split(['"', '\''])
+        .filter(|word| word.starts_with("/static/") && !word.contains(char::is_whitespace))
+        .collect();
+    for path in &named {
+        let answer = http.send(&Ask::get(&format!("{base}{path}")))?;
+        if answer.status != 200 || answer.body.is_empty() {
+            tally.fault(check, format!("{path}: status {}, {} bytes", answer.status, answer.body.len()));
+        }
+    }
+    tally.proof(check, format!("{} styles and scripts of the home page", named.len()));
     Ok(())
 }
 

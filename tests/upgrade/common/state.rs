@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crds_upgrade::crds::Server;
 use crds_upgrade::run::{Folder, Step, StepError};
 use crds_upgrade::state::{Delta, Scope, State, capture, differences, misshapen};
+use crds_upgrade::steps::ALL;
 
 use super::tally::shorten;
 
@@ -34,34 +35,57 @@ fn path(folder: &Folder, name: &str) -> PathBuf {
 /// step compares with what was there before it acted.
 pub fn keep(s: &Step, server: &Server, scope: &Scope, name: &str) -> Result<State, StepError> {
     let folder = s.folder();
-    if let Some(state) = read(folder, name, State::parse)? {
+    if let Some(state) = read(s, name, State::parse)? {
         return Ok(state);
     }
     let state = capture(server, scope)?;
+    let text = state.to_text();
     let part = path(folder, name).with_extension("part");
     std::fs::create_dir_all(folder.join("states"))?;
-    std::fs::write(&part, state.to_text())?;
+    std::fs::write(&part, &text)?;
+    // Before it is there: a state that is read was kept with its hash.
+    s.fact(&hash_key(name), hash(&text))?;
     std::fs::rename(&part, path(folder, name))?;
     Ok(state)
 }
 
+/// The fact that holds a kept state's hash.
+fn hash_key(name: &str) -> String {
+    format!("state {name}")
+}
+
+fn hash(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex().to_string()
+}
+
 /// A state kept before, if there is one.
 pub fn kept(s: &Step, name: &str) -> Result<Option<State>, StepError> {
-    read(s.folder(), name, State::parse)
+    read(s, name, State::parse)
 }
 
 /// Some surfaces of a state kept before, if there is one.
 pub fn kept_of(s: &Step, name: &str, surfaces: &[&str]) -> Result<Option<State>, StepError> {
-    read(s.folder(), name, |text| State::parse_only(text, surfaces))
+    read(s, name, |text| State::parse_only(text, surfaces))
 }
 
+/// Reads a kept state, which must be the one that the journal knows: what later steps judge by is as good as that.
 fn read(
-    folder: &Folder,
+    s: &Step,
     name: &str,
     parse: impl FnOnce(&str) -> Result<State, serde_json::Error>,
 ) -> Result<Option<State>, StepError> {
-    match std::fs::read_to_string(path(folder, name)) {
-        Ok(text) => Ok(Some(parse(&text)?)),
+    match std::fs::read_to_string(path(s.folder(), name)) {
+        Ok(text) => {
+            let step = ALL.iter().find(|step| step.id.starts_with(name.get(..4).unwrap_or(name)));
+            let known = step.and_then(|step| s.fact_of(step.id, &hash_key(name)));
+            if known.as_ref().and_then(|known| known.as_str()) != Some(hash(&text).as_str()) {
+                return Err(StepError::failed(
+                    format!("states/{name}.json of the run is not what the journal says was kept"),
+                    "somebody edited the run folder: keep it, find out who did, and begin a new run",
+                ));
+            }
+            Ok(Some(parse(&text)?))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -98,6 +98,11 @@ impl Tally {
         Ok(())
     }
 
+    /// The faults of a check so far.
+    pub fn faults(&self, check: &'static str) -> Vec<String> {
+        self.faults.get(check).cloned().unwrap_or_default()
+    }
+
     /// Whether a check has a fault so far.
     pub fn has_fault(&self, check: &'static str) -> bool {
         self.faults.contains_key(check)

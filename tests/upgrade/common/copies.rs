@@ -1,0 +1,67 @@
+//! What a mirror left on its destination, kept so that acceptance can see whether it is still so.
+
+use std::collections::BTreeMap;
+
+use crds_upgrade::crds::Server;
+use crds_upgrade::host::Algorithm;
+use crds_upgrade::run::{Step, StepError};
+use serde_json::{Value, json};
+
+use super::mirror::{VOLATILE, tables};
+
+/// The key of the fact.
+const KEY: &str = "copy";
+
+/// Tables of a copy that change by themselves: besides sessions and channels the locks, of which the copy took over those
+/// of the source's users, until they expire.
+fn stays(table: &str) -> bool {
+    !VOLATILE.contains(&table) && table != "locking_lock"
+}
+
+/// Tables, rules, catalogues and installed code of a host, each as one digest.
+fn look(server: &Server) -> Result<BTreeMap<String, String>, StepError> {
+    let paths = server.paths();
+    let trees = [
+        ("the rules", paths.mappings(server.observatory())),
+        ("the catalogues", paths.catalogs()),
+        ("the installed code", format!("{}/crds", paths.installed)),
+    ];
+    let mut seen = BTreeMap::new();
+    for (name, path) in trees {
+        let mut hash = blake3::Hasher::new();
+        let sums = server.remote().hash_tree(&path, Algorithm::Sha1)?;
+        // What is compiled is written when a module is first imported.
+        for (file, sum) in sums.iter().filter(|(file, _)| !file.ends_with(".pyc") && !file.contains("__pycache__")) {
+            hash.update(format!("{file}\0{sum}\n").as_bytes());
+        }
+        seen.insert(name.to_owned(), hash.finalize().to_hex().to_string());
+    }
+    for (table, summary) in tables(server)?.into_iter().filter(|(table, _)| stays(table)) {
+        seen.insert(format!("table `{table}`"), format!("{} rows, {}", summary.rows, summary.digest));
+    }
+    Ok(seen)
+}
+
+/// Keeps what the mirror of this step left.
+///
+/// # Errors
+///
+/// The host cannot be asked.
+pub fn remember(s: &Step, dest: &Server) -> Result<(), StepError> {
+    if s.fact_of(s.spec().id, KEY).is_none() {
+        s.fact(KEY, json!(look(dest)?))?;
+    }
+    Ok(())
+}
+
+/// What is not as the mirror of `step` left it. Nothing where a night has passed since, or nothing was mirrored.
+///
+/// # Errors
+///
+/// The host cannot be asked.
+pub fn changed(s: &Step, dest: &Server, step: &str) -> Result<Vec<String>, StepError> {
+    let Some(before) = s.fact_of(step, KEY) else { return Ok(Vec::new()) };
+    let now = look(dest)?;
+    let was = |name: &str| before.get(name).and_then(Value::as_str);
+    Ok(now.iter().filter(|(name, seen)| was(name) != Some(seen)).map(|(name, _)| name.clone()).collect())
+}

@@ -1,0 +1,72 @@
+//! What cron makes of the server's answers for its own cache and for the published one: the list of bad files and the
+//! configuration that clients read (SO 9, 18).
+
+use crds_upgrade::crds::{Door, Server};
+use crds_upgrade::host::{EntryKind, Limit};
+use crds_upgrade::run::StepError;
+
+use super::outcome;
+use super::tally::shorten;
+
+/// What is wrong with both, and with the published rules.
+///
+/// # Errors
+///
+/// The server or its host cannot be asked.
+pub fn faults(ops: &Server) -> Result<Vec<String>, StepError> {
+    let mut faults = Vec::new();
+    let places = outcome::bad_files_everywhere(ops)?;
+    let known = &places[0].1;
+    for (place, listed) in places.iter().filter(|(_, listed)| listed != known) {
+        let wrong: Vec<String> = listed.symmetric_difference(known).cloned().collect();
+        faults.push(format!("bad files: the {place} differs from the catalogue in {}", shorten(&wrong)));
+    }
+    let published = format!("{0}/{1}", ops.paths().grp, ops.observatory());
+    let configs = [
+        format!("{}/server_config", ops.paths().cache_config(ops.observatory())),
+        format!("{published}/config/{}/server_config", ops.observatory()),
+    ];
+    for path in &configs {
+        let bytes = ops.remote().read_if_there(path, 64 << 20)?.unwrap_or_default();
+        for address in foreign(ops, &String::from_utf8_lossy(&bytes))? {
+            faults.push(format!("{path} sends clients to {address}"));
+        }
+    }
+    faults.extend(closed(ops, &published)?);
+    let context = ops.context_in_database("operational")?;
+    let rules = format!("{published}/mappings/{}", ops.observatory());
+    if ops.remote().stat(&rules)?.is_some() && ops.remote().stat(&format!("{rules}/{context}"))?.is_none() {
+        faults.push(format!("the published cache does not have {context}"));
+    }
+    Ok(faults)
+}
+
+/// Addresses in a configuration that lead to neither door of this server.
+fn foreign(ops: &Server, text: &str) -> Result<Vec<String>, StepError> {
+    let doors = [Door::Proxy, Door::Direct].map(|door| ops.url(door));
+    let doors: Vec<String> = doors.into_iter().collect::<Result<_, _>>()?;
+    let quoted = text.split(['\'', '"']).filter(|word| word.starts_with("http://") || word.starts_with("https://"));
+    let strange = quoted.filter(|address| !doors.iter().any(|door| address.starts_with(door.trim_end_matches('/'))));
+    Ok(strange.map(str::to_owned).collect())
+}
+
+/// Directories of the published cache that users cannot read, and files and directories that others can write.
+fn closed(ops: &Server, published: &str) -> Result<Vec<String>, StepError> {
+    let Some(entry) = ops.remote().stat(published)? else { return Ok(vec!["there is no published cache".to_owned()]) };
+    if entry.kind == EntryKind::Link {
+        return Ok(Vec::new());
+    }
+    let find = |test: &[&str]| -> Result<Vec<String>, StepError> {
+        let argv = [&["find", published, "-maxdepth", "3"], test].concat();
+        let text = ops.remote().must_look(&argv, Limit { output: 64 << 20, ..Limit::WALK })?.text();
+        Ok(text.lines().map(str::to_owned).collect())
+    };
+    let mut faults = Vec::new();
+    for path in find(&["-type", "d", "!", "-perm", "-005", "-prune", "-print"])? {
+        faults.push(format!("users cannot read the published {path}"));
+    }
+    for path in find(&["!", "-type", "l", "-perm", "-002", "-print"])?.iter().take(3) {
+        faults.push(format!("everybody can write the published {path}"));
+    }
+    Ok(faults)
+}

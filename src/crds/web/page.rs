@@ -379,6 +379,8 @@ mod tests {
         #[test]
         fn success_is_said_by_the_page_or_not_at_all(html in crate::mangled::text(PAGE)) {
             let page = Page::parse(200, &html);
+            // A reader of pages leaves NUL characters out of their texts.
+            let html = html.replace('\0', "");
             if page.says("Submission Confirmed.") {
                 proptest::prop_assert!(html.contains("success") && html.contains("Submission"));
             }

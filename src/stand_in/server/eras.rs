@@ -153,6 +153,8 @@ pub struct Dialect {
     pub missing_instrument: &'static str,
     /// Parkeys have the extra keys of imaps and those that later libraries always want (RS 3).
     pub later_parkeys: bool,
+    /// In the database that clients get, a context's row has a `name`, not a `kind` (read in the model of about 2018).
+    pub contexts_have_names: bool,
     /// Kinds of context that may be pushed (WP 1.7).
     pub pushable_kinds: &'static [&'static str],
     /// Affected datasets without a summary of errors are an error of the handler (WP 1.11).
@@ -283,6 +285,7 @@ const Y2014: Dialect = Dialect {
     instrument_keywords: &["INSTRUME"],
     missing_instrument: "",
     later_parkeys: false,
+    contexts_have_names: false,
     pushable_kinds: &["operational"],
     stumbles_without_summary: false,
 
@@ -376,6 +379,7 @@ const Y2019: Dialect = Dialect {
     instrument_keywords: &INSTRUMENT_KEYWORDS,
     missing_instrument: " for determining instrument.",
     later_parkeys: false,
+    contexts_have_names: true,
     pushable_kinds: &["operational"],
     stumbles_without_summary: true,
 

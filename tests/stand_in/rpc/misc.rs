@@ -269,9 +269,11 @@ fn sqlite_database() {
     score.same("1.7", "the catalogue", count("select count(*) from crds_hst_catalog"), 21);
     score.same("1.7", "the history", count("select count(*) from crds_hst_context_history"), 3);
     score.same("1.7", "the contexts", count("select count(*) from crds_hst_contexts"), 2);
+    let named = "select count(*) from crds_hst_contexts where name = 'hst_operational_context'";
+    score.same("1.7", "contexts are told by their names", count(named), 1);
     score.same("1.7", "users stay behind", count("select count(*) from auth_user"), -1);
     score.step("1.7", "no password in it", !bytes.windows(6).any(|w| w == b"pbkdf2"));
-    score.finish("rpc sqlite database", 7);
+    score.finish("rpc sqlite database", 8);
 }
 
 #[test]

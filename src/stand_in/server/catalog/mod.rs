@@ -178,12 +178,13 @@ impl Catalogue {
 
 impl Catalogue {
     /// The tables that clients may see as an SQLite database of its own: catalogue, contexts, history, audit log. Mail
-    /// addresses, users, sessions and locks stay behind.
+    /// addresses, users, sessions and locks stay behind. `named`: what tells a context is its `name`, as in Django's model,
+    /// not its `kind`.
     ///
     /// # Errors
     ///
     /// If the catalogue cannot be read.
-    pub fn public_copy(&self) -> Result<Vec<u8>, CatalogueError> {
+    pub fn public_copy(&self, named: bool) -> Result<Vec<u8>, CatalogueError> {
         let obs = self.obs.clone();
         self.run("copy its public tables", move |conn| {
             let mut copy = Connection::open_in_memory()?;
@@ -213,6 +214,9 @@ impl Catalogue {
                 }
                 drop(insert);
                 copy.execute_batch("COMMIT")?;
+            }
+            if named {
+                copy.execute_batch(&format!("ALTER TABLE crds_{obs}_contexts RENAME COLUMN kind TO name"))?;
             }
             Ok(copy.serialize("main")?.to_vec())
         })

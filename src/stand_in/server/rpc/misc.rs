@@ -87,7 +87,7 @@ impl Rpc<'_> {
     pub(super) fn get_sqlite_db(&self, observatory: &Json) -> Outcome {
         self.cached("get_sqlite_db", &[observatory], || {
             self.observatory(observatory)?;
-            let bytes = self.server.catalogue.public_copy()?;
+            let bytes = self.server.catalogue.public_copy(self.dialect().contexts_have_names)?;
             let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
             let packed =
                 zlib.write_all(&bytes).and_then(|()| zlib.finish()).map_err(|err| RpcError::other(err.to_string()))?;

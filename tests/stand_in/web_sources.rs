@@ -24,7 +24,6 @@ pub const SCENES: &[fn(&mut Score, &Site)] = &[
     stolen_locks,
     two_locks,
     taken_links,
-    lost_history,
     failed_certification,
     headers,
     buttons,
@@ -228,18 +227,6 @@ fn taken_links(score: &mut Score, site: &Site) {
     score.same("WP 3.6", "finalizing for ever", shown, vec!["finalizing".to_owned()]);
     let row = site.server.catalogue.file("hst_0280.pmap").expect("a catalogue").map(|row| row.state);
     score.same("WP 3.6", "its files are only uploaded", row, Some("uploaded".to_owned()));
-}
-
-/// WP 3.7: a row of the history whose context the catalogue does not know fails the pages that show it.
-fn lost_history(score: &mut Score, _: &Site) {
-    let row = |date: &str, context: &str| json!({"start_date": date, "context": context, "state": "operational", "description": "d"});
-    let history =
-        json!({"history": [row("2014-09-01 10:00:00", "hst_0001.pmap"), row("2014-09-12 15:10:24", OPERATIONAL)]});
-    let site = Site::open_with(Era::Y2019, history, |_| {});
-    for path in ["/", "/display_context_history/"] {
-        let page = site.visitor().get(path);
-        score.same("WP 3.7", path, (page.status, page.error()), (200, Some("internal server error".to_owned())));
-    }
 }
 
 /// WP 3.11: what failed is not looked at for blacklisted files, nor is anything beside it.

@@ -67,8 +67,6 @@ pub struct Dialect {
     pub uncached_pages: &'static [&'static str],
     /// The words of the select of states, in its order (read in the model of about 2018).
     pub statuses: &'static [&'static str],
-    /// A history row whose context has no row, or only an uploaded one, fails the page (read in the views of about 2018).
-    pub history_wants_rows: bool,
     /// An expired lock is renewed by whoever takes it, and the half of its last owner stays (WP 3.4; read in the source of
     /// about 2018).
     pub renews_locks: bool,
@@ -243,7 +241,6 @@ const Y2014: Dialect = Dialect {
     frame_options: "SAMEORIGIN",
     uncached_pages: &["/"],
     statuses: STATUSES_2014,
-    history_wants_rows: false,
     renews_locks: false,
     lock_fractions: true,
     pmap_row_first: false,
@@ -337,7 +334,6 @@ const Y2019: Dialect = Dialect {
     frame_options: "DENY",
     uncached_pages: &["/", "/display_context_history/", "/display_all_contexts/", "/old_results/"],
     statuses: STATUSES,
-    history_wants_rows: true,
     renews_locks: true,
     lock_fractions: false,
     pmap_row_first: true,

@@ -37,6 +37,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS crds_{obs}_catalog_name ON crds_{obs}_catalog 
 CREATE INDEX IF NOT EXISTS crds_{obs}_catalog_state ON crds_{obs}_catalog (state);
 CREATE INDEX IF NOT EXISTS crds_{obs}_catalog_sha1sum ON crds_{obs}_catalog (sha1sum);
 CREATE INDEX IF NOT EXISTS crds_{obs}_catalog_parent ON crds_{obs}_catalog (derived_from);
+CREATE INDEX IF NOT EXISTS crds_{obs}_catalog_rejected ON crds_{obs}_catalog (name) WHERE rejected = 1;
 
 CREATE TABLE IF NOT EXISTS crds_{obs}_contexts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -17,7 +17,7 @@ use crds_upgrade::state::{Scope, capture, settle};
 use crds_upgrade::steps::{self, S900_ACCEPT};
 
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{archives, claims, copies, mirror, state, superseded, synced};
+use crate::common::{archives, claims, copies, mirror_equal, state, superseded, synced};
 
 #[test]
 fn s900_accept() -> StepResult {
@@ -225,7 +225,7 @@ fn other_bytes(
     let entries = ops.remote().list(path, Some(1))?;
     let files = entries.iter().filter(|entry| entry.kind != EntryKind::Directory);
     let files = files.map(|entry| (entry.path.clone(), (entry.size, entry.mtime))).collect();
-    let names = mirror::some_of(&files);
+    let names = mirror_equal::some_of(&files);
     if names.len() < files.len() {
         s.not_checked(
             &format!("bytes of {} references in {path}", files.len() - names.len()),

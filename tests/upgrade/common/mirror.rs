@@ -11,10 +11,10 @@ use crds_upgrade::review;
 use crds_upgrade::run::{Found, Poll, Step, StepError};
 use serde_json::{Value, json};
 
-use super::backup_set::{Fetched, shared, some};
+use super::backup_set::{Fetched, shared};
 use super::before::first;
+use super::mail;
 use super::tally::Tally;
-use super::{lagging, mail};
 
 /// Tables that may differ between two looks at the same data: sessions and status channels.
 pub const VOLATILE: [&str; 4] = ["django_session", "jpoll_channel", "jpoll_message", "django_admin_log"];
@@ -204,222 +204,16 @@ impl Mirror<'_> {
     }
 
     /// The same look at source and destination, which do not wait for each other.
-    fn both<T: Send>(&self, look: impl Fn(&Server) -> Result<T, StepError> + Sync) -> Result<(T, T), StepError> {
+    pub(super) fn both<T: Send>(
+        &self,
+        look: impl Fn(&Server) -> Result<T, StepError> + Sync,
+    ) -> Result<(T, T), StepError> {
         std::thread::scope(|threads| {
             let ours = threads.spawn(|| look(self.dest));
             let theirs = look(self.source)?;
             let ours = ours.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             Ok((theirs, ours))
         })
-    }
-
-    /// Everything that must be equal afterwards.
-    pub fn equal(&self, t: &mut Tally) -> Result<(), StepError> {
-        let (source, dest) = self.both(tables)?;
-        for difference in compare_tables(&source, &dest, &VOLATILE) {
-            t.fault("database_equal", difference.to_string());
-        }
-        let (from, to) = self.both(|server| Ok(server.contexts_in_database()?))?;
-        for (kind, a, b) in [("operational", from.operational, to.operational), ("edit", from.edit, to.edit)] {
-            t.hold("database_equal", a == b, format!("{kind} context {b}, the source's {a}"));
-        }
-        self.files(t)?;
-        self.deliveries(t)?;
-        let lines = |server: &Server| -> Result<(bool, BTreeSet<String>), StepError> {
-            let ran = server.orphan_files()?;
-            let text = format!("{}{}", ran.text(), ran.error_text());
-            self.s.evidence(&format!("orphan check of {}", server.role()), &text)?;
-            let place = |line: String| line.replace(&server.paths().ifs, "IFS");
-            Ok((review::counters(&text).is_some(), review::orphan_lines(&text).into_iter().map(place).collect()))
-        };
-        let ((ended, theirs), (ended_too, ours)) = self.both(lines)?;
-        t.hold("orphans_not_worse", ended && ended_too, "both orphan checks ended with their counters");
-        for line in ours.difference(&theirs) {
-            t.fault("orphans_not_worse", format!("new: {line}"));
-        }
-        self.counters(t)
-    }
-
-    fn files(&self, t: &mut Tally) -> Result<(), StepError> {
-        let obs = self.source.observatory();
-        let (theirs, ours) =
-            self.both(|server| Ok(server.remote().hash_tree(&server.paths().mappings(obs), Algorithm::Sha1)?))?;
-        let wrong: Vec<&str> = theirs
-            .iter()
-            .filter(|(name, sum)| ours.get(*name) != Some(sum))
-            .map(|(name, _)| name.as_str())
-            .chain(ours.keys().filter(|name| !theirs.contains_key(*name)).map(String::as_str))
-            .collect();
-        t.hold(
-            "rules_equal",
-            wrong.is_empty(),
-            if wrong.is_empty() {
-                format!("{} mappings", theirs.len())
-            } else {
-                format!("{} mappings differ: {}", wrong.len(), some(&wrong))
-            },
-        );
-        let sizes = |server: &Server| -> Result<BTreeMap<String, (u64, f64)>, StepError> {
-            let path = server.paths().references(obs);
-            // DEV's cache holds links into the published one: what they lead to counts (SO 3.1).
-            let ran = server.remote().must_look(
-                &["find", "-L", &path, "-maxdepth", "1", "-type", "f", "-printf", "%s %T@ %f\\n"],
-                crds_upgrade::host::Limit::WALK,
-            )?;
-            let text = ran.text();
-            Ok(text
-                .lines()
-                .filter_map(|line| line.split_once(' '))
-                .filter_map(|(size, rest)| rest.split_once(' ').map(|(time, name)| (name, size, time)))
-                .map(|(name, size, time)| (name.to_owned(), (size.parse().unwrap_or(0), time.parse().unwrap_or(0.0))))
-                .collect())
-        };
-        let (theirs, ours) = self.both(sizes)?;
-        let size = |of: &BTreeMap<String, (u64, f64)>, name: &str| of.get(name).map(|(size, _)| *size);
-        let mut wrong: Vec<&str> = theirs
-            .keys()
-            .chain(ours.keys().filter(|name| !theirs.contains_key(*name)))
-            .map(String::as_str)
-            .filter(|name| size(&theirs, name) != size(&ours, name))
-            .collect();
-        let looked_into = some_of(&theirs);
-        let names: Vec<&str> = looked_into.iter().copied().filter(|name| ours.contains_key(*name)).collect();
-        let (sums, sums_too) = self.both(|server| {
-            let path = server.paths().references(obs);
-            Ok(server.remote().hash_files(&path, &names, Algorithm::Sha1)?)
-        })?;
-        wrong.extend(names.iter().filter(|name| sums.get(**name) != sums_too.get(**name)));
-        if looked_into.len() < theirs.len() {
-            self.s.not_checked(
-                &format!("bytes of {} references of {}", theirs.len() - looked_into.len(), self.dest.role()),
-                "references are compared by name and size, the newest by their bytes as well",
-            )?;
-        }
-        t.hold(
-            "rules_equal",
-            wrong.is_empty(),
-            if wrong.is_empty() {
-                format!("{} references", theirs.len())
-            } else {
-                format!("{} references differ: {}", wrong.len(), some(&wrong))
-            },
-        );
-        self.flat(t)?;
-        for place in [self.dest.paths().mappings(obs), self.dest.paths().references(obs)] {
-            let below = self.dest.remote().must_look(
-                &["find", &place, "-mindepth", "1", "-maxdepth", "1", "-type", "d"],
-                crds_upgrade::host::Limit::WALK,
-            )?;
-            for directory in below.text().lines() {
-                t.fault("rules_equal", format!("{directory} is a directory, a server's cache is flat (D134)"));
-            }
-        }
-        self.pickles(t)?;
-        let (theirs, ours) =
-            self.both(|server| Ok(server.remote().hash_tree(&server.paths().catalogs(), Algorithm::Sha256)?))?;
-        t.hold("catalogs_equal", theirs == ours, format!("{} catalogues, the source has {}", ours.len(), theirs.len()));
-        self.history(t)
-    }
-
-    /// The cache is told to be flat on both hosts: told otherwise, clients look for directories of instruments (D134).
-    fn flat(&self, t: &mut Tally) -> Result<(), StepError> {
-        let (theirs, ours) = self.both(|server| {
-            let file = format!("{}/config/{}/ref_cache_subdir_mode", server.paths().cache, server.observatory());
-            Ok(server.remote().read_if_there(&file, 4096)?)
-        })?;
-        if theirs != ours {
-            let text = |bytes: Option<Vec<u8>>| match bytes {
-                None => "nothing".to_owned(),
-                Some(bytes) => format!("`{}`", String::from_utf8_lossy(&bytes).trim()),
-            };
-            let (theirs, ours) = (text(theirs), text(ours));
-            t.fault("rules_equal", format!("ref_cache_subdir_mode says {ours}, the source's {theirs}"));
-        }
-        Ok(())
-    }
-
-    /// The reprocessing history goes along with the catalogues (SO 12, stage 9): every file of it, by its bytes.
-    fn history(&self, t: &mut Tally) -> Result<(), StepError> {
-        let (theirs, ours) = self.both(|server| {
-            let path = server.paths().monitor.clone();
-            match server.remote().stat(&path)? {
-                None => Ok(BTreeMap::new()),
-                Some(_) => Ok(server.remote().hash_tree(&path, Algorithm::Sha256)?),
-            }
-        })?;
-        let computed = |of: &BTreeMap<String, String>| -> BTreeMap<String, String> {
-            of.iter().filter(|(path, _)| path.contains('/')).map(|(path, sum)| (path.clone(), sum.clone())).collect()
-        };
-        let (theirs, ours) = (computed(&theirs), computed(&ours));
-        let lacking: Vec<&str> =
-            theirs.iter().filter(|(path, sum)| ours.get(*path) != Some(sum)).map(|(path, _)| path.as_str()).collect();
-        if !lacking.is_empty() {
-            let text = format!("{} files of the reprocessing history differ: {}", lacking.len(), some(&lacking));
-            t.fault("catalogs_equal", text);
-        }
-        Ok(())
-    }
-
-    /// A context that is kept as a Python object answers in place of its rules: it must be one of the source's, made
-    /// from the rules as they are now (A013).
-    fn pickles(&self, t: &mut Tally) -> Result<(), StepError> {
-        let (paths, obs) = (self.dest.paths(), self.dest.observatory());
-        let directory = paths.pickles(obs);
-        if self.dest.remote().stat(&directory)?.is_none() {
-            return Ok(());
-        }
-        let theirs = self.source.remote().list(&self.source.paths().mappings(obs), Some(1))?;
-        let ours = self.dest.remote().list(&paths.mappings(obs), Some(1))?;
-        let newest = ours.iter().map(|entry| entry.mtime).fold(0.0, f64::max);
-        for pickle in self.dest.remote().list(&directory, Some(1))?.iter().filter(|one| one.kind == EntryKind::File) {
-            let context = pickle.path.trim_end_matches(".pkl").trim_end_matches(".pmap");
-            if !theirs.iter().any(|rule| rule.path.strip_suffix(".pmap") == Some(context)) {
-                t.fault(
-                    "rules_equal",
-                    format!("pickles/{} is of a context that the source does not have", pickle.path),
-                );
-            } else if pickle.mtime < newest {
-                t.fault(
-                    "rules_equal",
-                    format!("pickles/{} is older than the rules: it outlived the mirror", pickle.path),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn deliveries(&self, t: &mut Tally) -> Result<(), StepError> {
-        let names = |server: &Server| -> Result<BTreeSet<String>, StepError> {
-            Ok(server.deliveries()?.into_iter().map(|link| link.name).collect())
-        };
-        let (theirs, ours) = self.both(names)?;
-        t.hold("deliveries_equal", theirs == ours, format!("{} links, the source has {}", ours.len(), theirs.len()));
-        for link in self.dest.deliveries()? {
-            if link.entry.kind == EntryKind::File && link.entry.links < 2 {
-                t.fault("deliveries_equal", format!("`{}` is no hard link", link.name));
-            }
-            if link.entry.mode & 0o222 != 0 {
-                t.fault(
-                    "deliveries_equal",
-                    format!("`{}` has mode {:04o}, not 0444 (A007)", link.name, link.entry.mode),
-                );
-            }
-        }
-        if let Some(entry) = self.dest.remote().stat(&self.dest.paths().deliveries())? {
-            // The next install mends the mode; until then the archive's group cannot take links (B091).
-            let usable = entry.mode & 0o070 == 0o070;
-            t.hold("deliveries_equal", usable, format!("the directory has mode {:04o}", entry.mode));
-        }
-        Ok(())
-    }
-
-    /// No counter may be behind the highest number in use, or the next name collides (A023).
-    fn counters(&self, t: &mut Tally) -> Result<(), StepError> {
-        for fault in lagging::counters(self.dest)? {
-            t.fault("counters_ahead", fault);
-        }
-        t.proof("counters_ahead", "no counter is behind the names in use");
-        Ok(())
     }
 
     /// What of the destination is its own and no part of a copy: the environment of a login, with the lists that
@@ -539,21 +333,6 @@ impl Mirror<'_> {
         }
         Ok(())
     }
-}
-
-/// The newest of some files, by name, until they are too many bytes to read twice: references of a real server are
-/// terabytes.
-pub fn some_of(files: &BTreeMap<String, (u64, f64)>) -> Vec<&str> {
-    const MOST: u64 = 256 << 20;
-    let mut newest: Vec<(&str, u64, f64)> =
-        files.iter().map(|(name, (size, time))| (name.as_str(), *size, *time)).collect();
-    newest.sort_by(|a, b| b.2.total_cmp(&a.2).then_with(|| a.0.cmp(b.0)));
-    let mut bytes = 0_u64;
-    let within = |(_, size, _): &&(&str, u64, f64)| {
-        bytes = bytes.saturating_add(*size);
-        bytes <= MOST
-    };
-    newest.iter().take_while(within).map(|(name, ..)| *name).collect()
 }
 
 /// Mails of the site that concern these hosts or reprocessing: subject and date.

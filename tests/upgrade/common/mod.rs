@@ -22,6 +22,7 @@ pub mod lagging;
 pub mod machines;
 pub mod mail;
 pub mod mirror;
+pub mod mirror_equal;
 pub mod night;
 pub mod outcome;
 pub mod probes;

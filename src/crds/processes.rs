@@ -74,9 +74,9 @@ impl Server {
     ///
     /// As [`Self::processes`].
     pub fn servers_by_hand(&self) -> Result<Vec<Process>, CrdsError> {
-        let by_hand = |process: &Process| process.args.split_whitespace().any(|word| word.starts_with("runserver"));
         let account = &self.host.identity.account;
-        Ok(self.processes()?.into_iter().filter(|process| process.user == *account && by_hand(process)).collect())
+        let all = self.processes()?.into_iter();
+        Ok(all.filter(|process| process.user == *account && process.is_server_by_hand()).collect())
     }
 
     /// Files that a process has mapped, sorted, each once.
@@ -97,6 +97,11 @@ impl Server {
 }
 
 impl Process {
+    /// Whether it is Django's own server.
+    pub fn is_server_by_hand(&self) -> bool {
+        self.args.split_whitespace().any(|word| word.starts_with("runserver"))
+    }
+
     /// Whether it runs the program called `name`.
     pub fn is(&self, name: &str) -> bool {
         let first = self.args.split_whitespace().next().unwrap_or("");

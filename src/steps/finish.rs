@@ -17,7 +17,11 @@ pub static S900_ACCEPT: StepSpec = StepSpec {
     way_back: "nothing to take back",
     needs: &["s470_review_logs"],
     checks: &[
-        check("s900.ledger_closed", "each difference between before and after belongs to exactly one declared change"),
+        check(
+            "s900.ledger_closed",
+            "each difference between before and after belongs to exactly one declared change; copies, archives and \
+             published lists are as they were left",
+        ),
         check("s900.all_observed", "each declared change was observed"),
         check("s900.steps_complete", "every step passed or is deferred with its due date"),
         check("s900.outage_in_window", "the outage was within the plan's window"),
@@ -41,7 +45,7 @@ pub static S910_MORNING_AFTER: StepSpec = StepSpec {
     needs: &["s900_accept"],
     checks: &[
         check("s910.night_ran", "exactly one nightly mail since going live, from this host"),
-        check("s910.night_whole", "all sections in order, the last one with its closing line"),
+        check("s910.night_whole", "all sections in order, the last one with its closing line, none with an error"),
         check("s910.backup_has_new_context", "its backup set is whole and holds the new operational context"),
         check("s910.nothing_unapproved", "its svn update brought nothing that was not approved"),
         check("s910.no_mixed_code", "what is installed is what the server runs"),

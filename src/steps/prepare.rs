@@ -32,7 +32,8 @@ pub static S010_PREFLIGHT: StepSpec = StepSpec {
         check("s010.clocks", "the hosts' clocks agree and their time zone is the site's"),
         check(
             "s010.environment",
-            "a clean login prints nothing and sets every variable, for each host name of the fleet",
+            "a clean login prints nothing and sets every variable, for each host name of the fleet, and none that changes what \
+             Python does; the cron table is the release's",
         ),
         check("s010.certificates", "the certificates of server and proxy are valid past the window and name the host"),
         check(
@@ -41,7 +42,8 @@ pub static S010_PREFLIGHT: StepSpec = StepSpec {
         ),
         check(
             "s010.start_state",
-            "OPS runs the plan's old release and stack, its contexts are those that the plan starts from",
+            "OPS runs the plan's old release and stack, unedited, its contexts are those that the plan starts from, its lists \
+             by cron those of the catalogue",
         ),
         check(
             "s010.port_flag",
@@ -56,7 +58,8 @@ pub static S010_PREFLIGHT: StepSpec = StepSpec {
         ),
         check(
             "s010.file_systems",
-            "deliveries, catalogues, ingest, uploads and cache are mounted, writable by the account and on one file system",
+            "deliveries, catalogues, ingest, uploads and cache are mounted, writable by the account and by nobody else, and on \
+             one file system; secrets are the account's alone",
         ),
         check("s010.baseline_recorded", "the state of every host was captured whole"),
     ],
@@ -79,7 +82,7 @@ pub static S110_REVIEW_TEST_REGRESSIONS: StepSpec = StepSpec {
     needs: &["s010_preflight"],
     checks: &[
         check("s110.night_ran", "exactly one nightly mail of last night, from this host, at the scheduled hour"),
-        check("s110.night_whole", "all sections in order, the last one with its closing line"),
+        check("s110.night_whole", "all sections in order, the last one with its closing line, none with an error"),
         check("s110.log_is_last_nights", "the test log was written inside the night, by this host's run"),
         check("s110.run_whole", "one summary, a verdict for each test, the test database destroyed"),
         check("s110.own_database", "the tests used this host's test database"),
@@ -114,7 +117,7 @@ pub static S120_REVIEW_OPS_REGRESSIONS: StepSpec = StepSpec {
     needs: &["s010_preflight"],
     checks: &[
         check("s120.night_ran", "exactly one nightly mail of last night, from this host, at the scheduled hour"),
-        check("s120.night_whole", "all sections in order, the last one with its closing line"),
+        check("s120.night_whole", "all sections in order, the last one with its closing line, none with an error"),
         check("s120.no_self_test", "the night ran no self-test, which would have unhidden or hidden the server"),
         check("s120.checkouts", "both checkouts are on the old release at its revision without local changes"),
         check("s120.nothing_updated", "the night's svn update brought nothing in"),

@@ -200,11 +200,11 @@ fn judge_monitor(s: &Step, ops: &Server) -> Result<(), StepError> {
 fn judge_off(s: &Step, ops: &Server) -> Result<(), StepError> {
     let all = ops.processes()?;
     let account = &ops.expected().account;
-    let by_hand = ops.servers_by_hand()?;
     let left: Vec<String> = all
         .iter()
-        .filter(|process| process.user == *account && (process.is("httpd") || process.is("memcached")))
-        .chain(&by_hand)
+        .filter(|process| {
+            process.user == *account && (process.is("httpd") || process.is("memcached") || process.is_server_by_hand())
+        })
         .map(|process| format!("{} (pid {})", process.args, process.pid))
         .collect();
     s.check("no_process")

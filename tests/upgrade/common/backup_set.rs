@@ -230,16 +230,20 @@ impl Fetched {
                     some(&gone)
                 ));
             }
-            let inside = member_hashes(bytes).unwrap_or_default();
+            let inside = match member_hashes(bytes) {
+                Ok(inside) => inside,
+                Err(error) => {
+                    faults.push(format!("{part}: {error}"));
+                    continue;
+                }
+            };
             let outside = server.remote().hash_tree(&path, Algorithm::Sha256)?;
             let other: Vec<&str> = live
                 .iter()
-                .filter(|entry| entry.mtime < made)
-                .filter_map(|entry| {
-                    let (inside, outside) =
-                        (inside.get(&format!("{prefix}{}", entry.path))?, outside.get(&entry.path)?);
-                    (inside != outside).then_some(entry.path.as_str())
-                })
+                .filter(|entry| entry.kind == EntryKind::File && entry.mtime < made)
+                .map(|entry| entry.path.as_str())
+                // One that lies in the archive as a link has no bytes there.
+                .filter(|name| archived.contains(name) && inside.get(&format!("{prefix}{name}")) != outside.get(*name))
                 .collect();
             if !other.is_empty() {
                 faults.push(format!("{part} has {} file(s) with other bytes: {}", other.len(), some(&other)));

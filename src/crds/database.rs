@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::host::Limit;
 
-use super::table::{self, Row, Table, TableSummary, summary};
+use super::table::{self, Row, Rows, Table, TableSummary};
 use super::{CrdsError, Server};
 
 /// Tables of a CRDS database (SO 19); `*` stands for `crds_<obs>_`.
@@ -142,17 +142,21 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn ask_all(&self, questions: &[String]) -> Result<Vec<Table>, CrdsError> {
+        Ok(self.ask_rows(questions)?.iter().map(Rows::table).collect())
+    }
+
+    fn ask_rows(&self, questions: &[String]) -> Result<Vec<Rows>, CrdsError> {
         let text = self.dbshell(&table::questions(questions))?;
         table::answers(text, questions.len()).map_err(|odd| self.shape("the answers of the database", &odd))
     }
 
-    /// [`Self::summarise`] of several of [`TABLES`], by real name; tables that the server does not have are left out.
+    /// Number of rows, highest id and digest of several of [`TABLES`], by real name; tables that the server does not have are left out.
     ///
     /// # Errors
     ///
     /// As [`Self::ask`].
     pub fn summarise_all(&self, names: &[&str]) -> Result<BTreeMap<String, TableSummary>, CrdsError> {
-        Ok(self.contents(names)?.iter().map(|(name, table)| (name.clone(), summary(table))).collect())
+        Ok(self.contents(names)?.into_iter().map(|(name, rows)| (name, rows.summary())).collect())
     }
 
     /// All rows of several of [`TABLES`], by real name; tables that the server does not have are left out.
@@ -160,7 +164,7 @@ impl Server {
     /// # Errors
     ///
     /// As [`Self::ask`].
-    pub fn contents(&self, names: &[&str]) -> Result<BTreeMap<String, Table>, CrdsError> {
+    pub fn contents(&self, names: &[&str]) -> Result<BTreeMap<String, Rows>, CrdsError> {
         self.of_tables(names, |name| format!("select * from {name} order by 1"), &[]).map(|(tables, _)| tables)
     }
 
@@ -170,7 +174,10 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn row_counts(&self, others: &[String]) -> Result<(BTreeMap<String, Table>, Vec<Table>), CrdsError> {
-        self.of_tables(&TABLES, |name| format!("select count(*) as number from {name}"), others)
+        let (tables, rest) =
+            self.of_tables(&TABLES, |name| format!("select count(*) as number from {name}"), others)?;
+        let tables = tables.into_iter().map(|(name, rows)| (name, rows.table())).collect();
+        Ok((tables, rest.iter().map(Rows::table).collect()))
     }
 
     /// The answers to one question about each of several tables, those aside that the server does not have, and to `others`.
@@ -179,11 +186,11 @@ impl Server {
         names: &[&str],
         question: impl Fn(&str) -> String,
         others: &[String],
-    ) -> Result<(BTreeMap<String, Table>, Vec<Table>), CrdsError> {
+    ) -> Result<(BTreeMap<String, Rows>, Vec<Rows>), CrdsError> {
         let ask = |names: Vec<String>| {
             let questions: Vec<String> =
                 names.iter().map(|name| question(name)).chain(others.iter().cloned()).collect();
-            let mut answers = self.ask_all(&questions)?;
+            let mut answers = self.ask_rows(&questions)?;
             let rest = answers.split_off(names.len());
             Ok((names.into_iter().zip(answers).collect(), rest))
         };
@@ -197,16 +204,6 @@ impl Server {
             }
             answer => answer,
         }
-    }
-
-    /// Number of rows, highest id and digest of one of [`TABLES`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::ask`].
-    pub fn summarise(&self, name: &str) -> Result<TableSummary, CrdsError> {
-        let table = self.ask(&format!("select * from {} order by 1", self.table(name)))?;
-        Ok(summary(&table))
     }
 
     /// A value of `crds_<obs>_contexts`, such as of kind `operational` or `edit`.

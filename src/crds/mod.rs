@@ -41,5 +41,5 @@ pub use ports::{Flag, HIDDEN_PORT, OPERATIONAL_PORT, PortState};
 pub use processes::Process;
 pub use server::Server;
 pub use stack::{RcCase, StackInUse, rc_cases, with_stack};
-pub use table::{Row, Table, TableSummary, answers, questions};
+pub use table::{Printed, Row, Rows, Table, TableSummary, answers, questions, unescaped};
 pub use urls::Door;

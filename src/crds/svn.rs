@@ -37,6 +37,19 @@ impl Server {
         info(&text).ok_or_else(|| self.shape("`svn info`", &text))
     }
 
+    /// As [`Self::svn_info`], of several at once: the program's start is most of what it takes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::svn_info`].
+    pub fn svn_infos(&self, targets: &[&str]) -> Result<Vec<WorkingCopy>, CrdsError> {
+        let argv: Vec<&str> = ["svn", "info", "--non-interactive"].iter().chain(targets).copied().collect();
+        let text = self.remote.must_look(&argv, Limit::QUICK)?.text();
+        let infos: Option<Vec<WorkingCopy>> =
+            text.split_inclusive("\n\n").filter(|part| !part.trim().is_empty()).map(info).collect();
+        infos.filter(|infos| infos.len() == targets.len()).ok_or_else(|| self.shape("`svn info`", &text))
+    }
+
     /// As [`Self::svn_info`], or nothing if the repository has no such URL.
     ///
     /// # Errors
@@ -60,16 +73,31 @@ impl Server {
     ///
     /// The host cannot be asked or `svn` failed.
     pub fn svn_status(&self, directory: &str) -> Result<Vec<StatusLine>, CrdsError> {
-        let ran = self.remote.must_look(&["svn", "status", "--non-interactive", directory], Limit::WALK)?;
-        let text = ran.text();
-        let prefix = format!("{directory}/");
-        let mut lines = Vec::new();
+        Ok(self.svn_statuses(&[directory])?.pop().unwrap_or_default())
+    }
+
+    /// As [`Self::svn_status`], of several checkouts at once, none of which lies in another.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::svn_status`].
+    pub fn svn_statuses(&self, directories: &[&str]) -> Result<Vec<Vec<StatusLine>>, CrdsError> {
+        let argv: Vec<&str> = ["svn", "status", "--non-interactive"].iter().chain(directories).copied().collect();
+        let text = self.remote.must_look(&argv, Limit::WALK)?.text();
+        let mut statuses = vec![Vec::new(); directories.len()];
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            // A line belongs to the checkout that its path begins with.
+            let path = line.get(8..).unwrap_or_default();
+            let of = |directory: &&str| {
+                path.strip_prefix(*directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            let at = directories.iter().position(of).ok_or_else(|| self.shape("`svn status`", line))?;
+            let prefix = format!("{}/", directories[at]);
             let read = status_line(line, &prefix).ok_or_else(|| self.shape("`svn status`", line))?;
-            lines.push(read);
+            statuses[at].push(read);
         }
-        lines.sort();
-        Ok(lines)
+        statuses.iter_mut().for_each(|lines| lines.sort());
+        Ok(statuses)
     }
 
     /// `svnversion` of a checkout: a bare number if it is whole, unmixed and unmodified.

@@ -1,5 +1,6 @@
 //! What the mysql client prints in batch mode: tables, rows, and what they hold in short.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -41,6 +42,93 @@ pub struct Table {
     pub rows: Vec<Vec<Option<Cell>>>,
 }
 
+/// The answer to one question whose rows are read one at a time: of whole tables only a few columns are wanted, or just the
+/// digest, and taking each of half a million values apart costs more than the database takes to send them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    columns: Vec<String>,
+    whole: Arc<str>,
+    body: std::ops::Range<usize>,
+}
+
+/// A row of [`Rows`] as it was printed: fields by position, escaped.
+#[derive(Clone, Copy, Debug)]
+pub struct Printed<'a>(&'a str);
+
+impl<'a> Printed<'a> {
+    /// The values, in the order of the columns. `None` = NULL.
+    pub fn values(self) -> impl Iterator<Item = Option<Cow<'a, str>>> {
+        self.fields().map(unescaped)
+    }
+
+    /// The fields as printed: still escaped, NULL as that word.
+    pub fn fields(self) -> impl Iterator<Item = &'a str> {
+        self.0.split('\t')
+    }
+}
+
+impl Rows {
+    /// Reads what the mysql client prints in batch mode; `text` is a part of `whole`.
+    fn batch(whole: &Arc<str>, text: &str) -> Result<Self, String> {
+        let text = text.trim_start_matches('\n');
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let (head, body) = text.split_once('\n').unwrap_or((text, &text[text.len()..]));
+        let columns: Vec<String> = head.split('\t').map(str::to_owned).collect();
+        let tabs = columns.len() - 1;
+        let width = |line: &&str| memchr::memchr_iter(b'\t', line.as_bytes()).count() != tabs;
+        if let Some(odd) = lines(body).find(width) {
+            return Err(odd.to_owned());
+        }
+        let from = (body.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        let place = from..from + body.len();
+        // `text` is always a part of `whole`; were it not, nothing would be read rather than something else.
+        if whole.get(place.clone()).is_none_or(|there| there.as_ptr() != body.as_ptr()) {
+            return Err(head.to_owned());
+        }
+        Ok(Self { columns, whole: Arc::clone(whole), body: place })
+    }
+
+    /// Names of the columns; empty if there were no rows.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// Where a column stands in each row.
+    pub fn position(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|name| name == column)
+    }
+
+    /// The rows, in order.
+    pub fn iter(&self) -> impl Iterator<Item = Printed<'_>> {
+        lines(&self.whole[self.body.clone()]).map(Printed)
+    }
+
+    /// Rows, highest id and digest, as [`Table::summary`] has them.
+    pub fn summary(&self) -> TableSummary {
+        let mut sum = Sum::default();
+        let id = self.position("id");
+        for row in self.iter() {
+            sum.row(row.0.as_bytes(), id.and_then(|at| row.fields().nth(at)));
+        }
+        sum.end()
+    }
+
+    /// Every value of every row.
+    pub fn table(&self) -> Table {
+        let value = |field| value(&self.whole, field);
+        let rows = self.iter().map(|row| row.fields().map(value).collect()).collect();
+        Table { columns: self.columns.clone(), rows }
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).chain((!text.ends_with('\n')).then_some(text.len()));
+    let mut from = 0;
+    ends.map(move |end| &text[std::mem::replace(&mut from, end + 1)..end]).filter(|line| !line.is_empty())
+}
+
 /// What a table holds, in short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TableSummary {
@@ -48,7 +136,7 @@ pub struct TableSummary {
     pub rows: u64,
     /// Highest id; 0 if it has none.
     pub max_id: u64,
-    /// BLAKE3 over all rows in the order of their first column.
+    /// BLAKE3 over all rows as the mysql client prints them in batch mode, in the order of their first column.
     pub digest: String,
 }
 
@@ -67,41 +155,36 @@ pub fn questions(sql: &[String]) -> String {
 /// # Errors
 ///
 /// What is no answer.
-pub fn answers(text: String, count: usize) -> Result<Vec<Table>, String> {
+pub fn answers(text: String, count: usize) -> Result<Vec<Rows>, String> {
     let text: Arc<str> = text.into();
     let mark = format!("{MARK}\n{MARK}\n");
-    let mut parts: Vec<&str> = text.split(mark.as_str()).collect();
-    if parts.pop().is_none_or(|rest| !rest.trim().is_empty()) || parts.len() != count {
+    let mut parts = Vec::with_capacity(count + 1);
+    let mut from = 0;
+    for at in memchr::memmem::find_iter(text.as_bytes(), mark.as_bytes()) {
+        parts.push(&text[from..at]);
+        from = at + mark.len();
+    }
+    if parts.len() != count || !text[from..].trim().is_empty() {
         return Err(text.to_string());
     }
-    parts.into_iter().map(|part| batch(&text, part)).collect()
-}
-
-/// What the mysql client prints in batch mode: column names, then rows, tab-separated and escaped.
-/// `text` is a part of `whole`.
-pub(super) fn batch(whole: &Arc<str>, text: &str) -> Result<Table, String> {
-    let mut lines = text.split('\n').filter(|line| !line.is_empty());
-    let Some(head) = lines.next() else { return Ok(Table::default()) };
-    let columns: Vec<String> = head.split('\t').map(str::to_owned).collect();
-    let mut rows = Vec::new();
-    for line in lines {
-        let mut row = Vec::with_capacity(columns.len());
-        row.extend(line.split('\t').map(|field| value(whole, field)));
-        if row.len() != columns.len() {
-            return Err(line.to_owned());
-        }
-        rows.push(row);
-    }
-    Ok(Table { columns, rows })
+    parts.into_iter().map(|part| Rows::batch(&text, part)).collect()
 }
 
 fn value(whole: &Arc<str>, field: &str) -> Option<Cell> {
+    Some(match unescaped(field)? {
+        Cow::Borrowed(field) => Cell::within(whole, field),
+        Cow::Owned(field) => field.into(),
+    })
+}
+
+/// A field of the mysql client's batch mode; `None` = NULL.
+pub fn unescaped(field: &str) -> Option<Cow<'_, str>> {
     if field == "NULL" {
         return None;
     }
     // Nearly every field of a catalogue of tens of thousands of rows.
-    if !field.contains('\\') {
-        return Some(Cell::within(whole, field));
+    if memchr::memchr(b'\\', field.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(field));
     }
     let mut out = String::with_capacity(field.len());
     let mut chars = field.chars();
@@ -118,7 +201,25 @@ fn value(whole: &Arc<str>, field: &str) -> Option<Cell> {
             None => out.push('\\'),
         }
     }
-    Some(out.into())
+    Some(Cow::Owned(out))
+}
+
+/// As the mysql client prints a value in batch mode.
+fn print(value: Option<&str>, line: &mut Vec<u8>) {
+    let Some(value) = value else { return line.extend_from_slice(b"NULL") };
+    let bytes = value.as_bytes();
+    if memchr::memchr3(b'\t', b'\n', b'\\', bytes).is_none() && memchr::memchr(b'\0', bytes).is_none() {
+        return line.extend_from_slice(bytes);
+    }
+    for byte in value.bytes() {
+        match byte {
+            b'\t' => line.extend_from_slice(b"\\t"),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\0' => line.extend_from_slice(b"\\0"),
+            b'\\' => line.extend_from_slice(b"\\\\"),
+            other => line.push(other),
+        }
+    }
 }
 
 impl Table {
@@ -135,7 +236,29 @@ impl Table {
 
     /// Rows, highest id and digest.
     pub fn summary(&self) -> TableSummary {
-        summary(self)
+        let mut sum = Sum::default();
+        let id = self.position("id");
+        let mut line = Vec::new();
+        for row in &self.rows {
+            line.clear();
+            for (at, value) in row.iter().enumerate() {
+                if at > 0 {
+                    line.push(b'\t');
+                }
+                print(value.as_deref(), &mut line);
+            }
+            if !line.is_empty() {
+                sum.row(&line, id.and_then(|at| row[at].as_deref()));
+            }
+        }
+        sum.end()
+    }
+
+    /// Number of rows and the highest id; 0 if it has none.
+    pub fn extent(&self) -> (u64, u64) {
+        let id = self.position("id");
+        let ids = self.rows.iter().filter_map(|row| row[id?].as_deref()?.parse().ok());
+        (self.rows.len() as u64, ids.max().unwrap_or(0))
     }
 
     /// Reads what the mysql client prints in batch mode.
@@ -144,8 +267,8 @@ impl Table {
     ///
     /// The first line that is no row of the table.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let whole = text.into();
-        batch(&whole, &whole)
+        let whole: Arc<str> = text.into();
+        Ok(Rows::batch(&whole, &whole)?.table())
     }
 
     /// The only value of a question that has one row and one column.
@@ -157,27 +280,34 @@ impl Table {
     }
 }
 
-pub(super) fn summary(table: &Table) -> TableSummary {
-    let mut hash = blake3::Hasher::new();
-    let id = table.position("id");
-    let mut max_id = 0;
-    let mut bytes = Vec::new();
-    for row in &table.rows {
-        bytes.clear();
-        for field in row {
-            match field {
-                Some(value) => {
-                    bytes.extend_from_slice(&(value.len() as u64).to_le_bytes());
-                    bytes.extend_from_slice(value.as_bytes());
-                }
-                None => bytes.extend_from_slice(&u64::MAX.to_le_bytes()),
-            }
+/// A summary that is being made.
+#[derive(Default)]
+struct Sum {
+    rows: u64,
+    max_id: u64,
+    bytes: Vec<u8>,
+    hash: blake3::Hasher,
+}
+
+/// So many bytes are hashed at once, which takes a fraction of the time that row after row would.
+const HASHED: usize = 1 << 16;
+
+impl Sum {
+    fn row(&mut self, line: &[u8], id: Option<&str>) {
+        self.rows += 1;
+        self.max_id = self.max_id.max(id.and_then(|id| id.parse().ok()).unwrap_or(0));
+        self.bytes.extend_from_slice(line);
+        self.bytes.push(b'\n');
+        if self.bytes.len() >= HASHED {
+            self.hash.update(&self.bytes);
+            self.bytes.clear();
         }
-        hash.update(&bytes);
-        let number = id.and_then(|at| row[at].as_deref()).and_then(|id| id.parse().ok());
-        max_id = max_id.max(number.unwrap_or(0));
     }
-    TableSummary { rows: table.rows.len() as u64, max_id, digest: hash.finalize().to_hex().to_string() }
+
+    fn end(mut self) -> TableSummary {
+        self.hash.update(&self.bytes);
+        TableSummary { rows: self.rows, max_id: self.max_id, digest: self.hash.finalize().to_hex().to_string() }
+    }
 }
 
 #[cfg(test)]
@@ -188,16 +318,19 @@ mod tests {
     fn batch_output_is_read_with_its_escapes() {
         let table = Table::parse("id\tname\n1\ta\\tb\\\\n\n2\tNULL\n").unwrap();
         assert_eq!(table.rows, [vec![Some("1".into()), Some("a\tb\\n".into())], vec![Some("2".into()), None]]);
-        assert_eq!(summary(&table).max_id, 2);
+        assert_eq!(table.summary().max_id, 2);
         assert_eq!(Table::parse("").unwrap(), Table::default());
         assert!(Table::parse("id\tname\n1\n").is_err());
     }
 
     #[test]
-    fn a_null_and_its_word_have_different_digests() {
-        let null = Table { columns: vec!["a".into()], rows: vec![vec![None]] };
-        let word = Table { columns: vec!["a".into()], rows: vec![vec![Some("NULL".into())]] };
-        assert_ne!(summary(&null).digest, summary(&word).digest);
+    fn answers_come_apart_and_odd_ones_are_refused() {
+        let text = format!("id\tname\n1\ta\n{MARK}\n{MARK}\n{MARK}\n{MARK}\n");
+        let parts = answers(text.clone(), 2).unwrap();
+        assert_eq!((parts[0].summary().rows, parts[1].summary().rows), (1, 0));
+        assert!(answers(text.clone(), 3).is_err());
+        assert!(answers(text.replace("\ta", "\ta\tb"), 2).is_err());
+        assert!(answers(format!("{text}ERROR"), 2).is_err());
     }
 
     proptest::proptest! {
@@ -207,7 +340,7 @@ mod tests {
                 proptest::prop_assert!(table.rows.iter().all(|row| row.len() == table.columns.len()));
                 let lines = text.split('\n').filter(|line| !line.is_empty()).count();
                 proptest::prop_assert_eq!(table.rows.len() + usize::from(lines > 0), lines);
-                let _ = summary(&table);
+                let _ = table.summary();
             }
         }
 
@@ -222,6 +355,13 @@ mod tests {
             let text = format!("{}\n{}\n", head.join("\t"), values.iter().map(escaped).collect::<Vec<_>>().join("\t"));
             let table = Table::parse(&text).unwrap();
             proptest::prop_assert!(values.iter().any(Option::is_some) || table.rows.len() == 1);
+            let rows = Rows::batch(&text.as_str().into(), &text);
+            // The text of the test is no part of the answer: nothing is read rather than something else.
+            proptest::prop_assert!(rows.is_err());
+            let whole: Arc<str> = text.as_str().into();
+            let rows = Rows::batch(&whole, &whole).unwrap();
+            proptest::prop_assert_eq!(rows.table(), table.clone());
+            proptest::prop_assert_eq!(rows.summary(), table.summary());
             let cells: Vec<Option<&str>> = table.rows[0].iter().map(Option::as_deref).collect();
             proptest::prop_assert_eq!(cells, values.iter().map(Option::as_deref).collect::<Vec<_>>());
         }

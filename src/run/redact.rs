@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{LazyLock, RwLock};
 
-use regex::bytes::{Captures, Regex, RegexBuilder};
+use regex::bytes::{Captures, NoExpand, Regex, RegexBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
 /// What stands where a secret was.
@@ -30,15 +30,32 @@ static SHAPES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     .collect()
 });
 
+/// A few letters that every one of [`SHAPES`] has, at most [`BEFORE`] bytes after its beginning: megabytes without them need
+/// no look at each shape. So few that with all their spellings they are still looked for side by side.
+static HINT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let words = "ssw|pwd|t_ke|i_ke|srf|nid=|kdf2";
+    RegexBuilder::new(words).case_insensitive(true).unicode(false).build().ok()
+});
+
+/// More than any of [`SHAPES`] has before its word, and than a word boundary needs.
+const BEFORE: usize = 32;
+
 /// The secrets known in this process.
 #[derive(Default)]
 pub struct Secrets {
-    known: RwLock<Vec<SecretString>>,
+    known: RwLock<Known>,
+}
+
+/// Secrets, and what finds any spelling of any of them in one pass.
+#[derive(Default)]
+struct Known {
+    secrets: Vec<SecretString>,
+    spelled: Option<Regex>,
 }
 
 impl std::fmt::Debug for Secrets {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "Secrets({} known)", self.known.read().map_or(0, |known| known.len()))
+        write!(out, "Secrets({} known)", self.known.read().map_or(0, |known| known.secrets.len()))
     }
 }
 
@@ -50,37 +67,49 @@ impl Secrets {
             return;
         }
         let mut known = self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !known.iter().any(|have| have.expose_secret() == text) {
-            known.push(value.clone());
+        if !known.secrets.iter().any(|have| have.expose_secret() == text) {
+            known.secrets.push(value.clone());
+            let mut all: Vec<String> =
+                known.secrets.iter().flat_map(|secret| spellings(secret.expose_secret())).collect();
             // Longest first, so that a secret that contains another is hidden whole.
-            known.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+            all.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
+            let any: Vec<String> = all.iter().map(|spelling| regex::escape(spelling)).collect();
+            let longest = 1 << 26;
+            known.spelled = RegexBuilder::new(&any.join("|")).size_limit(longest).dfa_size_limit(longest).build().ok();
         }
     }
 
     /// Whether a text holds a known secret, in any spelling.
     pub fn within(&self, text: &str) -> bool {
-        let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.iter().flat_map(|secret| spellings(secret.expose_secret())).any(|spelling| text.contains(&spelling))
+        self.leaks(text.as_bytes())
     }
 
     /// The bytes with every known secret, also in the spellings that programs give it, and every secret-like shape hidden.
     pub fn bytes<'a>(&self, input: &'a [u8]) -> Cow<'a, [u8]> {
-        let mut output = Cow::Borrowed(input);
         let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for secret in known.iter() {
-            for spelling in spellings(secret.expose_secret()) {
-                if memchr::memmem::find(&output, spelling.as_bytes()).is_some() {
-                    output = Cow::Owned(replace(&output, spelling.as_bytes()));
-                }
-            }
-        }
+        let mut output = match &known.spelled {
+            Some(spelled) => spelled.replace_all(input, NoExpand(REDACTED.as_bytes())),
+            // Too many or too long for one pass: one by one.
+            None => known.secrets.iter().flat_map(|secret| spellings(secret.expose_secret())).fold(
+                Cow::Borrowed(input),
+                |output, spelling| {
+                    let there = memchr::memmem::find(&output, spelling.as_bytes()).is_some();
+                    if there { Cow::Owned(replace(&output, spelling.as_bytes())) } else { output }
+                },
+            ),
+        };
+        let from = match HINT.as_ref().map(|hint| hint.find(&output).map(|found| found.start())) {
+            Some(None) => return output,
+            Some(Some(at)) => at.saturating_sub(BEFORE),
+            None => 0,
+        };
         for shape in SHAPES.iter() {
-            if shape.is_match(&output) {
-                let hidden = shape.replace_all(&output, |found: &Captures<'_>| {
+            if shape.is_match(&output[from..]) {
+                let hidden = shape.replace_all(&output[from..], |found: &Captures<'_>| {
                     let keep = found.name("keep").map_or(&b""[..], |part| part.as_bytes());
                     [keep, REDACTED.as_bytes()].concat()
                 });
-                output = Cow::Owned(hidden.into_owned());
+                output = Cow::Owned([&output[..from], &hidden].concat());
             }
         }
         output
@@ -94,11 +123,14 @@ impl Secrets {
     /// Whether a known secret stands in the bytes, in any spelling.
     pub fn leaks(&self, input: &[u8]) -> bool {
         let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        known.iter().any(|secret| {
-            spellings(secret.expose_secret())
+        match &known.spelled {
+            Some(spelled) => spelled.is_match(input),
+            None => known
+                .secrets
                 .iter()
-                .any(|spelling| memchr::memmem::find(input, spelling.as_bytes()).is_some())
-        })
+                .flat_map(|secret| spellings(secret.expose_secret()))
+                .any(|spelling| memchr::memmem::find(input, spelling.as_bytes()).is_some()),
+        }
     }
 }
 
@@ -168,8 +200,19 @@ mod tests {
             ("'PASSWORD': 'abc def',", "'PASSWORD': '[redacted]',"),
             ("Cookie: sessionid=0123456789abcdef", "Cookie: sessionid=[redacted]"),
             ("x pbkdf2_sha256$12000$salt$aGFzaA== y", "x pbkdf2_sha256$[redacted] y"),
+            ("-pwd hunter22 and MYSQL_PWD=hunter22", "-pwd [redacted] and MYSQL_PWD=[redacted]"),
+            (
+                "<input name='csrfmiddlewaretoken' value='abc'/>",
+                "<input name='csrfmiddlewaretoken' value='[redacted]'/>",
+            ),
+            ("\"api_key\": u\"abc\"", "\"api_key\": u\"[redacted]\""),
         ] {
             assert_eq!(secrets.text(text), expected);
+            // Far from the beginning, and at the very edge of what is looked at.
+            for ahead in [1, BEFORE - 1, BEFORE, BEFORE + 1, 10_000] {
+                let ahead = " ".repeat(ahead);
+                assert_eq!(secrets.text(&format!("{ahead}{text}")), format!("{ahead}{expected}"));
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Fields, State, Surface};
-use crate::crds::{Cell, Contexts, CrdsError, Door, Server, TABLES, Table};
+use crate::crds::{Contexts, CrdsError, Door, Rows, Server, TABLES, unescaped};
 use crate::host::{Algorithm, Entry, EntryKind};
 
 /// Why a state could not be taken whole. A state is whole or there is none.
@@ -209,7 +209,7 @@ fn stored(server: &Server, scope: &Scope) -> Part {
     if scope.database {
         let tables = server.contents(&TABLES).map_err(fail(server, "database"))?;
         surfaces.extend(database(server, &tables).into_iter().map(|(name, surface)| (name.to_owned(), surface)));
-        in_database = tables.get(&server.table("*contexts")).map(|table| server.contexts_of(table));
+        in_database = tables.get(&server.table("*contexts")).map(|rows| server.contexts_of(&rows.table()));
     }
     if scope.contexts {
         let known = in_database.unwrap_or_else(|| server.contexts_in_database());
@@ -322,80 +322,87 @@ const CATALOGUE: [&str; 12] = [
 ];
 
 /// Every surface that the database gives, from one reading of it.
-fn database(server: &Server, tables: &BTreeMap<String, Table>) -> Vec<(&'static str, Surface)> {
-    let summary = |table: &Table| {
-        let summary = table.summary();
+fn database(server: &Server, tables: &BTreeMap<String, Rows>) -> Vec<(&'static str, Surface)> {
+    let summary = |rows: &Rows| {
+        let summary = rows.summary();
         Fields::from([
             ("rows", json!(summary.rows)),
             ("max_id", json!(summary.max_id)),
             ("digest", json!(summary.digest)),
         ])
     };
-    let summaries = tables.iter().map(|(name, table)| (name.clone(), summary(table))).collect();
-    // By position: a catalogue has tens of thousands of rows of some forty columns, of which these are a few.
-    let rows = |table: &str, key: &str, columns: &[&'static str], more: &dyn Fn(&[Option<Cell>], &mut Fields)| {
-        let Some(table) = tables.get(&server.table(table)) else { return Surface::new() };
-        let columns: Vec<(&'static str, usize)> =
-            columns.iter().filter_map(|name| Some((*name, table.position(name)?))).collect();
-        let Some(key) = table.position(key) else { return Surface::new() };
-        let read = |row: &Vec<Option<Cell>>| {
-            let mut fields: Fields = columns.iter().map(|(name, at)| (*name, json!(row[*at]))).collect();
-            more(row, &mut fields);
-            Some((row[key].as_ref()?.to_string(), fields))
-        };
-        table.rows.iter().filter_map(read).collect()
+    let summaries = tables.iter().map(|(name, rows)| (name.clone(), summary(rows))).collect();
+    let of = |table: &str| tables.get(&server.table(table));
+    let plain = |table: &str, key: &str, columns: &[&'static str]| {
+        of(table).map_or_else(Surface::new, |rows| by(rows, key, columns, &[]))
     };
     // A change of any other column must show as well, and on its own row.
     // `blob`: kept twice, the pickled row repeats the columns (SO 19).
-    let own = |column: &str| CATALOGUE.contains(&column) || column == "blob";
-    let columns = tables.get(&server.table("*catalog")).map_or(&[][..], |table| &table.columns);
-    let others: Vec<usize> = (0..columns.len()).filter(|at| !own(&columns[*at])).collect();
-    let catalogue =
-        rows("*catalog", "name", &CATALOGUE, &|row, fields| drop(fields.insert("rest", json!(rest(row, &others)))));
-    // A login changes its user's row: when it was, and perhaps how the password is stored. Nothing else of it.
-    const ACCOUNTS: [&str; 4] = ["is_superuser", "is_staff", "is_active", "email"];
-    let own = |column: &str| ACCOUNTS.contains(&column) || ["password", "last_login"].contains(&column);
-    let columns = tables.get("auth_user").map_or(&[][..], |table| &table.columns);
-    let others: Vec<usize> = (0..columns.len()).filter(|at| !own(&columns[*at])).collect();
-    let mut accounts = rows("auth_user", "username", &ACCOUNTS, &|row, fields| {
-        drop(fields.insert("rest", json!(rest(row, &others))));
-    });
-    if let Some(table) = tables.get("auth_user")
-        && let (Some(name), Some(password)) = (table.position("username"), table.position("password"))
-    {
-        for row in &table.rows {
-            let digest = row[password].as_ref().map(|hash| blake3::hash(hash.as_bytes()).to_hex()[..16].to_owned());
-            if let Some(fields) = row[name].as_ref().and_then(|name| accounts.get_mut(name.as_str())) {
+    let catalogue = of("*catalog")
+        .map_or_else(Surface::new, |rows| by(rows, "name", &CATALOGUE, &others(rows, &CATALOGUE, &["blob"])));
+    let padded = |surface: Surface| surface.into_iter().map(|(id, fields)| (format!("{id:0>6}"), fields)).collect();
+    vec![
+        ("database", summaries),
+        ("accounts", of("auth_user").map_or_else(Surface::new, accounts)),
+        ("catalogue", catalogue),
+        ("counters", plain("*counters", "name", &["counter"])),
+        ("history", padded(plain("*context_history", "id", &["start_date", "context", "state", "description"]))),
+    ]
+}
+
+/// Every account. A login changes its user's row: when it was, and perhaps how the password is stored. Nothing else of it.
+fn accounts(users: &Rows) -> Surface {
+    const COLUMNS: [&str; 4] = ["is_superuser", "is_staff", "is_active", "email"];
+    let mut accounts = by(users, "username", &COLUMNS, &others(users, &COLUMNS, &["password", "last_login"]));
+    if let (Some(name), Some(password)) = (users.position("username"), users.position("password")) {
+        for row in users.iter() {
+            let values: Vec<_> = row.values().collect();
+            let digest = values[password].as_ref().map(|hash| blake3::hash(hash.as_bytes()).to_hex()[..16].to_owned());
+            if let Some(fields) = values[name].as_deref().and_then(|name| accounts.get_mut(name)) {
                 fields.insert("password", json!(digest));
                 // The way of hashing, without salt and hash: a framework that knows a better one stores anew who logs in.
-                let kind = row[password].as_ref().and_then(|hash| hash.rsplitn(3, '$').nth(2));
+                let kind = values[password].as_ref().and_then(|hash| hash.rsplitn(3, '$').nth(2));
                 fields.insert("password_kind", json!(kind));
             }
         }
     }
-    let padded = |surface: Surface| surface.into_iter().map(|(id, fields)| (format!("{id:0>6}"), fields)).collect();
-    vec![
-        ("database", summaries),
-        ("accounts", accounts),
-        ("catalogue", catalogue),
-        ("counters", rows("*counters", "name", &["counter"], &|_, _| ())),
-        (
-            "history",
-            padded(rows("*context_history", "id", &["start_date", "context", "state", "description"], &|_, _| ())),
-        ),
-    ]
+    accounts
 }
 
-/// A digest of the values of a catalogue row that are not looked at one by one.
-fn rest(row: &[Option<Cell>], others: &[usize]) -> String {
-    let mut bytes = Vec::new();
-    for at in others {
-        // Told apart: no value, an empty one, and where one ends.
-        bytes.push(u8::from(row[*at].is_some()));
-        bytes.extend_from_slice(row[*at].as_deref().unwrap_or_default().as_bytes());
-        bytes.push(0);
+/// Positions of the columns that are neither looked at one by one nor left out.
+fn others(rows: &Rows, looked_at: &[&str], without: &[&str]) -> Vec<usize> {
+    let own = |column: &str| looked_at.contains(&column) || without.contains(&column);
+    (0..rows.columns().len()).filter(|at| !own(&rows.columns()[*at])).collect()
+}
+
+/// The rows by the column `key`: these columns, and where there are others, a digest of their values. By position: a
+/// catalogue has tens of thousands of rows of some forty columns, of which these are a few.
+fn by(rows: &Rows, key: &str, columns: &[&'static str], others: &[usize]) -> Surface {
+    let Some(key) = rows.position(key) else { return Surface::new() };
+    // In the order in which the fields are kept.
+    let mut columns: Vec<(&'static str, Option<usize>)> =
+        columns.iter().filter_map(|name| Some((*name, Some(rows.position(name)?)))).collect();
+    columns.extend((!others.is_empty()).then_some(("rest", None)));
+    columns.sort_unstable();
+    let (mut printed, mut bytes) = (Vec::new(), Vec::new());
+    let mut surface = Vec::new();
+    for row in rows.iter() {
+        printed.clear();
+        printed.extend(row.fields());
+        let Some(key) = unescaped(printed[key]) else { continue };
+        bytes.clear();
+        for at in others {
+            // As printed: an empty value is told from none, and a tab ends each.
+            bytes.extend_from_slice(printed[*at].as_bytes());
+            bytes.push(b'\t');
+        }
+        let value = |at: &Option<usize>| match at {
+            Some(at) => unescaped(printed[*at]).map_or(Value::Null, |text| Value::String(text.into_owned())),
+            None => Value::String(blake3::hash(&bytes).to_hex()[..16].to_owned()),
+        };
+        surface.push((key.into_owned(), columns.iter().map(|(name, at)| (*name, value(at))).collect()));
     }
-    blake3::hash(&bytes).to_hex()[..16].to_owned()
+    surface.into_iter().collect()
 }
 
 /// Contexts by every place that knows them; `known` is what the database says.
@@ -439,11 +446,11 @@ pub(super) fn ports(server: &Server) -> Result<Surface, CrdsError> {
 
 pub(super) fn svn(server: &Server) -> Result<Surface, CrdsError> {
     let mut surface = Surface::new();
-    for (name, directory) in [("crds", &server.paths().client_sources), ("crds_server", &server.paths().server_sources)]
-    {
-        let info = server.svn_info(directory)?;
-        let status: Vec<String> =
-            server.svn_status(directory)?.into_iter().map(|line| format!("{} {}", line.letters, line.path)).collect();
+    let checkouts = [server.paths().client_sources.as_str(), server.paths().server_sources.as_str()];
+    let (infos, statuses) = (server.svn_infos(&checkouts)?, server.svn_statuses(&checkouts)?);
+    let looked = ["crds", "crds_server"].into_iter().zip(checkouts).zip(infos).zip(statuses);
+    for (((name, directory), info), status) in looked {
+        let status: Vec<String> = status.into_iter().map(|line| format!("{} {}", line.letters, line.path)).collect();
         let row = Fields::from([
             ("url", json!(info.url)),
             ("revision", json!(info.revision)),

@@ -41,6 +41,10 @@ pub struct State {
     pub surfaces: BTreeMap<String, Surface>,
 }
 
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 impl State {
     /// One surface as JSON, for snapshots; an empty object if it was not captured.
     pub fn surface(&self, name: &str) -> Value {
@@ -50,9 +54,18 @@ impl State {
             .unwrap_or(Value::Object(Default::default()))
     }
 
-    /// The state as text, one line, keys in order: what a digest or a run folder's `states/` takes.
+    /// The state as JSON text, each surface on a line of its own, keys in order: what a digest or a run folder's `states/`
+    /// takes.
     pub fn to_text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        let mut text = format!("{{\"host\":{},\"taken\":{},{}\n", json(&self.host), json(&self.taken), pick::SURFACES);
+        for (at, (name, surface)) in self.surfaces.iter().enumerate() {
+            text.push_str(if at > 0 { ",\n" } else { "" });
+            text.push_str(&json(name));
+            text.push(':');
+            text.push_str(&json(surface));
+        }
+        text.push_str(if self.surfaces.is_empty() { "}}" } else { "\n}}" });
+        text
     }
 
     /// Reads [`Self::to_text`].
@@ -76,6 +89,7 @@ impl State {
     /// The same state with the surfaces whose names `keep` accepts.
     pub fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
         let surfaces = self.surfaces.iter().filter(|(name, _)| keep(name));
-        Self { surfaces: surfaces.map(|(name, surface)| (name.clone(), surface.clone())).collect(), ..self.clone() }
+        let surfaces = surfaces.map(|(name, surface)| (name.clone(), surface.clone())).collect();
+        Self { host: self.host.clone(), taken: self.taken, surfaces }
     }
 }

@@ -14,11 +14,39 @@ use super::{State, Surface};
 ///
 /// The text is no state.
 pub(super) fn pick(text: &str, names: &[&str]) -> Result<State, serde_json::Error> {
+    if let Some(state) = by_lines(text, names) {
+        return Ok(state);
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let state = Whole(names).deserialize(&mut reader)?;
     reader.end()?;
     Ok(state)
 }
+
+/// As [`pick`], of a text that has each surface on a line of its own, as [`State::to_text`] writes it: the lines of other
+/// surfaces are not even looked at. `None` of any other text.
+fn by_lines(text: &str, names: &[&str]) -> Option<State> {
+    let (head, rest) = text.split_once('\n')?;
+    let body = rest.strip_suffix("\n}}").or_else(|| (rest == "}}").then_some(""))?;
+    let head = head.strip_suffix(SURFACES).filter(|head| !head.contains(SURFACES))?;
+    let mut state: State = serde_json::from_str(&format!("{head}{SURFACES}}}}}")).ok()?;
+    let mut from = 0;
+    let ends = memchr::memchr_iter(b'\n', body.as_bytes()).chain((!body.is_empty()).then_some(body.len()));
+    for end in ends {
+        let line = &body[std::mem::replace(&mut from, end + 1)..end];
+        let line = if end < body.len() { line.strip_suffix(',')? } else { line };
+        let (name, surface) = line.strip_prefix('"')?.split_once("\":")?;
+        if names.contains(&name)
+            && state.surfaces.insert(name.to_owned(), serde_json::from_str(surface).ok()?).is_some()
+        {
+            return None;
+        }
+    }
+    Some(state)
+}
+
+/// What stands before the surfaces in [`State::to_text`].
+pub(super) const SURFACES: &str = "\"surfaces\":{";
 
 struct Whole<'a>(&'a [&'a str]);
 
@@ -104,6 +132,28 @@ mod tests {
         let whole = State::parse(TEXT).expect("a state");
         assert_eq!(pick(TEXT, &["svn", "ports"]).expect("a state"), whole.only(|name| name == "svn"));
         assert_eq!(pick(TEXT, &["catalogue", "svn"]).expect("a state"), whole);
+    }
+
+    #[test]
+    fn a_text_of_one_line_a_surface_is_picked_from_by_its_lines() {
+        let whole = State::parse(TEXT).expect("a state");
+        let text = whole.to_text();
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert_eq!(State::parse(&text).expect("a state"), whole);
+        for names in [&["svn"][..], &["catalogue"], &["catalogue", "svn"], &["ports"], &[]] {
+            let picked = by_lines(&text, names).expect("its lines");
+            assert_eq!(picked, whole.only(|name| names.contains(&name)), "{names:?}");
+        }
+        let none = State { surfaces: BTreeMap::new(), ..whole };
+        assert_eq!(by_lines(&none.to_text(), &["svn"]), Some(none));
+        for broken in [
+            &text[..text.len() - 1],
+            &text[1..],
+            &text.replacen("}},\n", "}}\n", 1),
+            &text.replace("\"svn\"", "\"catalogue\""),
+        ] {
+            assert_eq!(by_lines(broken, &["catalogue", "svn"]), None, "{broken}");
+        }
     }
 
     #[test]

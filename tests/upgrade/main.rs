@@ -1,5 +1,9 @@
 //! The steps of the upgrade, in the order of their names.
 
+/// Tables and listings of tens of thousands of rows are many small pieces of memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod common;
 
 mod s010_preflight;

@@ -5,11 +5,12 @@
 //! side, restored into the scratch host and compared with its source.
 //! Way back: remove the new dated set; the shared set is the newer one of the same host.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crds_upgrade::backup::{Archive, TreeSpec, compare_tables, unpack};
-use crds_upgrade::crds::Server;
+use crds_upgrade::crds::{Server, TableSummary};
 use crds_upgrade::host::side_by_side;
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::run::{Found, Step, StepError, StepResult};
@@ -20,7 +21,7 @@ use serde_json::json;
 use crate::common::backup_set::{dated, shared};
 use crate::common::before::first;
 use crate::common::known_state;
-use crate::common::mirror::{VOLATILE, tables, without_logins};
+use crate::common::mirror::{VOLATILE, tables_of, without_logins};
 use crate::common::scratch;
 use crate::common::state::{changed, keep, lines};
 use crate::common::tally::{Advice, Tally};
@@ -127,7 +128,8 @@ fn one(s: &Step, role: Role, t: &mut Tally) -> Result<serde_json::Value, StepErr
         return Ok(json!({}));
     };
     judge_set(s, &server, &set, began, &strays, t)?;
-    copy_and_restore(s, &server, &set, t).inspect(|_| ())?;
+    // Nothing but the set came since then, or `nothing_else_changed` says what.
+    copy_and_restore(s, &server, (&set, &tables_of(&before)), t)?;
     if !s.again() {
         let own = |tag: &str| tag == set.tag || (resumed && *last < *tag && *tag < *set.tag);
         let differs = changed(&server, &scope, &before, |delta| {
@@ -203,7 +205,7 @@ fn path(s: &Step, role: Role) -> PathBuf {
 fn copy_and_restore(
     s: &Step,
     server: &Server,
-    set: &crds_upgrade::crds::BackupSet,
+    (set, source): (&crds_upgrade::crds::BackupSet, &BTreeMap<String, TableSummary>),
     t: &mut Tally,
 ) -> Result<(), StepError> {
     let role = server.role();
@@ -248,9 +250,8 @@ fn copy_and_restore(
     let dump = String::from_utf8_lossy(&unpack(&dump)?).into_owned();
     let mut restored = scratch::load_dump(s, &format!("restore_{role}"), &dump)?;
     without_logins(&mut restored);
-    let source = tables(server)?;
     restored.retain(|table, _| source.contains_key(table));
-    for difference in compare_tables(&source, &restored, &VOLATILE) {
+    for difference in compare_tables(source, &restored, &VOLATILE) {
         t.fault("restored_equal", format!("{role}: {difference}"));
     }
     let directory = scratch::unpack(s, &format!("unpack_{role}"), &path, &format!("backup-{role}"))?;

@@ -222,7 +222,7 @@ fn backup_of_the_night(s: &Step, ops: &Server, live: f64, tally: &mut Tally) -> 
     faults.extend(stray.iter().map(|file| format!("stray {} in db_backups", file.name)));
     tally.hold(check, faults.is_empty(), backup_set::said(&faults, format!("set {} whole, shared alike", newest.tag)));
     let context = ops.context_in_database("operational")?;
-    let named = night.dump.as_ref().is_ok_and(|dump| {
+    let named = night.dump().as_ref().is_ok_and(|dump| {
         let rows = dump.tables.get(&ops.table("*contexts")).cloned().unwrap_or_default().by_name();
         rows.iter().any(|row| {
             let is = |key: &str, value: &str| row.get(key).and_then(|seen| seen.as_deref()) == Some(value);

@@ -1,10 +1,12 @@
 //! Fetching a set of backups and saying what is wrong with it: SO 11's list of eight, used for last night's set, for
 //! the sets of s210 and for the inputs of the mirrors.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use crds_upgrade::backup::{Dump, SetFacts, member_hashes, members, tag_time, unpack};
-use crds_upgrade::crds::{BackupSet, Row, Server, SetFile, TABLES};
+use crds_upgrade::crds::{BackupSet, Row, Server, SetFile, Table};
 use crds_upgrade::host::{Algorithm, EntryKind};
 use crds_upgrade::run::{Evidence, Step, StepError};
 use jiff::civil::DateTime;
@@ -26,8 +28,8 @@ pub struct Fetched {
     pub files: BTreeMap<String, Vec<u8>>,
     /// What they say.
     pub facts: SetFacts,
-    /// The dump, if it can be read whole.
-    pub dump: Result<Dump, String>,
+    /// The dump, once somebody asked for it.
+    dump: OnceLock<Result<Dump, String>>,
     /// What was read, as evidence.
     pub evidence: Evidence,
 }
@@ -52,20 +54,25 @@ fn fetch(s: &Step, server: &Server, base: &str, name: &str, listed: Vec<SetFile>
         files.insert(part.to_owned(), server.remote().read_file(&format!("{base}/{}", file.name), MOST)?);
     }
     let facts = SetFacts::of(&files);
-    let text = files
-        .get("backup")
-        .map(|bytes| if bytes.starts_with(&[0x1f, 0x8b]) { unpack(bytes) } else { Ok(bytes.clone()) });
-    let dump = match text {
-        None => Err("there is no dump".to_owned()),
-        Some(Err(error)) => Err(error.to_string()),
-        Some(Ok(bytes)) => Dump::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| error.to_string()),
-    };
     let account = serde_json::json!({ "set": name, "host": server.name(), "files": listed, "facts": facts });
     let evidence = s.evidence(&format!("backup set {name} of {}", server.role()), account.to_string())?;
-    Ok(Fetched { listed, files, facts, dump, evidence })
+    Ok(Fetched { listed, files, facts, dump: OnceLock::new(), evidence })
 }
 
 impl Fetched {
+    /// The dump, or why it cannot be read whole.
+    pub fn dump(&self) -> &Result<Dump, String> {
+        self.dump.get_or_init(|| {
+            let bytes = self.files.get("backup").ok_or("there is no dump")?;
+            let plain = if bytes.starts_with(&[0x1f, 0x8b]) {
+                Cow::Owned(unpack(bytes).map_err(|error| error.to_string())?)
+            } else {
+                Cow::Borrowed(bytes.as_slice())
+            };
+            Dump::parse(&String::from_utf8_lossy(&plain)).map_err(|error| error.to_string())
+        })
+    }
+
     /// Files that are missing, empty, or whose mode or owner is wrong.
     pub fn incomplete(&self, server: &Server, names: &[String]) -> Vec<String> {
         let account = &server.expected().account;
@@ -129,7 +136,7 @@ impl Fetched {
                 facts.lacks(needed.iter().map(String::as_str)).iter().map(|table| format!("no table `{table}`")),
             );
         }
-        match &self.dump {
+        match self.dump() {
             Err(why) => faults.push(format!("the dump cannot be read: {why}")),
             Ok(dump) => {
                 let catalogue = server.table("*catalog");
@@ -143,15 +150,15 @@ impl Fetched {
 
     /// Tables of the live database that the dump lacks or has empty, and a context that was not the operational one then.
     pub fn unlike_live(&self, server: &Server) -> Result<Vec<String>, StepError> {
-        let Ok(dump) = &self.dump else { return Ok(Vec::new()) };
+        let Ok(dump) = self.dump() else { return Ok(Vec::new()) };
         let mut faults = Vec::new();
         let filled: Vec<String> = FILLED.iter().map(|table| server.table(table)).collect();
-        let dumped = dump.summaries();
-        for (name, live) in server.summarise_all(&TABLES)? {
-            match dumped.get(&name) {
+        for (name, live) in server.row_counts(&[])?.0 {
+            let live: u64 = live.single().and_then(|number| number.parse().ok()).unwrap_or(0);
+            match dump.tables.get(&name) {
                 None => faults.push(format!("no table `{name}` in the dump")),
-                Some(seen) if seen.rows == 0 && live.rows > 0 && filled.contains(&name) => {
-                    faults.push(format!("`{name}` has no rows in the dump, {} live", live.rows));
+                Some(seen) if seen.rows.is_empty() && live > 0 && filled.contains(&name) => {
+                    faults.push(format!("`{name}` has no rows in the dump, {live} live"));
                 }
                 Some(_) => {}
             }
@@ -174,7 +181,7 @@ impl Fetched {
 
     /// Whether the dump reaches the newest rows that the live database had when it was made, and no further.
     pub fn stale_rows(&self, server: &Server) -> Result<Vec<String>, StepError> {
-        let Ok(dump) = &self.dump else { return Ok(vec!["the dump cannot be read".into()]) };
+        let Ok(dump) = self.dump() else { return Ok(vec!["the dump cannot be read".into()]) };
         let completed = dump.facts.completed.clone();
         let mut faults = Vec::new();
         for (table, date) in [("*context_history", "start_date"), ("*actions", "date"), ("*catalog", "delivery_date")] {
@@ -186,7 +193,7 @@ impl Fetched {
             });
             let ids: Vec<u64> = newest.collect();
             let newest = ids.iter().copied().max().unwrap_or(0);
-            let (rows, dumped) = dump.summaries().get(&name).map_or((0, 0), |summary| (summary.rows, summary.max_id));
+            let (rows, dumped) = dump.tables.get(&name).map_or((0, 0), Table::extent);
             let then = ids.iter().filter(|id| **id <= dumped).count() as u64;
             if dumped >= newest && rows < then {
                 faults.push(format!("{name} has {rows} rows in the dump, the server had {then} then"));

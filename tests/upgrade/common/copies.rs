@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crds_upgrade::crds::Server;
+use crds_upgrade::crds::{Server, TableSummary};
 use crds_upgrade::host::Algorithm;
 use crds_upgrade::run::{Step, StepError};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ fn stays(table: &str) -> bool {
     !VOLATILE.contains(&table) && table != "locking_lock"
 }
 
-/// Tables, rules, catalogues and installed code of a host, each as one digest.
-fn look(server: &Server) -> Result<BTreeMap<String, String>, StepError> {
+/// Tables, rules, catalogues and installed code of a host, each as one digest; `just` are its tables if they are known.
+fn look(server: &Server, just: Option<BTreeMap<String, TableSummary>>) -> Result<BTreeMap<String, String>, StepError> {
     let paths = server.paths();
     let trees = [
         ("the rules", paths.mappings(server.observatory())),
@@ -36,20 +36,20 @@ fn look(server: &Server) -> Result<BTreeMap<String, String>, StepError> {
         }
         seen.insert(name.to_owned(), hash.finalize().to_hex().to_string());
     }
-    for (table, summary) in tables(server)?.into_iter().filter(|(table, _)| stays(table)) {
+    for (table, summary) in just.map_or_else(|| tables(server), Ok)?.into_iter().filter(|(table, _)| stays(table)) {
         seen.insert(format!("table `{table}`"), format!("{} rows, {}", summary.rows, summary.digest));
     }
     Ok(seen)
 }
 
-/// Keeps what the mirror of this step left.
+/// Keeps what the mirror of this step left; `just` are its tables if they were compared with the source's in this attempt.
 ///
 /// # Errors
 ///
 /// The host cannot be asked.
-pub fn remember(s: &Step, dest: &Server) -> Result<(), StepError> {
+pub fn remember(s: &Step, dest: &Server, just: Option<BTreeMap<String, TableSummary>>) -> Result<(), StepError> {
     if s.fact_of(s.spec().id, KEY).is_none() {
-        s.fact(KEY, json!(look(dest)?))?;
+        s.fact(KEY, json!(look(dest, just)?))?;
     }
     Ok(())
 }
@@ -61,7 +61,7 @@ pub fn remember(s: &Step, dest: &Server) -> Result<(), StepError> {
 /// The host cannot be asked.
 pub fn changed(s: &Step, dest: &Server, step: &str) -> Result<Vec<String>, StepError> {
     let Some(before) = s.fact_of(step, KEY) else { return Ok(Vec::new()) };
-    let now = look(dest)?;
+    let now = look(dest, None)?;
     let was = |name: &str| before.get(name).and_then(Value::as_str);
     Ok(now.iter().filter(|(name, seen)| was(name) != Some(seen)).map(|(name, _)| name.clone()).collect())
 }

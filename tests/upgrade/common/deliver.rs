@@ -39,17 +39,24 @@ impl<'s> Hand<'s> {
     pub fn deliver(&mut self, delivery: &Delivery<'_>) -> Result<Reading, StepError> {
         let before = self.before(delivery)?;
         let submitted = self.submit(delivery);
-        self.blame("ready_page", submitted)?;
-        if self.state_of(delivery)? == State::Confirmed {
+        let state = self.blame("ready_page", submitted)?;
+        if state == State::Confirmed {
             self.look_at_old_page(delivery)?;
         } else {
             self.look_at_ready_page(delivery)?;
         }
         if !self.is_immediate(delivery) {
-            let done = self.confirm(delivery, &format!("confirm-{}", delivery.id));
-            self.blame("confirmed", done)?;
+            let done = self.confirm(delivery, &before, &format!("confirm-{}", delivery.id));
+            let reading = self.blame("confirmed", done)?;
+            return self.read_back(delivery, &before, reading);
         }
-        self.read_back(delivery, &before)
+        let reading = self.reading_since(&before)?;
+        self.read_back(delivery, &before, reading)
+    }
+
+    /// What the database says, with the audit rows since a delivery began.
+    fn reading_since(&self, before: &Value) -> Result<Reading, StepError> {
+        Ok(self.ops.reading(before["action"].as_u64().unwrap_or(0))?)
     }
 
     /// Whether the server carries a delivery out without a confirmation: a deletion of 2014 (WP 3.6).
@@ -58,7 +65,7 @@ impl<'s> Hand<'s> {
     }
 
     /// An act that failed is a fault of the check that judges what came of it.
-    fn blame(&mut self, check: &'static str, done: Result<(), StepError>) -> Result<(), StepError> {
+    fn blame<T>(&mut self, check: &'static str, done: Result<T, StepError>) -> Result<T, StepError> {
         if let Err(error) = &done {
             self.tally.fault(check, error.text().to_owned());
         }
@@ -140,17 +147,24 @@ impl<'s> Hand<'s> {
         Ok(state_of(delivery, &reading.catalogue, &reading.contexts.edit))
     }
 
-    fn submit(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
+    /// Submits; how far the delivery is afterwards.
+    fn submit(&mut self, delivery: &Delivery<'_>) -> Result<State, StepError> {
         let (s, ops) = (self.s, self.ops);
         let act = format!("submit-{}", delivery.id);
         let begun_before = std::cell::Cell::new(false);
-        let look = || match self.state_of(delivery)? {
-            State::Untouched => {
-                begun_before.set(true);
-                Ok(Found::NotDone)
-            }
-            State::Uploaded | State::Confirmed => Ok(Found::Done),
-            State::Half(what) => Ok(Found::Half(what)),
+        let seen = std::cell::RefCell::new(State::Untouched);
+        let look = || {
+            let state = self.state_of(delivery)?;
+            let found = match &state {
+                State::Untouched => {
+                    begun_before.set(true);
+                    Found::NotDone
+                }
+                State::Uploaded | State::Confirmed => Found::Done,
+                State::Half(what) => Found::Half(what.clone()),
+            };
+            seen.replace(state);
+            Ok(found)
         };
         let mut session = None;
         s.act(&act, Role::Ops, Change::Submit, look, |permit| {
@@ -201,7 +215,7 @@ impl<'s> Hand<'s> {
             Ok(())
         })?;
         self.session = session;
-        Ok(())
+        Ok(seen.into_inner())
     }
 
     /// A login with the lock; the same user's lock of before is kept (WP 3.3).
@@ -336,16 +350,23 @@ impl<'s> Hand<'s> {
         Ok(())
     }
 
-    fn confirm(&mut self, delivery: &Delivery<'_>, act: &str) -> Result<(), StepError> {
+    /// Confirms; what the database says afterwards.
+    fn confirm(&mut self, delivery: &Delivery<'_>, before: &Value, act: &str) -> Result<Reading, StepError> {
         let s = self.s;
         let mut said = None;
         let session = std::cell::RefCell::new(self.session.take());
         let this = &*self;
-        let look = || match this.state_of(delivery)? {
-            State::Uploaded => Ok(Found::NotDone),
-            State::Confirmed => Ok(Found::Done),
-            State::Untouched => Ok(Found::Half("the submission is gone: cancelled by somebody".to_owned())),
-            State::Half(what) => Ok(Found::Half(what)),
+        let seen = std::cell::RefCell::new(None);
+        let look = || {
+            let reading = this.reading_since(before)?;
+            let state = state_of(delivery, &reading.catalogue, &reading.contexts.edit);
+            seen.replace(Some(reading));
+            Ok(match state {
+                State::Uploaded => Found::NotDone,
+                State::Confirmed => Found::Done,
+                State::Untouched => Found::Half("the submission is gone: cancelled by somebody".to_owned()),
+                State::Half(what) => Found::Half(what),
+            })
         };
         s.act(act, Role::Ops, Change::Submit, look, |permit| {
             // The confirmation wants the lock and a channel of this very session.
@@ -376,7 +397,7 @@ impl<'s> Hand<'s> {
                 self.tally.fault("confirmed", format!("the confirmed page does not name {}", shorten(&missing)));
             }
         }
-        Ok(())
+        seen.into_inner().map_or_else(|| self.reading_since(before), Ok)
     }
 }
 

@@ -14,8 +14,12 @@ use super::tally::shorten;
 
 impl Hand<'_> {
     /// Reads back from the host what the delivery did.
-    pub(super) fn read_back(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<Reading, StepError> {
-        let reading = self.ops.reading(before["action"].as_u64().unwrap_or(0))?;
+    pub(super) fn read_back(
+        &mut self,
+        delivery: &Delivery<'_>,
+        before: &Value,
+        reading: Reading,
+    ) -> Result<Reading, StepError> {
         let catalogue = &reading.catalogue;
         let new = delivery.all_new();
         let mut catalog_names = BTreeSet::new();

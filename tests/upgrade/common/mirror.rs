@@ -9,6 +9,7 @@ use crds_upgrade::host::{Algorithm, EntryKind};
 use crds_upgrade::plan::Change;
 use crds_upgrade::review;
 use crds_upgrade::run::{Found, Poll, Step, StepError};
+use crds_upgrade::state::{Fields, State};
 use serde_json::{Value, json};
 
 use super::backup_set::{Fetched, shared};
@@ -39,6 +40,20 @@ pub fn tables(server: &Server) -> Result<BTreeMap<String, TableSummary>, StepErr
     Ok(tables)
 }
 
+/// As [`tables`], of a state taken with the database.
+pub fn tables_of(state: &State) -> BTreeMap<String, TableSummary> {
+    let number = |row: &Fields, field: &str| row.get(field).and_then(Value::as_u64).unwrap_or(0);
+    let summary = |row: &Fields| TableSummary {
+        rows: number(row, "rows"),
+        max_id: number(row, "max_id"),
+        digest: row.get("digest").and_then(Value::as_str).unwrap_or_default().to_owned(),
+    };
+    let rows = state.surfaces.get("database").into_iter().flatten();
+    let mut tables = rows.map(|(name, row)| (name.clone(), summary(row))).collect();
+    without_logins(&mut tables);
+    tables
+}
+
 /// Leaves the digest of the users out of summaries.
 pub fn without_logins(tables: &mut BTreeMap<String, TableSummary>) {
     if let Some(users) = tables.get_mut("auth_user") {
@@ -64,10 +79,11 @@ impl Mirror<'_> {
         self.s.fact_of(self.s.spec().id, key).is_some()
     }
 
-    /// The inputs before anything is overwritten: whole, of the source, and equal to it as it is now.
-    pub fn inputs(&self, t: &mut Tally) -> Result<(), StepError> {
+    /// The inputs before anything is overwritten: whole, of the source, and equal to it as it is now. `just` are the
+    /// source's tables if they have been read a moment ago.
+    pub fn inputs(&self, just: Option<BTreeMap<String, TableSummary>>, t: &mut Tally) -> Result<(), StepError> {
         let (set, live) = std::thread::scope(|threads| {
-            let live = threads.spawn(|| tables(self.source));
+            let live = threads.spawn(|| just.map_or_else(|| tables(self.source), Ok));
             let set = shared(self.s, self.source);
             (set, live.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
@@ -93,7 +109,7 @@ impl Mirror<'_> {
 
     /// In what the inputs are not what the source is now, whose tables are `live`.
     pub fn behind(&self, set: &Fetched, live: BTreeMap<String, TableSummary>) -> Result<Vec<String>, StepError> {
-        let Ok(dump) = &set.dump else { return Ok(vec!["the dump cannot be read".into()]) };
+        let Ok(dump) = set.dump() else { return Ok(vec!["the dump cannot be read".into()]) };
         let mut dumped = dump.summaries();
         without_logins(&mut dumped);
         dumped.retain(|table, _| live.contains_key(table));

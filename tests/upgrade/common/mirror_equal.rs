@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::backup::compare_tables;
-use crds_upgrade::crds::Server;
+use crds_upgrade::crds::{Server, TableSummary};
 use crds_upgrade::host::{Algorithm, EntryKind};
 use crds_upgrade::review;
 use crds_upgrade::run::StepError;
@@ -14,8 +14,8 @@ use super::mirror::{Mirror, VOLATILE, tables};
 use super::tally::Tally;
 
 impl Mirror<'_> {
-    /// Everything that must be equal afterwards.
-    pub fn equal(&self, t: &mut Tally) -> Result<(), StepError> {
+    /// Everything that must be equal afterwards; the tables of the copy.
+    pub fn equal(&self, t: &mut Tally) -> Result<BTreeMap<String, TableSummary>, StepError> {
         let (source, dest) = self.both(tables)?;
         for difference in compare_tables(&source, &dest, &VOLATILE) {
             t.fault("database_equal", difference.to_string());
@@ -38,7 +38,8 @@ impl Mirror<'_> {
         for line in ours.difference(&theirs) {
             t.fault("orphans_not_worse", format!("new: {line}"));
         }
-        self.counters(t)
+        self.counters(t)?;
+        Ok(dest)
     }
 
     fn files(&self, t: &mut Tally) -> Result<(), StepError> {

@@ -49,6 +49,11 @@ pub fn keep(s: &Step, server: &Server, scope: &Scope, name: &str) -> Result<Stat
     Ok(state)
 }
 
+/// Whether an earlier attempt at this step kept a state under this name.
+pub fn is_kept(s: &Step, name: &str) -> bool {
+    s.fact_of(s.spec().id, &hash_key(name)).is_some()
+}
+
 /// The fact that holds a kept state's hash.
 fn hash_key(name: &str) -> String {
     format!("state {name}")

@@ -190,10 +190,11 @@ fn cell(value: ValueRef<'_>, line: &mut Vec<u8>) {
         ValueRef::Real(number) => write!(line, "{number}"),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
             let text = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
-            if memchr::memchr3(b'\\', b'\n', b'\t', text.as_bytes()).is_none() {
+            let bytes = text.as_bytes();
+            if memchr::memchr3(b'\\', b'\n', b'\t', bytes).is_none() && memchr::memchr(b'\0', bytes).is_none() {
                 line.write_all(text.as_bytes())
             } else {
-                let escaped = text.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t");
+                let escaped = text.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t").replace('\0', "\\0");
                 line.write_all(escaped.as_bytes())
             }
         }

@@ -28,7 +28,7 @@ const SYSTEM_CRON: Script = Script {
 
 /// Names of the programs that cron, or a person in its stead, starts on a CRDS server (SO 9, 16): a process of one of them
 /// is a job still running.
-const JOBS: [&str; 22] = [
+const JOBS: [&str; 30] = [
     "nightly.crds.job",
     "nightly.crds.job.core",
     "monitor_reprocessing",
@@ -51,7 +51,28 @@ const JOBS: [&str; 22] = [
     "crds.sync",
     "crds.certify",
     "crds.bestrefs",
+    "push",
+    "snip",
+    "rerun",
+    "set_backup_url",
+    "redeliver_catalogs",
+    "orphan_files",
+    "build_stack",
+    "no_cron_til",
 ];
+
+/// Programs that write whole trees: one of them at work in a server's trees is somebody's copy that has not ended.
+const COPIERS: [&str; 4] = ["rsync", "scp", "cp", "mv"];
+
+/// The processes among `all` that copy or move what lies below one of `trees`.
+fn copies(all: &[Process], trees: &[&str]) -> Vec<Process> {
+    let copier = |process: &&Process| {
+        let mut words = process.args.split_whitespace().take(2).map(|word| word.rsplit('/').next().unwrap_or(word));
+        words.any(|word| COPIERS.contains(&word))
+    };
+    let there = |process: &&Process| trees.iter().any(|tree| process.args.contains(tree));
+    all.iter().filter(copier).filter(there).cloned().collect()
+}
 
 /// The processes among `all` that are cron jobs or were started by them.
 pub fn job_processes(all: &[Process]) -> Vec<Process> {
@@ -151,7 +172,15 @@ impl Server {
     ///
     /// The host cannot be asked.
     pub fn running_jobs(&self) -> Result<Vec<Process>, CrdsError> {
-        Ok(job_processes(&self.processes()?))
+        let all = self.processes()?;
+        let mut jobs = job_processes(&all);
+        let trees = [&self.paths().crds, &self.paths().server_files, &self.paths().cache];
+        for copy in copies(&all, &trees.map(String::as_str)) {
+            if !jobs.contains(&copy) {
+                jobs.push(copy);
+            }
+        }
+        Ok(jobs)
     }
 }
 

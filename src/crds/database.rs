@@ -378,6 +378,20 @@ impl Server {
         Ok(names.into_iter().collect())
     }
 
+    /// Names of all references that the catalogue has as blacklisted; a rule is when one of its references is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn blacklisted_references(&self) -> Result<BTreeSet<String>, CrdsError> {
+        let question = format!(
+            "select name from {} where blacklisted <> 0 and name not like '%map' order by name",
+            self.table("*catalog")
+        );
+        let names = self.rows(self.ask(&question)?, "the blacklisted files", |row| text(row, "name"))?;
+        Ok(names.into_iter().collect())
+    }
+
     /// For each instrument mapping and rule that was replaced, the name that the catalogue has for its successor.
     ///
     /// # Errors

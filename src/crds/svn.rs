@@ -85,16 +85,18 @@ impl Server {
         let argv: Vec<&str> = ["svn", "status", "--non-interactive"].iter().chain(directories).copied().collect();
         let text = self.remote.must_look(&argv, Limit::WALK)?.text();
         let mut statuses = vec![Vec::new(); directories.len()];
+        let mut last = 0;
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             // A line belongs to the checkout that its path begins with.
             let path = line.get(8..).unwrap_or_default();
             let of = |directory: &&str| {
                 path.strip_prefix(*directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             };
-            let at = directories.iter().position(of).ok_or_else(|| self.shape("`svn status`", line))?;
-            let prefix = format!("{}/", directories[at]);
+            // The details of a conflict name no path.
+            last = directories.iter().position(of).unwrap_or(last);
+            let prefix = format!("{}/", directories[last]);
             let read = status_line(line, &prefix).ok_or_else(|| self.shape("`svn status`", line))?;
-            statuses[at].push(read);
+            statuses[last].push(read);
         }
         statuses.iter_mut().for_each(|lines| lines.sort());
         Ok(statuses)
@@ -158,6 +160,21 @@ return $status"#,
             (sum.len() == 64).then(|| (name.strip_prefix("./").unwrap_or(name).to_owned(), sum.to_owned()))
         };
         text.lines().map(|l| line(l).ok_or_else(|| self.shape("`sha256sum`", l))).collect()
+    }
+
+    /// Paths of the files below a URL at a revision that the repository says may be executed (`svn:executable`).
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked or there is no such URL.
+    pub fn svn_executables(&self, url: &str, revision: u64) -> Result<Vec<String>, CrdsError> {
+        let revision = revision.to_string();
+        let argv = ["svn", "propget", "svn:executable", "--non-interactive", "-R", "-r", &revision, url];
+        let text = self.remote.must_look(&argv, Limit::WALK)?.text();
+        // `URL/path - *`; the value is a line of its own if it is long.
+        let prefix = format!("{}/", url.trim_end_matches('/'));
+        let paths = text.lines().filter_map(|line| line.strip_prefix(&prefix)?.rsplit_once(" - "));
+        Ok(paths.map(|(path, _)| path.to_owned()).collect())
     }
 
     /// `svn log` of a URL or repository for revisions `from` to `to`, with the paths that changed.

@@ -75,7 +75,7 @@ pub static S230_COMMIT_RULES_TO_BRANCH: StepSpec = StepSpec {
     way_back: "`svn rm` of the branch in a further commit",
     needs: &["s220_backup_ops_rules"],
     checks: &[
-        check("s230.revision_exists", "the commit exists, by this account, with the plan's message"),
+        check("s230.revision_exists", "the commit exists, by this account, of today, with the plan's message"),
         check(
             "s230.tree_equals_closure",
             "the branch's tree at that revision equals the archived closure byte for byte",
@@ -112,7 +112,10 @@ pub static S240_MIRROR_OPS_TO_TEST: StepSpec = StepSpec {
         check("s240.port_flag_known", "before: the release has the port flag, and it says operational"),
         check("s240.script_ran_through", "the mirror's log shows every stage and no error word"),
         check("s240.database_equal", "tables, row counts, highest ids and contexts equal the source's"),
-        check("s240.rules_equal", "mappings equal the source's by sha1, the references by name and size"),
+        check(
+            "s240.rules_equal",
+            "mappings equal the source's by sha1 and nobody may write them, the references by name and size",
+        ),
         check("s240.catalogs_equal", "the catalogues equal the source's"),
         check("s240.deliveries_equal", "the deliveries equal the list, real links, modes right"),
         check("s240.orphans_not_worse", "the orphan check ended and is not worse than the source's"),
@@ -156,7 +159,10 @@ pub static S250_MIRROR_TEST_TO_DEV: StepSpec = StepSpec {
         ),
         check("s250.script_ran_through", "the mirror's log shows every stage and no error word"),
         check("s250.database_equal", "tables, row counts, highest ids and contexts equal the source's"),
-        check("s250.rules_equal", "mappings equal the source's by sha1, the references by name and size"),
+        check(
+            "s250.rules_equal",
+            "mappings equal the source's by sha1 and nobody may write them, the references by name and size",
+        ),
         check("s250.catalogs_equal", "the catalogues equal the source's"),
         check("s250.deliveries_equal", "the deliveries equal the list, real links, modes right"),
         check("s250.orphans_not_worse", "the orphan check ended and is not worse than the source's"),
@@ -230,7 +236,10 @@ pub static S280_POINT_OF_NO_RETURN: StepSpec = StepSpec {
     checks: &[
         check("s280.go", "a person has recorded go, with a name"),
         check("s280.way_back_fits", "elapsed time and measured way back together are shorter than the window"),
-        check("s280.backups_still_there", "every archive is still there with its recorded hash"),
+        check(
+            "s280.backups_still_there",
+            "every archive is still there with its recorded hash, the shared set as verified, old branches and stack to go back to",
+        ),
         check("s280.still_quiet", "OPS is still off, its cron still empty, the host was not rebooted"),
     ],
 };

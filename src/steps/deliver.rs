@@ -28,7 +28,10 @@ pub static S410_SUBMIT_NEW_TYPE: StepSpec = StepSpec {
         check("s410.delivered", "the catalogue lists exactly the links, same inode as the cache, modes right"),
         check("s410.audit", "exactly the expected audit rows"),
         check("s410.edit_context", "the edit context is the new one, the operational one is untouched"),
-        check("s410.nothing_left_behind", "no uploaded row, no lock, no file of the submission is left"),
+        check(
+            "s410.nothing_left_behind",
+            "no uploaded row, no lock, no file of the submission is left, one number was drawn, other files are as before",
+        ),
         check("s410.log_clean", "the server's log of the submission shows nothing abnormal"),
         check("s410.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
@@ -60,7 +63,10 @@ pub static S420_SUBMIT_REFERENCES: StepSpec = StepSpec {
         check("s420.delivered", "the catalogue lists exactly the links, same inode as the cache, modes right"),
         check("s420.audit", "exactly the expected audit rows"),
         check("s420.edit_context", "the edit context is the new one, the operational one is untouched"),
-        check("s420.nothing_left_behind", "no uploaded row, no lock, no file of the submission is left"),
+        check(
+            "s420.nothing_left_behind",
+            "no uploaded row, no lock, no file of the submission is left, one number was drawn, other files are as before",
+        ),
         check("s420.log_clean", "the server's log of the submissions shows nothing abnormal"),
         check("s420.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
@@ -87,7 +93,10 @@ pub static S430_DELETE_BAD_FILES: StepSpec = StepSpec {
         check("s430.delivered", "the catalogue lists exactly the links, same inode as the cache, modes right"),
         check("s430.files_kept", "the deleted references are still in cache and catalogue"),
         check("s430.edit_context", "the edit context is the new one, the operational one is untouched"),
-        check("s430.nothing_left_behind", "no uploaded row, no lock is left"),
+        check(
+            "s430.nothing_left_behind",
+            "no uploaded row, no lock is left, one number was drawn, other files are as before",
+        ),
         check("s430.log_clean", "the server's log of the deletion shows nothing abnormal"),
         check("s430.known_good", "the hosts stand as the reviewed known-good state of this step says"),
     ],
@@ -168,7 +177,7 @@ pub static S460_AFFECTED_DATASETS: StepSpec = StepSpec {
             "s460.equal_to_ours",
             "the list equals our own computation, each difference of a known class with its witness",
         ),
-        check("s460.monitor_advanced", "old_context.txt names the new context"),
+        check("s460.monitor_advanced", "old_context.txt names the new context, whose capture was made"),
     ],
 };
 

@@ -47,7 +47,10 @@ pub static S910_MORNING_AFTER: StepSpec = StepSpec {
         check("s910.night_ran", "exactly one nightly mail since going live, from this host"),
         check("s910.night_whole", "all sections in order, the last one with its closing line, none with an error"),
         check("s910.backup_has_new_context", "its backup set is whole and holds the new operational context"),
-        check("s910.nothing_unapproved", "its svn update brought nothing that was not approved"),
+        check(
+            "s910.nothing_unapproved",
+            "its svn update brought nothing that was not approved, nobody edited the checkouts",
+        ),
         check("s910.no_mixed_code", "what is installed is what the server runs"),
         check(
             "s910.still_public",

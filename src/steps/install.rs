@@ -22,7 +22,7 @@ pub static S310_WIPE_INSTALLATION: StepSpec = StepSpec {
         check("s310.lib_kept", "`lib/` is still a directory, without the old link"),
         check(
             "s310.protected_untouched",
-            "stacks, database secrets, backups, reprocessing history and server_files are unchanged",
+            "stacks, database secrets, backups, reprocessing history and server_files are unchanged, no log lost a line",
         ),
         check("s310.nothing_else_gone", "nothing else vanished"),
         check("s310.known_good", "the hosts stand as the reviewed known-good state of this step says"),
@@ -191,7 +191,7 @@ pub static S370_GO_LIVE: StepSpec = StepSpec {
         check("s370.public", "8001 answers, 8002 refuses, exactly one server"),
         check(
             "s370.flag_and_urls",
-            "port flag, installed copy, Listen line and advertised URLs say operational, svn status is clean",
+            "port flag, installed copy, Listen line and advertised URLs say operational, svn status is clean, nothing was committed",
         ),
         check("s370.proxy_serves", "the public proxy serves this server, big answers too"),
         check("s370.certificates", "the certificates of server and proxy verify"),

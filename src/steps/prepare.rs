@@ -59,7 +59,7 @@ pub static S010_PREFLIGHT: StepSpec = StepSpec {
         check(
             "s010.file_systems",
             "deliveries, catalogues, ingest, uploads and cache are mounted, writable by the account and by nobody else, and on \
-             one file system; secrets are the account's alone",
+             one file system; secrets are the account's alone; rules are files, nothing is a pipe",
         ),
         check("s010.baseline_recorded", "the state of every host was captured whole"),
     ],
@@ -98,7 +98,7 @@ pub static S110_REVIEW_TEST_REGRESSIONS: StepSpec = StepSpec {
         check("s110.backup_section", "the backup section shows no error"),
         check("s110.cache_checks", "certify and sync looked at files and ended with 0 errors"),
         check("s110.orphans", "the orphan check ended and found nothing new"),
-        check("s110.disks", "every disk shown has room, no process hangs in I/O"),
+        check("s110.disks", "every disk of the server is shown and has room, no process hangs in I/O"),
         check("s110.no_stray_files", "no unexpected file in the checkouts"),
     ],
 };
@@ -132,7 +132,7 @@ pub static S120_REVIEW_OPS_REGRESSIONS: StepSpec = StepSpec {
         check("s120.backup_section", "the backup section shows no error"),
         check("s120.cache_checks", "certify and sync looked at files and ended with 0 errors"),
         check("s120.orphans", "the orphan check ended and found nothing new"),
-        check("s120.disks", "every disk shown has room, no process hangs in I/O"),
+        check("s120.disks", "every disk of the server is shown and has room, no process hangs in I/O"),
         check("s120.logs_are_last_nights", "each file behind the mail was written inside the night"),
         check("s120.no_stray_files", "no unexpected file in the checkouts"),
     ],

@@ -75,6 +75,15 @@ fn look(s: &Step, t: &mut Tally) -> Result<(), StepError> {
     let live: Servers =
         servers.iter().filter(|(role, _)| **role != Role::Scratch).map(|(r, v)| (*r, Arc::clone(v))).collect();
     let ops = &servers[&Role::Ops];
+    // Before anything is asked of a server: a question about files makes it look at its deliveries, and from then on it has a
+    // file whose link is gone for archived.
+    let all: Vec<(&Role, &Arc<Server>)> = live.iter().collect();
+    for ((role, _), lost) in all.iter().zip(side_by_side(&all, |(_, server)| lagging::unlinked(server))) {
+        match lost {
+            Ok(lost) => lost.iter().for_each(|fault| t.fault("databases", format!("{role}: {fault} (A005)"))),
+            Err(error) => t.tried("databases", Err(error)),
+        }
+    }
     // None changes anything or waits for another.
     type Look<'a> = &'a (dyn Fn(&mut Tally) -> Result<(), StepError> + Sync);
     let looks: [(&'static str, Look<'_>); 12] = [
@@ -247,6 +256,9 @@ fn start_state(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
     {
         t.hold("start_state", seen == wanted, format!("{kind} context {seen}, the plan starts from {wanted}"));
     }
+    let cached = ops.cached_context()?.unwrap_or_else(|| "none".to_owned());
+    let same = cached == plan.contexts.operational;
+    t.hold("start_state", same, format!("the configuration in OPS's own cache names {cached}"));
     let answered = ops.rpc(Door::Direct)?.default_context(ops.observatory().word())?;
     t.hold("start_state", answered == plan.contexts.operational, format!("OPS answers {answered}"));
     for name in plan.context_chain().into_iter().skip(1) {
@@ -341,9 +353,6 @@ fn backup_and_forecast(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), Step
 
 fn databases(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
     for (role, server) in servers {
-        for fault in lagging::unlinked(server)? {
-            t.fault("databases", format!("{role}: {fault} (A005)"));
-        }
         for fault in lagging::counters(server)? {
             t.fault("databases", format!("{role}: counter {fault} (A023)"));
         }

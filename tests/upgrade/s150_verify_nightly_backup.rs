@@ -11,6 +11,8 @@ use crds_upgrade::run::{StepError, StepResult, harness};
 use crds_upgrade::steps::S150_VERIFY_NIGHTLY_BACKUP;
 
 use crate::common::backup_set::{dated, last_night, newest, said, shared};
+use crate::common::before::first;
+use crate::s310_wipe_installation::shared_set;
 
 #[test]
 fn s150_verify_nightly_backup() -> StepResult {
@@ -125,6 +127,7 @@ fn s150_verify_nightly_backup() -> StepResult {
             faults.push(format!("the directory of the shared set has mode {mode:04o}: everybody can write into it"));
         }
         faults.extend(night.unlike(&common));
+        first(s, "shared", || shared_set(&ops))?;
         s.check("shared_equal_dated")
             .on(Role::Ops)
             .observed(said(&faults, format!("{} shared files", common.listed.len())))

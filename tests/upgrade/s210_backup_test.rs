@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crds_upgrade::backup::{Archive, TreeSpec, compare_tables, unpack};
+use crds_upgrade::backup::{Archive, TreeSpec, compare_tables, tag_time, unpack};
 use crds_upgrade::crds::{Server, TableSummary};
 use crds_upgrade::host::side_by_side;
 use crds_upgrade::plan::{Change, Role};
@@ -168,6 +168,10 @@ fn judge_set(
         oldest >= began.floor() - 1.0,
         format!("{role}: {} made after the step began", set.tag),
     );
+    let now = server.local_now()?.datetime();
+    if let Some(tag) = tag_time(&set.tag).filter(|tag| *tag > now.saturating_add(jiff::Span::new().minutes(5))) {
+        t.fault("set_new_and_complete", format!("{role}: the set is dated {tag}, it is {now} there"));
+    }
     let mut faults = night.unreadable();
     faults.extend(night.bad_dump(server));
     faults.extend(night.against_live(server, began)?);

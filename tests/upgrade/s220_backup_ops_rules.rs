@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crds_upgrade::crds::{Row, Server};
 use crds_upgrade::host::Algorithm;
 use crds_upgrade::plan::Role;
+use crds_upgrade::rules::syntax::checksum;
 use crds_upgrade::run::{Step, StepError, StepResult};
 use crds_upgrade::steps::S220_BACKUP_OPS_RULES;
 use serde_json::json;
@@ -206,6 +207,8 @@ fn judge_members(
             let known = catalogue.get(*name).and_then(|row| row.get("sha1sum").cloned().flatten()).unwrap_or_default();
             if live.get(*name) != Some(&sum) || known != sum {
                 wrong.push((*name).to_owned());
+            } else if !says_its_checksum(bytes) {
+                wrong.push(format!("{name} (its own `sha1sum` is another)"));
             }
         }
         tally.hold(
@@ -217,7 +220,14 @@ fn judge_members(
         if !rest.is_empty() {
             s.not_checked("mappings of the cache that belong to no known context", &shorten(&rest))?;
         }
-        let unknown: Vec<String> = rest.iter().filter(|name| !catalogue.contains_key(*name)).cloned().collect();
+        // A mapping that waits for its confirmation would be committed to the branch by nobody's decision.
+        let state = |name: &String| catalogue.get(name)?.get("state")?.as_deref().map(str::to_owned);
+        let told = |name: &String| match state(name) {
+            None => Some(name.clone()),
+            Some(state) if matches!(state.as_str(), "uploaded" | "cancelled") => Some(format!("{name} (only {state})")),
+            Some(_) => None,
+        };
+        let unknown: Vec<String> = rest.iter().filter_map(told).collect();
         tally.hold(
             "rest_reported",
             unknown.is_empty(),
@@ -233,6 +243,16 @@ fn judge_members(
         tally.proof("rest_reported", "seen when the step passed");
     }
     resolvable(&observatory, members, tally)
+}
+
+/// Whether a rule has the checksum that it says of itself; a client refuses one that has not. One that says none is let be.
+fn says_its_checksum(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let said = text.lines().find_map(|line| {
+        let words: Vec<&str> = line.split(['\'', '"']).collect();
+        (words.get(1) == Some(&"sha1sum")).then(|| words.get(3).map(|sum| (*sum).to_owned()))?
+    });
+    said.is_none_or(|said| said == checksum(&text))
 }
 
 /// The context that the archived configuration names must be found, whole, inside the archive.

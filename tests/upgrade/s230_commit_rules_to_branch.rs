@@ -17,6 +17,15 @@ use crate::common::known_state;
 use crate::common::tally::{Advice, Tally, shorten};
 use crate::s220_backup_ops_rules::{archive_path, read};
 
+/// When `svn log` says that a revision was made, in seconds since 1970.
+fn date_of(log: &str, revision: u64) -> Option<f64> {
+    let head = format!("r{revision} | ");
+    let date = log.lines().find_map(|line| line.strip_prefix(&head))?.split(" | ").nth(1)?;
+    let stamp = jiff::Zoned::strptime("%Y-%m-%d %H:%M:%S %z", date.get(..25)?).ok()?.timestamp();
+    #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
+    Some(stamp.as_second() as f64)
+}
+
 #[test]
 fn s230_commit_rules_to_branch() -> StepResult {
     known_state::step(&S230_COMMIT_RULES_TO_BRANCH, |s| {
@@ -63,7 +72,9 @@ fn s230_commit_rules_to_branch() -> StepResult {
         })?;
         let mut tally = Tally::default();
         let there = ops.svn_info(&url)?;
-        let log = ops.svn_log(&base, head + 1, there.last_changed.max(head + 1))?;
+        // Also what came after the own commit: the head is what the next checkout gets.
+        let newest = ops.svn_info(&base)?.revision;
+        let log = ops.svn_log(&base, head + 1, newest.max(head + 1))?;
         let kept = s.evidence("svn log since before the commit", log.as_bytes())?;
         for check in ["revision_exists", "nothing_else_committed"] {
             tally.evidence(check, &kept);
@@ -73,6 +84,14 @@ fn s230_commit_rules_to_branch() -> StepResult {
             log.contains(&branch.message),
             format!("r{} by {}", there.last_changed, there.author),
         );
+        // Whoever asks the repository for the rules of a day gets those of the commit's date.
+        let (now, dated) = (ops.now()?, date_of(&log, there.last_changed));
+        if !s.again() {
+            let near = dated.is_some_and(|dated| (now - dated).abs() < 3600.0);
+            let said = dated.and_then(|dated| ops.local(dated).ok());
+            let said = said.map_or_else(|| "without a date".to_owned(), |said| said.datetime().to_string());
+            tally.hold("revision_exists", near, format!("r{} is dated {said}", there.last_changed));
+        }
         let account = &ops.expected().account;
         tally.hold(
             "revision_exists",

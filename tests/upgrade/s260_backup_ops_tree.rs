@@ -17,6 +17,7 @@ use crds_upgrade::steps::S260_BACKUP_OPS_TREE;
 use serde_json::json;
 
 use crate::common::known_state;
+use crate::common::machines::waiting;
 use crate::common::tally::{Advice, Tally, shorten};
 
 /// The two trees: name of the archive, and where the tree lies.
@@ -59,6 +60,9 @@ fn s260_backup_ops_tree() -> StepResult {
 
 /// Copies both trees; each archive is read back and compared with what it is a copy of.
 fn copy(s: &Step, ops: &Server, tally: &mut Tally) -> Result<Vec<serde_json::Value>, StepError> {
+    for odd in waiting(ops)? {
+        tally.fault("every_file_accounted", format!("{odd} is a pipe or a device: it has no contents to keep"));
+    }
     let mut listed = Vec::new();
     for (name, path) in trees(ops) {
         let archive = archive_path(s, name);

@@ -10,10 +10,12 @@ use std::time::Instant;
 
 use crds_upgrade::backup::{Archive, Dump, Manifest, compare_tables, unpack};
 use crds_upgrade::crds::{Server, TABLES};
+use crds_upgrade::host::EntryKind;
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S270_PROVE_RESTORE;
 
+use crate::common::archives;
 use crate::common::rules::sha1;
 use crate::common::scratch;
 use crate::common::tally::{Advice, Tally, shorten};
@@ -128,7 +130,14 @@ fn database(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> 
 fn rules(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let check = "rules_equal";
     s.progress("restoring the rules", 1, 3, "restores");
-    let members = s220_backup_ops_rules::read(&s220_backup_ops_rules::archive_path(s))?;
+    let path = s220_backup_ops_rules::archive_path(s);
+    let recorded = archives::of_run(s)?.into_iter().find(|archive| archive.path == path).map(|archive| archive.blake3);
+    let mut hasher = blake3::Hasher::new();
+    std::io::copy(&mut std::fs::File::open(&path)?, &mut hasher)?;
+    if recorded.is_some_and(|recorded| recorded != hasher.finalize().to_hex().as_str()) {
+        tally.fault(check, format!("{} is not the archive that s220 made", path.display()));
+    }
+    let members = s220_backup_ops_rules::read(&path)?;
     let prefix = format!("mappings/{}/", ops.observatory());
     let live = ops.remote().hash_tree(&ops.paths().mappings(ops.observatory()), crds_upgrade::host::Algorithm::Sha1)?;
     let mut wrong = Vec::new();
@@ -176,6 +185,12 @@ fn tree(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
                 wanted.map(|member| (member.path.clone(), member.size)).collect()
             };
             let (source, copy) = (below(&packed), below(&restored));
+            let kept: BTreeSet<&str> = copy.iter().filter_map(|(path, _)| path.strip_prefix("catalogs/")).collect();
+            for entry in ops.remote().list(&ops.paths().catalogs(), Some(1))? {
+                if entry.kind == EntryKind::File && !kept.contains(entry.path.as_str()) {
+                    tally.fault("deliveries_equal", format!("the catalogue {} came after the copy", entry.path));
+                }
+            }
             tally.hold("deliveries_equal", source == copy, format!("{} catalogues and links", copy.len()));
         }
     }

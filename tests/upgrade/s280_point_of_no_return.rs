@@ -12,8 +12,10 @@ use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S280_POINT_OF_NO_RETURN;
 
 use crate::common::archives::{self, ARCHIVING};
+use crate::common::before::texts;
 use crate::common::state;
 use crate::common::tally::{Advice, Tally};
+use crate::s310_wipe_installation::shared_set;
 
 #[test]
 fn s280_point_of_no_return() -> StepResult {
@@ -104,6 +106,16 @@ fn backups(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     }
     tally.hold(check, count >= ARCHIVING.len(), format!("{count} archives with their hashes"));
     archives::closed(s, tally, check)?;
+    old_release(s, tally)?;
+    // A restore takes the shared set, which was verified in s150.
+    let ops = s.hosts().server(Role::Ops)?;
+    if let Some(shared) = s.fact_of("s150_verify_nightly_backup", "shared").filter(|_| !s.again()) {
+        let now = shared_set(&ops)?;
+        let lost: Vec<String> = texts(&shared).into_iter().filter(|file| !texts(&now).contains(file)).collect();
+        for file in lost {
+            tally.fault(check, format!("the shared set of OPS is not what it was: {file} (name, bytes, date) then"));
+        }
+    }
     // The way back begins from the dated sets as well.
     let before = state::kept_of(s, "s010_ops", &["files:db_backups"])?.unwrap_or_default();
     let sets = before.surfaces.get("files:db_backups").into_iter().flatten();
@@ -111,6 +123,32 @@ fn backups(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     let there = s.hosts().server(Role::Ops)?.backup_sets()?.0;
     for gone in sets.iter().filter(|tag| !there.iter().any(|set| set.tag == ***tag)) {
         tally.fault(check, format!("the dated set {gone} of OPS is gone"));
+    }
+    Ok(())
+}
+
+/// What a way back switches to: the old branches in the repository, the old stack on the host.
+fn old_release(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "backups_still_there";
+    let (ops, plan) = (s.hosts().server(Role::Ops)?, s.plan());
+    for (name, from) in [("crds", &plan.from.crds), ("crds_server", &plan.from.crds_server)] {
+        let base = s.site().repositories.get(name).map_or("", |url| url.trim_end_matches('/'));
+        let url = format!("{base}/{}", from.branch);
+        if ops.svn_info_if_there(&url)?.is_none() {
+            tally.fault(
+                check,
+                format!("the repository has no {} of {name} any more: nothing to go back to", from.branch),
+            );
+        }
+    }
+    if let Some(stack) = plan.stack.as_ref().filter(|_| !s.again()) {
+        let module = format!("{}/{}/lib/apache/mod_wsgi.so", ops.paths().stacks, stack.from);
+        let there = ops.remote().stat(&module)?.is_some_and(|entry| entry.size > 0);
+        tally.hold(
+            check,
+            there,
+            format!("the old stack {} {} its mod_wsgi.so", stack.from, if there { "has" } else { "lacks" }),
+        );
     }
     Ok(())
 }

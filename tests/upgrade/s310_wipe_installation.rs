@@ -51,6 +51,7 @@ fn s310_wipe_installation() -> StepResult {
         }
         let roots = roots(s, &ops)?;
         let shared = first(s, "shared", || shared_set(&ops))?;
+        let logs = first(s, "logs", || log_sizes(&ops))?;
         let left =
             |path: &String| Ok::<_, StepError>(ops.remote().stat(&format!("{}/{path}", ops.paths().crds))?.is_some());
         let look = || {
@@ -87,6 +88,17 @@ fn s310_wipe_installation() -> StepResult {
         let mut lines = state::lines(&found);
         if shared_set(&ops)? != shared {
             lines.push("the shared backups of OPS are not what they were".to_owned());
+        }
+        // They may grow, until somebody empties one.
+        let sizes = log_sizes(&ops)?;
+        for (path, size) in logs.as_object().into_iter().flatten() {
+            let now = sizes[path].as_u64();
+            if now < size.as_u64() {
+                lines.push(format!(
+                    "the log {path} had {size} bytes, now {}",
+                    now.map_or("none".into(), |now| now.to_string())
+                ));
+            }
         }
         tally.hold(
             "protected_untouched",
@@ -128,9 +140,14 @@ fn s310_wipe_installation() -> StepResult {
 }
 
 /// The shared set of OPS by name, size and date: they lie outside the installation.
-fn shared_set(ops: &Server) -> Result<serde_json::Value, StepError> {
+pub fn shared_set(ops: &Server) -> Result<serde_json::Value, StepError> {
     let of = |file: &SetFile| format!("{} {} {:.0}", file.name, file.entry.size, file.entry.mtime.floor());
     Ok(json!(ops.shared_set()?.iter().map(of).collect::<Vec<_>>()))
+}
+
+/// Bytes of each log of the server.
+fn log_sizes(ops: &Server) -> Result<serde_json::Value, StepError> {
+    Ok(ops.logs()?.into_iter().map(|log| (log.path, json!(log.size))).collect::<serde_json::Map<_, _>>().into())
 }
 
 const GONE: Advice = Advice {

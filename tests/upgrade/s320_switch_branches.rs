@@ -5,7 +5,7 @@
 //! the files themselves back, and the port flag, which a branch may carry as True.
 //! Way back: switch back to the old branches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::crds::{Flag, Server};
 use crds_upgrade::host::Algorithm;
@@ -210,6 +210,17 @@ fn read_back(
         .filter(|(path, hash)| files.get(*path) != Some(hash))
         .map(|(path, _)| format!("{name}/{path}"))
         .collect();
+    // A script that lost its execute bit is clean to `svn status`, and called by cron or an installation some day.
+    let may: BTreeSet<String> = ops
+        .remote()
+        .list(&package.directory, None)?
+        .into_iter()
+        .filter(|entry| entry.mode & 0o100 != 0)
+        .map(|entry| entry.path)
+        .collect();
+    for path in ops.svn_executables(&package.url, here.revision)?.iter().filter(|path| !may.contains(*path)) {
+        tally.fault("contents_equal_branch", format!("{name}/{path} cannot be executed any more"));
+    }
     tally.hold(
         "contents_equal_branch",
         wrong.is_empty() && !branch.is_empty(),

@@ -34,7 +34,21 @@ fn s350_switch_stack() -> StepResult {
         let ops = s.hosts().server(Role::Ops)?;
         let mut tally = Tally::default();
         let Some(stack) = s.plan().stack.clone() else { return nothing_declared(s, &ops) };
+        let fresh = s.fact_of(s.spec().id, "before").is_none();
         let old = old_text(s, &ops)?;
+        if fresh && !s.again() {
+            // What somebody has edited there would be committed with the switch.
+            let file = format!("{}/host/dot_setenv", ops.paths().server_sources);
+            let branch = ops.svn_cat(&file, ops.svn_info(&file)?.last_changed)?;
+            if branch != old.as_bytes() {
+                let branch = String::from_utf8_lossy(&branch).into_owned();
+                let own = old.lines().filter(|line| !branch.lines().any(|other| other == *line));
+                let own: Vec<String> = own.map(|line| line.trim().to_owned()).collect();
+                tally.fault("only_this_host", format!("dot_setenv of the checkout is edited: {}", shorten(&own)));
+                tally.judge(s, "only_this_host", Role::Ops, ONLY)?;
+                return Err(StepError::failed("nothing was changed", ONLY.next));
+            }
+        }
         let host = ops.expected().uname.clone();
         let new = match with_stack(&old, &host, &stack.from, &stack.to) {
             Ok(new) => new,

@@ -41,7 +41,7 @@ fn s370_go_live() -> StepResult {
             tally.fault("cron_is_the_releases", error.text().to_owned());
             return tally.or_faults(s, Role::Ops, advice, Err(error));
         }
-        let looked = public(&ops, &mut tally);
+        let looked = public(s, &ops, &mut tally);
         tally.tried("public", looked);
         let looked = proxy(s, &ops, &mut tally);
         tally.tried("proxy_serves", looked);
@@ -186,7 +186,7 @@ fn cron_back(s: &Step, ops: &Server) -> Result<(), StepError> {
     s.act("cron_back", Role::Ops, Change::Cron, look, |permit| Ok(ops.set_crontab(permit, &wanted).map(drop)?))
 }
 
-fn public(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+fn public(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let (direct, hidden) = ops.ports()?;
     tally.hold("public", direct == PortState::Open, format!("8001 is {direct:?}"));
     tally.hold("public", hidden == PortState::Refused, format!("8002 is {hidden:?}"));
@@ -203,6 +203,16 @@ fn public(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let info = ops.rpc(Door::Direct)?.server_info()?;
     let base = ops.url(Door::Proxy)?;
     tally.hold("flag_and_urls", info.reference_url.starts_with(&base), format!("advertises {}", info.reference_url));
+    let approved = s.need_fact("s010_preflight", "approved")?;
+    let declared = s.fact_of("s350_switch_stack", "revision").and_then(|revision| revision.as_u64());
+    for (package, directory) in [("crds", &ops.paths().client_sources), ("crds_server", &ops.paths().server_sources)] {
+        // The nightly takes live whatever is committed to the branch.
+        let head = ops.svn_info(&ops.svn_info(directory)?.url)?.last_changed;
+        let right = approved[package].as_u64() == Some(head) || (package == "crds_server" && declared == Some(head));
+        if !right && !s.again() {
+            tally.fault("flag_and_urls", format!("{package}: the branch was committed to, r{head} is not approved"));
+        }
+    }
     for directory in [&ops.paths().client_sources, &ops.paths().server_sources] {
         let dirty: Vec<String> = ops
             .svn_status(directory)?

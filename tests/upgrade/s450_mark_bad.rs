@@ -51,7 +51,11 @@ fn before(s: &Step, ops: &Server) -> Result<serde_json::Value, StepError> {
         return Ok(before);
     }
     let actions = ops.ask(&format!("select max(id) as id from {}", ops.table("*actions")))?;
-    let before = json!({"rejected": ops.rejected()?, "action": actions.single().unwrap_or("0")});
+    let before = json!({
+        "rejected": ops.rejected()?,
+        "blacklisted": ops.blacklisted_references()?,
+        "action": actions.single().unwrap_or("0"),
+    });
     s.fact("before", before.clone())?;
     Ok(before)
 }
@@ -137,6 +141,15 @@ fn read_back(
             "exactly_these",
             format!("also marked: {}; no longer marked: {}", shorten(&surplus), shorten(&gone)),
         );
+    }
+    let dark = before["blacklisted"].as_array().cloned().unwrap_or_default();
+    let darker: Vec<String> = ops
+        .blacklisted_references()?
+        .into_iter()
+        .filter(|name| !wanted.contains(name) && !dark.iter().any(|was| was.as_str() == Some(name)))
+        .collect();
+    if !darker.is_empty() && before["blacklisted"].is_array() {
+        tally.fault("exactly_these", format!("also blacklisted: {}", shorten(&darker)));
     }
     tally.proof("exactly_these", format!("{} files newly marked, {} as before", new.len(), was.len()));
     let context = ops.context_in_database("operational")?;

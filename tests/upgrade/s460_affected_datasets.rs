@@ -69,6 +69,19 @@ fn s460_affected_datasets() -> StepResult {
             known == operational,
             format!("old_context.txt: `{known}`, operational: {operational}"),
         );
+        // What the archive assigns now is captured once, when the context is new; it cannot be made later.
+        if ops.context_in_database("operational")? == planned && planned != s.plan().contexts.operational {
+            let capture = format!("{}/regress/{}", ops.paths().crds, planned.trim_end_matches(".pmap"));
+            let there = ops.remote().there(&[&capture])?;
+            let files = if there.is_empty() { Vec::new() } else { ops.remote().list(&capture, None)? };
+            let filled =
+                files.iter().any(|entry| entry.size > 0 && !entry.path.ends_with('/') && entry.path.contains('/'));
+            tally.hold(
+                "monitor_advanced",
+                filled,
+                format!("the capture regress/{planned} has {} entries", files.len()),
+            );
+        }
         for (check, advice) in [
             ("computed", COMPUTED),
             (
@@ -212,6 +225,9 @@ fn whole(
         }
     }
     let text_of_ids = String::from_utf8_lossy(&ids).into_owned();
+    if text_of_ids.contains('\r') {
+        tally.fault("whole", "the list of ids has carriage returns: the pipeline would look for ids that end in one");
+    }
     let mut ids = BTreeSet::new();
     for line in text_of_ids.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if !ids.insert(line.to_owned()) {

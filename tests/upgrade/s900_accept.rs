@@ -6,7 +6,7 @@
 //! and the hashes of the evidence.
 //! Way back: nothing to take back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::crds::{Door, PortState, Row, Server};
 use crds_upgrade::host::{Algorithm, EntryKind};
@@ -16,8 +16,9 @@ use crds_upgrade::run::{Step, StepError, StepResult, Verdict, harness};
 use crds_upgrade::state::{Scope, capture, settle};
 use crds_upgrade::steps::{self, S900_ACCEPT};
 
+use crate::common::delivery::catalog_stem;
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{archives, claims, copies, mirror_equal, state, superseded, synced};
+use crate::common::{archives, claims, copies, mail, mirror_equal, outcome, state, superseded, synced};
 
 #[test]
 fn s900_accept() -> StepResult {
@@ -199,7 +200,87 @@ fn archives_and_server(s: &Step, ops: &Server) -> Result<Vec<String>, StepError>
     archives::closed(s, &mut told, "ledger_closed")?;
     let by_hand = ops.servers_by_hand()?;
     let by_hand = by_hand.iter().map(|process| format!("a server by hand: {} (pid {})", process.args, process.pid));
-    Ok(told.faults("ledger_closed").into_iter().chain(by_hand).collect())
+    let mut faults: Vec<String> = told.faults("ledger_closed").into_iter().chain(by_hand).collect();
+    for archive in archives::of_run(s)? {
+        let mut hasher = blake3::Hasher::new();
+        let read = std::fs::File::open(&archive.path).and_then(|mut file| std::io::copy(&mut file, &mut hasher));
+        if read.is_ok() && archive.blake3 != hasher.finalize().to_hex().as_str() {
+            faults.push(format!("{} is not the archive that {} made", archive.name(), archive.step));
+        }
+    }
+    for line in ops.system_cron_lines()? {
+        faults.push(format!("the machine's own cron tables start something of CRDS: {line}"));
+    }
+    if let Some(branch) = &s.plan().rules_branch {
+        let base = s.site().repositories.get(&branch.repository).map_or("", |base| base.trim_end_matches('/'));
+        if ops.svn_info_if_there(&format!("{base}/{}", branch.path))?.is_none() {
+            faults.push(format!("the branch {} with the rules of before is gone from the repository", branch.path));
+        }
+    }
+    faults.extend(catalogs_of_plan(s, ops)?);
+    faults.extend(mails_of_nothing(s, ops)?);
+    Ok(faults)
+}
+
+/// `0283` of `hst_0283.pmap`.
+fn serial(context: &str) -> Option<&str> {
+    context.rsplit('_').next()?.strip_suffix(".pmap")
+}
+
+/// Mails since going live that send affected datasets to the pipelines, of a computation that is not on the host.
+fn mails_of_nothing(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
+    let Some(before) = s.fact_of("s370_go_live", "mails").and_then(|count| count.as_u64()) else {
+        return Ok(Vec::new());
+    };
+    let mut faults = Vec::new();
+    for mail in mail::all(s, ops)?.unwrap_or_default().iter().skip(usize::try_from(before).unwrap_or(usize::MAX)) {
+        if !mail.subject.contains(&format!("{} {} datasets affected", ops.observatory(), ops.expected().use_case)) {
+            continue;
+        }
+        let words: Vec<&str> = mail.subject.split_whitespace().collect();
+        let after =
+            |word: &str| words.iter().position(|other| *other == word).and_then(|at| words.get(at + 1)).copied();
+        let (old, new) = (after("affected").and_then(serial), after("-->").and_then(serial));
+        let computed = match (after("on"), old, new) {
+            (Some(date), Some(old), Some(new)) => {
+                ops.remote().stat(&format!("{}/{date}_{old}_{new}", ops.paths().monitor))?.is_some()
+            }
+            _ => false,
+        };
+        if !computed {
+            faults.push(format!("a mail of no computation on the host: `{}`", mail.subject));
+        }
+    }
+    Ok(faults)
+}
+
+/// Delivery catalogues of this plan that do not list the files whose rows name them: a redelivery would send others.
+fn catalogs_of_plan(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
+    let catalogue = ops.catalogue()?;
+    let mut wanted: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for name in outcome::delivered_files(s.plan()) {
+        let link = catalogue.get(&name).and_then(|row| row.get("catalog_link")?.as_deref());
+        if let Some(stem) = link.and_then(catalog_stem) {
+            wanted.entry(stem).or_default();
+        }
+    }
+    for (name, row) in &catalogue {
+        let stem = row.get("catalog_link").and_then(|link| catalog_stem(link.as_deref()?));
+        if let Some(files) = stem.and_then(|stem| wanted.get_mut(&stem)) {
+            files.insert(name);
+        }
+    }
+    let mut faults = Vec::new();
+    for (catalog, files) in &wanted {
+        let path = format!("{}/{catalog}", ops.paths().catalogs());
+        let text = ops.remote().read_if_there(&path, 1 << 20)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let listed: BTreeSet<&str> = text.lines().collect();
+        if listed != *files {
+            faults.push(format!("the catalogue {catalog} does not list the {} files of its delivery", files.len()));
+        }
+    }
+    Ok(faults)
 }
 
 /// References whose bytes are not what the catalogue says: the newest, as many as can be read in a moment.

@@ -18,7 +18,7 @@ use crds_upgrade::steps::S910_MORNING_AFTER;
 
 use crate::common::night;
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{backup_set, mail, outcome};
+use crate::common::{backup_set, checkout, mail, outcome};
 
 #[test]
 fn s910_morning_after() -> StepResult {
@@ -107,8 +107,25 @@ fn tools(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let mut told = Tally::default();
     if let Some(last) = night::find(s, ops, &mut told)? {
         night::tools(s, ops, &last, "logs_are_last_nights", &mut told)?;
+        night::reinstall(s, ops, &last, &mut told)?;
+        night::disks(s, ops, &last, &mut told)?;
+        night::contexts(ops, &last, &mut told)?;
     }
-    for check in ["night_ran", "logs_are_last_nights", "cache_checks", "orphans", "backup_section"] {
+    for directory in [&ops.paths().client_sources, &ops.paths().server_sources] {
+        for edit in checkout::edited(ops, directory)? {
+            tally.fault("nothing_unapproved", edit);
+        }
+    }
+    for check in [
+        "night_ran",
+        "night_whole",
+        "logs_are_last_nights",
+        "cache_checks",
+        "orphans",
+        "backup_section",
+        "reinstall",
+        "disks",
+    ] {
         for fault in told.faults(check) {
             tally.fault("night_whole", fault);
         }

@@ -212,25 +212,38 @@ impl Fetched {
         let places = [
             ("catalogs", server.paths().catalogs(), "catalogs".to_owned()),
             ("mappings", server.paths().mappings(server.observatory()), format!("mappings/{}", server.observatory())),
+            ("config", server.paths().cache_config(server.observatory()), format!("config/{}", server.observatory())),
+            ("monitor_reprocessing", server.paths().monitor.clone(), "monitor_reprocessing".to_owned()),
         ];
         for (part, path, prefix) in places {
+            // What cron rewrites, and a history that only grows: what lay there before the set must be in it as it is.
+            let grows = matches!(part, "config" | "monitor_reprocessing");
+            let archive = self.listed.iter().find(|file| file.name.starts_with(&format!("{part}.")));
+            let made = archive.filter(|_| grows).map_or(made, |file| made.min(file.entry.mtime));
             let Some(bytes) = self.files.get(part) else { continue };
             let Ok(names) = members(bytes) else { continue };
             let prefix = format!("{prefix}/");
             let archived: BTreeSet<&str> =
                 names.iter().filter_map(|name| name.strip_prefix(&prefix)).filter(|name| !name.is_empty()).collect();
-            let live = server.remote().list(&path, Some(1))?;
+            if server.remote().stat(&path)?.is_none() {
+                continue;
+            }
+            let live = server.remote().list(&path, if grows { None } else { Some(1) })?;
+            let counts = |entry: &&crds_upgrade::host::Entry| {
+                entry.mtime < made && !entry.path.is_empty() && (!grows || entry.kind == EntryKind::File)
+            };
             let missing: Vec<&str> = live
                 .iter()
-                .filter(|entry| entry.mtime < made && !archived.contains(entry.path.as_str()))
+                .filter(counts)
                 .map(|entry| entry.path.as_str())
+                .filter(|path| !archived.contains(path))
                 .collect();
             if !missing.is_empty() {
                 faults.push(format!("{part} lacks {} file(s) that were there: {}", missing.len(), some(&missing)));
             }
             let gone: Vec<&str> =
                 archived.iter().copied().filter(|name| !live.iter().any(|entry| entry.path == *name)).collect();
-            if !gone.is_empty() {
+            if !gone.is_empty() && !grows {
                 faults.push(format!(
                     "{part} has {} file(s) that the server does not have: {}",
                     gone.len(),
@@ -256,29 +269,7 @@ impl Fetched {
                 faults.push(format!("{part} has {} file(s) with other bytes: {}", other.len(), some(&other)));
             }
         }
-        faults.extend(self.lacks_history(server, made)?);
         Ok(faults)
-    }
-
-    /// Files of the reprocessing history that are older than the set, which it lacks: computations are never removed.
-    fn lacks_history(&self, server: &Server, made: f64) -> Result<Option<String>, StepError> {
-        let part = "monitor_reprocessing";
-        let Some(Ok(names)) = self.files.get(part).map(|bytes| members(bytes)) else { return Ok(None) };
-        let archived: BTreeSet<&str> =
-            names.iter().filter_map(|name| name.strip_prefix("monitor_reprocessing/")).collect();
-        let path = &server.paths().monitor;
-        if server.remote().stat(path)?.is_none() {
-            return Ok(None);
-        }
-        let live = server.remote().list(path, None)?;
-        let missing: Vec<&str> = live
-            .iter()
-            .filter(|entry| entry.kind == EntryKind::File && entry.mtime < made)
-            .map(|entry| entry.path.as_str())
-            .filter(|path| !archived.contains(path))
-            .collect();
-        let told = || format!("{part} lacks {} file(s) that were there: {}", missing.len(), some(&missing));
-        Ok((!missing.is_empty()).then(told))
     }
 
     /// Odd names in the list of deliveries, and links that are older than the set but not in it.

@@ -36,6 +36,12 @@ fn look(server: &Server, just: Option<BTreeMap<String, TableSummary>>) -> Result
         }
         seen.insert(name.to_owned(), hash.finalize().to_hex().to_string());
     }
+    let checkouts = [paths.client_sources.as_str(), paths.server_sources.as_str()];
+    for (name, checkout) in
+        ["the checkout of crds", "the checkout of crds_server"].iter().zip(server.svn_infos(&checkouts)?)
+    {
+        seen.insert((*name).to_owned(), checkout.url);
+    }
     for (table, summary) in just.map_or_else(|| tables(server), Ok)?.into_iter().filter(|(table, _)| stays(table)) {
         seen.insert(format!("table `{table}`"), format!("{} rows, {}", summary.rows, summary.digest));
     }

@@ -3,12 +3,12 @@
 //! Used by s410 (mappings), s420 (references) and s430 (deletions), which differ in what they hand in and in what the
 //! rules must show afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::crds::web::{Login, Page, Ready, Request, Session};
-use crds_upgrade::crds::{Contexts, Door, Reading, Server};
+use crds_upgrade::crds::{Contexts, Door, Reading, Row, Server};
 use crds_upgrade::host::EntryKind;
-use crds_upgrade::plan::{Change, Era, Role};
+use crds_upgrade::plan::{Change, Era, Plan, Role};
 use crds_upgrade::run::{Found, Step, StepError};
 use serde_json::{Value, json};
 
@@ -27,12 +27,27 @@ pub struct Hand<'s> {
     /// Findings by check.
     pub tally: Tally,
     session: Option<Session>,
+    /// State and marks of every file that the plan does not name, as they were before the delivery in this attempt.
+    pub(super) others: Option<BTreeMap<String, String>>,
+}
+
+/// State and marks of every file that the plan does not name.
+pub(super) fn others(plan: &Plan, catalogue: &BTreeMap<String, Row>) -> BTreeMap<String, String> {
+    let mut own = super::outcome::delivered_files(plan);
+    own.extend(plan.deletion.iter().flat_map(|deletion| deletion.files.iter().cloned()));
+    let marks = |row: &Row| {
+        let values =
+            ["state", "blacklisted", "rejected"].map(|name| row.get(name).cloned().flatten().unwrap_or_default());
+        values.each_ref().map(|value| value.as_str()).join(" ")
+    };
+    let rows = catalogue.iter().filter(|(name, _)| !own.contains(*name));
+    rows.map(|(name, row)| (name.clone(), marks(row))).collect()
 }
 
 impl<'s> Hand<'s> {
     /// Begins with OPS.
     pub fn new(s: &'s Step, ops: &'s Server) -> Result<Self, StepError> {
-        Ok(Self { s, ops, rules: Rules::of_run(s)?, tally: Tally::default(), session: None })
+        Ok(Self { s, ops, rules: Rules::of_run(s)?, tally: Tally::default(), session: None, others: None })
     }
 
     /// Carries out one delivery and gathers what the checks need; what the database says afterwards.
@@ -46,17 +61,10 @@ impl<'s> Hand<'s> {
             self.look_at_ready_page(delivery)?;
         }
         if !self.is_immediate(delivery) {
-            let done = self.confirm(delivery, &before, &format!("confirm-{}", delivery.id));
-            let reading = self.blame("confirmed", done)?;
-            return self.read_back(delivery, &before, reading);
+            let done = self.confirm(delivery, &format!("confirm-{}", delivery.id));
+            self.blame("confirmed", done)?;
         }
-        let reading = self.reading_since(&before)?;
-        self.read_back(delivery, &before, reading)
-    }
-
-    /// What the database says, with the audit rows since a delivery began.
-    fn reading_since(&self, before: &Value) -> Result<Reading, StepError> {
-        Ok(self.ops.reading(before["action"].as_u64().unwrap_or(0))?)
+        self.read_back(delivery, &before)
     }
 
     /// Whether the server carries a delivery out without a confirmation: a deletion of 2014 (WP 3.6).
@@ -104,7 +112,9 @@ impl<'s> Hand<'s> {
         let known = delivery.all_new().into_iter().filter(|name| catalogue.contains_key(*name));
         faults.extend(known.map(|name| format!("{name} is in the catalogue already")));
         // A counter behind the highest number in use (A023): the next generated name would collide.
-        let counters = reading.counters.into_iter().map(|counter| (counter.name, counter.counter)).collect();
+        let counters: BTreeMap<String, u64> =
+            reading.counters.into_iter().map(|counter| (counter.name, counter.counter)).collect();
+        let deliveries = counters.get(&format!("{}_delivery_id", self.ops.observatory())).copied();
         faults.extend(counters_behind(&counters, catalogue.keys().map(String::as_str)));
         if delivery.kind == Kind::Deletion {
             let gone = delivery.files.iter().filter(|name| !catalogue.contains_key(*name));
@@ -126,10 +136,12 @@ impl<'s> Hand<'s> {
             ));
         }
         self.tally.proof("start_context", format!("{} started from {edit}", delivery.id));
+        self.others = Some(others(self.s.plan(), &catalogue));
         let logs = self.log_sizes()?;
+        let links: Vec<String> = self.ops.deliveries()?.into_iter().map(|link| link.name).collect();
         let before = json!({
             "operational": operational, "edit": edit, "logs": logs,
-            "action": reading.last_action, "catalogs": present,
+            "action": reading.last_action, "catalogs": present, "deliveries": deliveries, "links": links,
             "last_row": catalogue.values().filter_map(row_id).max().unwrap_or(0),
         });
         self.s.fact(&key, before.clone())?;
@@ -350,23 +362,16 @@ impl<'s> Hand<'s> {
         Ok(())
     }
 
-    /// Confirms; what the database says afterwards.
-    fn confirm(&mut self, delivery: &Delivery<'_>, before: &Value, act: &str) -> Result<Reading, StepError> {
+    fn confirm(&mut self, delivery: &Delivery<'_>, act: &str) -> Result<(), StepError> {
         let s = self.s;
         let mut said = None;
         let session = std::cell::RefCell::new(self.session.take());
         let this = &*self;
-        let seen = std::cell::RefCell::new(None);
-        let look = || {
-            let reading = this.reading_since(before)?;
-            let state = state_of(delivery, &reading.catalogue, &reading.contexts.edit);
-            seen.replace(Some(reading));
-            Ok(match state {
-                State::Uploaded => Found::NotDone,
-                State::Confirmed => Found::Done,
-                State::Untouched => Found::Half("the submission is gone: cancelled by somebody".to_owned()),
-                State::Half(what) => Found::Half(what),
-            })
+        let look = || match this.state_of(delivery)? {
+            State::Uploaded => Ok(Found::NotDone),
+            State::Confirmed => Ok(Found::Done),
+            State::Untouched => Ok(Found::Half("the submission is gone: cancelled by somebody".to_owned())),
+            State::Half(what) => Ok(Found::Half(what)),
         };
         s.act(act, Role::Ops, Change::Submit, look, |permit| {
             // The confirmation wants the lock and a channel of this very session.
@@ -397,7 +402,7 @@ impl<'s> Hand<'s> {
                 self.tally.fault("confirmed", format!("the confirmed page does not name {}", shorten(&missing)));
             }
         }
-        seen.into_inner().map_or_else(|| self.reading_since(before), Ok)
+        Ok(())
     }
 }
 

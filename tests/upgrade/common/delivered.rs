@@ -8,18 +8,22 @@ use crds_upgrade::review::logs::{LogFile, Review};
 use crds_upgrade::run::StepError;
 use serde_json::Value;
 
-use super::deliver::Hand;
+use super::deliver::{Hand, others};
 use super::delivery::{Delivery, Kind, catalog_stem, catalogs, in_state, planned_reasons, row_id};
 use super::tally::shorten;
 
+/// Whether the archive, which goes on by itself, took a file on from one state to the next.
+fn taken(was: &str, now: &str) -> bool {
+    const WAY: [&str; 5] = ["delivered", "submitted", "archiving", "archived", "operational"];
+    let at = |marks: &str| WAY.iter().position(|state| marks.split(' ').next() == Some(*state));
+    let rest = |marks: &str| marks.split_once(' ').map(|(_, rest)| rest.to_owned());
+    matches!((at(was), at(now)), (Some(was), Some(now)) if was < now && was < 3) && rest(was) == rest(now)
+}
+
 impl Hand<'_> {
     /// Reads back from the host what the delivery did.
-    pub(super) fn read_back(
-        &mut self,
-        delivery: &Delivery<'_>,
-        before: &Value,
-        reading: Reading,
-    ) -> Result<Reading, StepError> {
+    pub(super) fn read_back(&mut self, delivery: &Delivery<'_>, before: &Value) -> Result<Reading, StepError> {
+        let reading = self.ops.reading(before["action"].as_u64().unwrap_or(0))?;
         let catalogue = &reading.catalogue;
         let new = delivery.all_new();
         let mut catalog_names = BTreeSet::new();
@@ -151,6 +155,19 @@ impl Hand<'_> {
         if !new.is_empty() {
             self.tally.fault(check, format!("{}: catalogues of no delivery: {}", delivery.id, shorten(&new)));
         }
+        // A link that no catalogue lists is taken by nobody: the directory is never empty again.
+        let links = before["links"].as_array().cloned().unwrap_or_default();
+        let strange: Vec<String> = self
+            .ops
+            .deliveries()?
+            .into_iter()
+            .map(|link| link.name)
+            .filter(|name| catalog_stem(name).is_none() && !planned.contains(name))
+            .filter(|name| !links.iter().any(|link| link.as_str() == Some(name)))
+            .collect();
+        if !strange.is_empty() && before["links"].is_array() {
+            self.tally.fault(check, format!("{}: links of no delivery: {}", delivery.id, shorten(&strange)));
+        }
         let path = self.ops.paths().deliveries();
         match self.ops.remote().stat(&path)? {
             None => self.tally.fault(check, format!("{path} is not there")),
@@ -242,6 +259,27 @@ impl Hand<'_> {
         let surplus: Vec<String> = surplus.map(|(name, _)| format!("{name} is new and of no delivery")).collect();
         if !surplus.is_empty() {
             self.tally.fault(check, format!("{}: {}", delivery.id, shorten(&surplus)));
+        }
+        // Each delivery draws one number for its catalogue.
+        let counter = format!("{}_delivery_id", self.ops.observatory());
+        let now = reading.counters.iter().find(|row| row.name == counter).map(|row| row.counter);
+        if let (Some(was), Some(now)) = (before["deliveries"].as_u64(), now)
+            && now != was + 1
+            && of_next.is_empty()
+            && !self.s.again()
+        {
+            self.tally.fault(check, format!("{}: {counter} went from {was} to {now}, not on by one", delivery.id));
+        }
+        if let Some(was) = self.others.take() {
+            let now = others(self.s.plan(), catalogue);
+            let changed = was.iter().filter_map(|(name, was)| {
+                let now = now.get(name).map_or("gone", String::as_str);
+                (now != was && !taken(was, now)).then(|| format!("{name}: `{was}` before, `{now}` now"))
+            });
+            let changed: Vec<String> = changed.collect();
+            if !changed.is_empty() {
+                self.tally.fault(check, format!("{}: {}", delivery.id, shorten(&changed)));
+            }
         }
         let held = reading.locks.iter().filter(|row| row.locked_object.starts_with("instrument$")).count();
         self.tally.hold(check, held == 0 || !of_next.is_empty(), format!("{}: {held} lock rows", delivery.id));

@@ -196,6 +196,19 @@ fn nothing_added(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepEr
             }
         }
     }
+    // How the server is started and stopped: the second install of a release writes what the first one wrote.
+    for script in ["run", "stop"] {
+        let path = format!("{}/{script}", ops.paths().server_sources);
+        let bytes = ops.remote().read_if_there(&path, 1 << 20)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        match s.fact_of("s330_reinstall_hidden", script).and_then(|first| first.as_str().map(str::to_owned)) {
+            None => s.fact(script, text)?,
+            Some(first) if first != text => {
+                tally.fault(check, format!("`{script}` is not what the first install of this release wrote"));
+            }
+            Some(_) => {}
+        }
+    }
     if let Some(before) = state::kept_of(s, "s010_ops", &["files:lib"])? {
         let before = before.surfaces.get("files:lib").cloned().unwrap_or_default();
         for entry in ops.remote().list(&format!("{crds}/lib"), None)? {
@@ -204,7 +217,7 @@ fn nothing_added(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepEr
             }
         }
     }
-    for fault in super::machines::scripts(ops)? {
+    for fault in super::machines::scripts(ops)?.into_iter().chain(super::generated::faults(ops)?) {
         tally.fault(check, fault);
     }
     Ok(())
@@ -334,7 +347,7 @@ pub fn hidden(s: &Step, ops: &Server, lag_s: u64, check: &'static str, tally: &m
 
 /// Runs the tests where the server is, and judges log, data and hiding afterwards.
 fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) -> Result<(), StepError> {
-    let scope = Scope::data();
+    let scope = Scope::data().with_files(&["published_config"]);
     let before = state::keep(s, ops, &scope, &format!("{}_before_tests", &s.spec().id[..4]))?;
     let contexts = contexts_now(ops)?;
     let path = ops.tests_log_path();

@@ -15,13 +15,28 @@ pub fn counters(server: &Server) -> Result<Vec<String>, StepError> {
     let rows = server.ask(&sql)?.rows;
     let used: Vec<&str> = rows.iter().filter_map(|row| row.first()?.as_deref()).collect();
     let mut behind = Vec::new();
-    for counter in server.counters()? {
+    let counters = server.counters()?;
+    for counter in &counters {
         let highest = used.iter().filter_map(|name| names::counted(&counter.name, name)).max();
         if let Some(highest) = highest.filter(|highest| *highest > counter.counter) {
             behind.push(format!("{} stands at {}, in use is {highest}", counter.name, counter.counter));
         }
     }
+    let deliveries = format!("{}_delivery_id", server.observatory());
+    let counter = counters.iter().find(|counter| counter.name == deliveries).map(|counter| counter.counter);
+    let catalogs = server.remote().list(&server.paths().catalogs(), Some(1))?;
+    let numbers = catalogs.iter().filter_map(|entry| delivery_number(&entry.path));
+    if let (Some(counter), Some(highest)) = (counter, numbers.max())
+        && highest > counter
+    {
+        behind.push(format!("{deliveries} stands at {counter}, the catalogue of delivery {highest} is there"));
+    }
     Ok(behind)
+}
+
+/// The number in the name of a delivery's catalogue, such as `opus_1098_i.cat` (SO 17).
+fn delivery_number(catalog: &str) -> Option<u64> {
+    catalog.strip_suffix(".cat")?.split('_').nth(1)?.parse().ok()
 }
 
 /// Files on their way to the archive whose catalogue has no link any more: the next look at them takes them for

@@ -284,6 +284,20 @@ pub fn odd_variables(server: &Server) -> Result<Vec<String>, StepError> {
     Ok(text.lines().filter(odd).map(str::to_owned).collect())
 }
 
+/// Pipes and devices in a server's trees: whoever copies or hashes the tree waits for them.
+pub fn waiting(server: &Server) -> Result<Vec<String>, StepError> {
+    let paths = server.paths();
+    let trees = [paths.crds.as_str(), paths.server_files.as_str(), paths.cache.as_str()];
+    let mut argv = vec!["find"];
+    argv.extend(server.remote().there(&trees)?);
+    if argv.len() == 1 {
+        return Ok(Vec::new());
+    }
+    argv.extend(["-type", "p", "-o", "-type", "b", "-o", "-type", "c"]);
+    // A directory that cannot be read is told where trees are listed and copied; here what is seen of the others counts.
+    Ok(server.remote().look(&argv, Limit::WALK)?.text().lines().map(str::to_owned).collect())
+}
+
 pub fn file_systems(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
     for (role, server) in servers {
         let (files, paths) = (&server.paths().server_files, server.paths());
@@ -314,6 +328,17 @@ pub fn file_systems(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
             for directory in below.text().lines() {
                 t.fault("file_systems", format!("{role}: {directory} is a directory, a server's cache is flat (D134)"));
             }
+        }
+        // A rule that is a link: a chmod or a repair goes through it, a backup holds a name and no bytes. DEV may have links.
+        let rules = paths.mappings(server.observatory());
+        if *role != Role::Dev && server.remote().stat(&rules)?.is_some() {
+            let links = server.remote().must_look(&["find", &rules, "-maxdepth", "1", "-type", "l"], Limit::WALK)?;
+            for link in links.text().lines() {
+                t.fault("file_systems", format!("{role}: the rule {link} is a link, not a file"));
+            }
+        }
+        for odd in waiting(server)? {
+            t.fault("file_systems", format!("{role}: {odd} is a pipe or a device: whoever reads it waits"));
         }
         t.hold("file_systems", devices.len() == 1, format!("{role}: {} file system(s)", devices.len()));
         open_to_others(server, t)?;

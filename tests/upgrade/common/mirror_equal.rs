@@ -24,6 +24,14 @@ impl Mirror<'_> {
         for (kind, a, b) in [("operational", from.operational, to.operational), ("edit", from.edit, to.edit)] {
             t.hold("database_equal", a == b, format!("{kind} context {b}, the source's {a}"));
         }
+        // The users' digest is left out above because every login changes it: what they may do is compared here.
+        let rights =
+            "select username, is_superuser, is_staff, is_active, email from auth_user order by username".to_owned();
+        let (theirs, ours) = self.both(|server| Ok(server.ask(&rights)?))?;
+        for row in ours.rows.iter().filter(|row| !theirs.rows.contains(row)) {
+            let row: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or("NULL")).collect();
+            t.fault("database_equal", format!("auth_user: `{}`, the source has it otherwise", row.join(" ")));
+        }
         self.files(t)?;
         self.deliveries(t)?;
         let lines = |server: &Server| -> Result<(bool, BTreeSet<String>), StepError> {
@@ -115,6 +123,14 @@ impl Mirror<'_> {
             for directory in below.text().lines() {
                 t.fault("rules_equal", format!("{directory} is a directory, a server's cache is flat (D134)"));
             }
+        }
+        let rules = self.dest.paths().mappings(obs);
+        let open = self.dest.remote().must_look(
+            &["find", &rules, "-maxdepth", "1", "-type", "f", "-perm", "/0002"],
+            crds_upgrade::host::Limit::WALK,
+        )?;
+        for rule in open.text().lines() {
+            t.fault("rules_equal", format!("everybody may write {rule}"));
         }
         self.pickles(t)?;
         let (theirs, ours) =

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crds_upgrade::crds::Server;
 use crds_upgrade::host::EntryKind;
 use crds_upgrade::plan::{PackageTarget, Role};
-use crds_upgrade::review::{self, CheckTool, Night, Outcome, disk_use, error_words, orphan_lines, svn_facts};
+use crds_upgrade::review::{self, CheckTool, DiskUse, Night, Outcome, disk_use, error_words, orphan_lines, svn_facts};
 use crds_upgrade::run::{Step, StepError};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -95,6 +95,7 @@ pub fn rest(
     tally: &mut Tally,
 ) -> Result<(), StepError> {
     sections(&last.night, tally);
+    contexts(server, last, tally)?;
     for name in other_logs(role) {
         fresh(s, server, &log_of(server, name), last, "night_whole", tally)?;
     }
@@ -128,6 +129,33 @@ pub fn sections(night: &Night, tally: &mut Tally) {
             tally.fault(check, format!("`{title}`, {bad}"));
         }
     }
+}
+
+/// What the server said of itself at the beginning of the night: it answered, with the context it had then.
+pub fn contexts(server: &Server, last: &LastNight, tally: &mut Tally) -> Result<(), StepError> {
+    let check = "night_whole";
+    let text = last.night.section("CRDS config").map_or("", |section| section.text.as_str());
+    let value = |key: &str| {
+        let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix(key)?.trim_start().strip_prefix('='));
+        lines.next().map(|value| value.trim().trim_matches('\'').to_owned())
+    };
+    if value("connected").as_deref() == Some("False") {
+        tally.fault(check, "`CRDS config`: the server did not answer in the night");
+    }
+    let began = last.began.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let history = server.history()?;
+    let then = history.iter().rfind(|row| {
+        row.state == "operational" && row.start_date.get(..19).is_some_and(|start| start <= began.as_str())
+    });
+    if let (Some(seen), Some(then)) = (value("operational_context"), then)
+        && seen != then.context
+    {
+        tally.fault(
+            check,
+            format!("`CRDS config` names {seen} as operational context, the history {} then", then.context),
+        );
+    }
+    Ok(())
 }
 
 /// Logs behind the mail that have no counters at their end.
@@ -192,6 +220,10 @@ pub fn checkouts(
         };
         let base = s.site().repositories.get(name).cloned().unwrap_or_default();
         let url = format!("{}/{}", base.trim_end_matches('/'), target.branch);
+        // A checkout that is locked, or a repository that does not answer: the night took what lay there.
+        for line in section.text.lines().filter(|line| line.trim_start().starts_with("svn: ")) {
+            tally.fault(check, format!("{title}: `{}`", line.trim()));
+        }
         let facts = svn_facts(&section.text);
         let judged = facts.judge(&url, None);
         tally.hold(check, judged.outcome == Outcome::Passed, format!("{title}: {}", judged.observed));
@@ -264,6 +296,12 @@ pub fn reinstall(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally)
     for bad in error_words(&text) {
         tally.fault(check, bad);
     }
+    // A digit for each half of the client's install; anything but zeros is a failure that nobody looks at (SO 3.5).
+    for line in text.lines().filter(|line| line.starts_with("final status ")) {
+        if line.trim_start_matches("final status ").trim().bytes().any(|digit| digit != b'0') {
+            tally.fault(check, format!("the client package: `{}`", line.trim()));
+        }
+    }
     fresh(s, server, &server.install_log_path(), last, check, tally)?;
     if last.night.section("Re-installing server").is_none_or(|section| section.text.trim().is_empty()) {
         tally.fault(check, "the mail's section is empty");
@@ -323,8 +361,15 @@ pub fn tools(
                 );
                 tally.hold(check, counters.errors == 0 && tool.errors.is_empty(), seen);
                 // Certify says a line for each file; a sync that found nothing to do says nothing (C112).
-                if path == &certify && !text.contains("Certifying") {
-                    tally.fault(check, format!("{name}: nothing was certified"));
+                if path == &certify {
+                    match (text.lines().find(|line| line.contains("Certifying")), newest_context(s, server, last)?) {
+                        (None, _) => tally.fault(check, format!("{name}: nothing was certified")),
+                        (Some(line), Some(newest)) if !line.contains(&newest) => {
+                            let line = line.trim();
+                            tally.fault(check, format!("{name}: `{line}`, the newest context is {newest}"));
+                        }
+                        _ => {}
+                    }
                 }
             }
             Some(counters) => {
@@ -346,6 +391,17 @@ pub fn tools(
         tally.hold("backup_section", shown.contains(mark), format!("`{mark}`"));
     }
     Ok(())
+}
+
+/// The context of the highest number that lay in the cache when the night ended.
+fn newest_context(s: &Step, server: &Server, last: &LastNight) -> Result<Option<String>, StepError> {
+    let mut newest = None;
+    for entry in server.remote().list(&server.paths().mappings(server.observatory()), Some(1))? {
+        if entry.path.ends_with(".pmap") && local(s, entry.mtime)? <= last.ended {
+            newest = newest.max(Some(entry.path));
+        }
+    }
+    Ok(newest)
 }
 
 /// Findings of the orphan check against those of the night before, as sets; legitimate ones exist (SO 18).
@@ -405,6 +461,7 @@ pub fn disks(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally) -> 
         let free = 100_u8.saturating_sub(disk.percent);
         tally.hold(check, free >= floor.free_percent, format!("{}: {free} % free on {}", floor.path, disk.mount));
     }
+    own_disks(s, server, &uses, tally)?;
     let stuck: Vec<String> = server
         .processes()?
         .into_iter()
@@ -416,6 +473,36 @@ pub fn disks(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally) -> 
         stuck.is_empty(),
         if stuck.is_empty() { "no process hangs in I/O".to_owned() } else { shorten(&stuck) },
     );
+    Ok(())
+}
+
+/// The file systems that the server itself lives on: each must be in the mail, as it is mounted now, and have the room that
+/// the plan wants of the nearest directory above.
+fn own_disks(s: &Step, server: &Server, uses: &[DiskUse], tally: &mut Tally) -> Result<(), StepError> {
+    let paths = server.paths();
+    let mut seen = BTreeSet::new();
+    for place in [&paths.crds, &paths.server_files, &paths.cache, &paths.home] {
+        if server.remote().stat(place)?.is_none() {
+            continue;
+        }
+        let said = server.remote().must_look(&["df", "-P", place], crds_upgrade::host::Limit::QUICK)?.text();
+        let Some(mount) = said.lines().nth(1).and_then(|line| line.split_whitespace().nth(5)) else { continue };
+        if !seen.insert(mount.to_owned()) {
+            continue;
+        }
+        let floors = s.plan().thresholds.disk.iter().filter(|floor| {
+            let below = mount.strip_prefix(floor.path.trim_end_matches('/'));
+            below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        });
+        let floor = floors.max_by_key(|floor| floor.path.len()).map_or(0, |floor| floor.free_percent);
+        match uses.iter().find(|disk| disk.mount == mount) {
+            None => tally.fault("disks", format!("{mount}, where {place} lies, is not among the disks of the mail")),
+            Some(disk) => {
+                let free = 100_u8.saturating_sub(disk.percent);
+                tally.hold("disks", free >= floor, format!("{free} % free on {mount}, {floor} % wanted"));
+            }
+        }
+    }
     Ok(())
 }
 

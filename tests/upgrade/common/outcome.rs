@@ -10,6 +10,7 @@ use crds_upgrade::rules::{Header, Lookup};
 use crds_upgrade::run::{Poll, Step, StepError};
 use serde_json::Value;
 
+use super::cached_references::{references_before, references_kept};
 use super::deliver::{Hand, READY, START};
 use super::delivery::{Delivery, Kind, in_state, planned_reasons, row_id};
 use super::known_good;
@@ -245,6 +246,7 @@ pub fn carry_out(
     also: impl Fn(&mut Hand<'_>, &Delivery<'_>, &Catalogue) -> Result<(), StepError>,
 ) -> Result<(), StepError> {
     let mut done = Ok(());
+    let cache = references_before(hand, deliveries)?;
     for delivery in deliveries {
         done = hand.deliver(delivery).and_then(|reading| {
             judge_rules(hand, delivery, &reading.catalogue).inspect_err(|error| {
@@ -259,6 +261,9 @@ pub fn carry_out(
         }
     }
     hand.tally.or_faults(hand.s, Role::Ops, advice, done)?;
+    if let Some(cache) = cache {
+        references_kept(hand, &cache)?;
+    }
     judge_all(hand)
 }
 

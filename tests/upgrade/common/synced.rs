@@ -32,6 +32,14 @@ pub fn faults(ops: &Server) -> Result<Vec<String>, StepError> {
             faults.push(format!("{path} sends clients to {address}"));
         }
     }
+    let references = format!("{published}/references/{}", ops.observatory());
+    if ops.remote().stat(&references)?.is_some() {
+        // A sync takes the name for the file.
+        let argv = ["find", &references, "-mindepth", "1", "-maxdepth", "1", "-type", "d", "-name", "*.*"];
+        for directory in ops.remote().must_look(&argv, Limit::WALK)?.text().lines() {
+            faults.push(format!("the published {directory} is a directory, not a reference"));
+        }
+    }
     faults.extend(closed(ops, &published)?);
     let context = ops.context_in_database("operational")?;
     let rules = format!("{published}/mappings/{}", ops.observatory());

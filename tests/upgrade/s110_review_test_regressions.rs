@@ -12,6 +12,7 @@ use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S110_REVIEW_TEST_REGRESSIONS;
 
 use crate::common::night::{self, Checkouts};
+use crate::common::night_disks;
 use crate::common::{install, tally::Tally};
 
 /// How many times its baseline a test run may take.
@@ -38,7 +39,7 @@ fn look(s: &Step, test: &Server, tally: &mut Tally) -> Result<(), StepError> {
         night::checkouts(s, test, last, &Checkouts { crds: &to.crds, crds_server: &to.crds_server }, tally)?;
         night::reinstall(s, test, last, tally)?;
         night::tools(s, test, last, "log_is_last_nights", tally)?;
-        night::disks(s, test, last, tally)?;
+        night_disks::disks(s, test, last, tally)?;
     }
     night::strays_now(s, test, tally)?;
     let path = test.tests_log_path();

@@ -12,6 +12,7 @@ use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S120_REVIEW_OPS_REGRESSIONS;
 
 use crate::common::night::{self, Checkouts};
+use crate::common::night_disks;
 use crate::common::tally::Tally;
 
 /// So many answers are taken for those of more than one worker.
@@ -42,7 +43,7 @@ fn look(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
         night::checkouts(s, ops, &last, &Checkouts { crds: &from.crds, crds_server: &from.crds_server }, tally)?;
         night::reinstall(s, ops, &last, tally)?;
         night::tools(s, ops, &last, "logs_are_last_nights", tally)?;
-        night::disks(s, ops, &last, tally)?;
+        night_disks::disks(s, ops, &last, tally)?;
     }
     night::strays_now(s, ops, tally)?;
     // Later the server is away or another release: then this can no longer be seen.

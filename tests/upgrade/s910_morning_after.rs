@@ -16,9 +16,8 @@ use crds_upgrade::review::{self, Night, Outcome, svn_facts};
 use crds_upgrade::run::{Poll, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S910_MORNING_AFTER;
 
-use crate::common::night;
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{backup_set, checkout, mail, outcome};
+use crate::common::{backup_set, checkout, mail, night, night_disks, outcome};
 
 #[test]
 fn s910_morning_after() -> StepResult {
@@ -108,7 +107,7 @@ fn tools(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     if let Some(last) = night::find(s, ops, &mut told)? {
         night::tools(s, ops, &last, "logs_are_last_nights", &mut told)?;
         night::reinstall(s, ops, &last, &mut told)?;
-        night::disks(s, ops, &last, &mut told)?;
+        night_disks::disks(s, ops, &last, &mut told)?;
         night::contexts(ops, &last, &mut told)?;
     }
     for directory in [&ops.paths().client_sources, &ops.paths().server_sources] {

@@ -26,6 +26,7 @@ pub mod mail;
 pub mod mirror;
 pub mod mirror_equal;
 pub mod night;
+pub mod night_disks;
 pub mod outcome;
 pub mod probes;
 pub mod rc_file;

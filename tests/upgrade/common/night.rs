@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crds_upgrade::crds::Server;
 use crds_upgrade::host::EntryKind;
 use crds_upgrade::plan::{PackageTarget, Role};
-use crds_upgrade::review::{self, CheckTool, DiskUse, Night, Outcome, disk_use, error_words, orphan_lines, svn_facts};
+use crds_upgrade::review::{self, CheckTool, Night, Outcome, error_words, orphan_lines, svn_facts};
 use crds_upgrade::run::{Step, StepError};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -438,69 +438,6 @@ fn new_orphans(s: &Step, server: &Server, text: &str, tally: &mut Tally) -> Resu
                 &format!("orphan findings of {} against another night", server.role()),
                 "no earlier night's findings are kept on the host",
             )?;
-        }
-    }
-    Ok(())
-}
-
-/// Disks in the mail and hanging processes on the host now.
-pub fn disks(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally) -> Result<(), StepError> {
-    let check = "disks";
-    let text = last.night.section("Disk Quotas").map(|section| section.text.clone()).unwrap_or_default();
-    let uses = disk_use(&text);
-    if uses.is_empty() {
-        tally.fault(check, "the mail shows no disk");
-    }
-    for floor in &s.plan().thresholds.disk {
-        let path = server.remote().path(&floor.path);
-        let of = uses.iter().filter(|disk| path.starts_with(&disk.mount) || floor.path.starts_with(&disk.mount));
-        let Some(disk) = of.max_by_key(|disk| disk.mount.len()) else {
-            tally.fault(check, format!("the mail shows no disk for {}", floor.path));
-            continue;
-        };
-        let free = 100_u8.saturating_sub(disk.percent);
-        tally.hold(check, free >= floor.free_percent, format!("{}: {free} % free on {}", floor.path, disk.mount));
-    }
-    own_disks(s, server, &uses, tally)?;
-    let stuck: Vec<String> = server
-        .processes()?
-        .into_iter()
-        .filter(|process| process.state.starts_with('D'))
-        .map(|process| process.args)
-        .collect();
-    tally.hold(
-        check,
-        stuck.is_empty(),
-        if stuck.is_empty() { "no process hangs in I/O".to_owned() } else { shorten(&stuck) },
-    );
-    Ok(())
-}
-
-/// The file systems that the server itself lives on: each must be in the mail, as it is mounted now, and have the room that
-/// the plan wants of the nearest directory above.
-fn own_disks(s: &Step, server: &Server, uses: &[DiskUse], tally: &mut Tally) -> Result<(), StepError> {
-    let paths = server.paths();
-    let mut seen = BTreeSet::new();
-    for place in [&paths.crds, &paths.server_files, &paths.cache, &paths.home] {
-        if server.remote().stat(place)?.is_none() {
-            continue;
-        }
-        let said = server.remote().must_look(&["df", "-P", place], crds_upgrade::host::Limit::QUICK)?.text();
-        let Some(mount) = said.lines().nth(1).and_then(|line| line.split_whitespace().nth(5)) else { continue };
-        if !seen.insert(mount.to_owned()) {
-            continue;
-        }
-        let floors = s.plan().thresholds.disk.iter().filter(|floor| {
-            let below = mount.strip_prefix(floor.path.trim_end_matches('/'));
-            below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
-        });
-        let floor = floors.max_by_key(|floor| floor.path.len()).map_or(0, |floor| floor.free_percent);
-        match uses.iter().find(|disk| disk.mount == mount) {
-            None => tally.fault("disks", format!("{mount}, where {place} lies, is not among the disks of the mail")),
-            Some(disk) => {
-                let free = 100_u8.saturating_sub(disk.percent);
-                tally.hold("disks", free >= floor, format!("{free} % free on {mount}, {floor} % wanted"));
-            }
         }
     }
     Ok(())

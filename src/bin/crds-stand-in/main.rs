@@ -18,8 +18,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use crds_upgrade::stand_in::fleet::FleetError;
 
-/// Catalogues, listings and rules are many small pieces of memory, and a rehearsal is thousands of short processes: this takes
-/// a third of the system allocator's time.
+/// Catalogues, listings and rules are many small pieces of memory. Without huge pages, which a rehearsal's thousands of short
+/// processes would each clear for nothing.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

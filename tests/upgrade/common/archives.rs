@@ -21,6 +21,17 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Its bytes by number, and whether they are those that its step made.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn read(&self) -> std::io::Result<(u64, bool)> {
+        let mut hasher = blake3::Hasher::new();
+        let bytes = std::io::copy(&mut std::io::BufReader::new(std::fs::File::open(&self.path)?), &mut hasher)?;
+        Ok((bytes, self.blake3 == hasher.finalize().to_hex().as_str()))
+    }
+
     /// Its bare name.
     pub fn name(&self) -> String {
         self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()

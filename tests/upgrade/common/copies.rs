@@ -18,7 +18,7 @@ fn stays(table: &str) -> bool {
     !VOLATILE.contains(&table) && table != "locking_lock"
 }
 
-/// Tables, rules, catalogues and installed code of a host, each as one digest; `just` are its tables if they are known.
+/// Tables, rules, catalogues and installed code of a host, each as one digest, and what is checked out; `just` are its tables if they are known.
 fn look(server: &Server, just: Option<BTreeMap<String, TableSummary>>) -> Result<BTreeMap<String, String>, StepError> {
     let paths = server.paths();
     let trees = [

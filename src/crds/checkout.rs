@@ -9,6 +9,8 @@ pub struct WorkingCopy {
     pub url: String,
     /// Root of the repository.
     pub root: String,
+    /// Identity of the repository; a copy of it under the same address has another, or a history of its own.
+    pub uuid: String,
     /// Revision of the checkout.
     pub revision: u64,
     /// Revision in which the branch changed last.
@@ -38,6 +40,7 @@ pub(super) fn info(text: &str) -> Option<WorkingCopy> {
     Some(WorkingCopy {
         url: value("URL")?,
         root: value("Repository Root")?,
+        uuid: value("Repository UUID").unwrap_or_default(),
         revision: value("Revision")?.parse().ok()?,
         last_changed: value("Last Changed Rev")?.parse().ok()?,
         author: value("Last Changed Author").unwrap_or_default(),

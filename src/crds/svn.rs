@@ -135,6 +135,15 @@ impl Server {
         Ok(self.remote.must_look(&argv, Limit::WALK)?.stdout)
     }
 
+    /// A file of a checkout as its branch has it, without local changes.
+    ///
+    /// # Errors
+    ///
+    /// The host cannot be asked or the file is not under version control.
+    pub fn svn_base(&self, path: &str) -> Result<Vec<u8>, CrdsError> {
+        Ok(self.remote.must_look(&["svn", "cat", "--non-interactive", path], Limit::QUICK)?.stdout)
+    }
+
     /// SHA-256 of every file below a URL at a revision, by path below it: the tree is exported to a temporary
     /// directory, which is removed again.
     ///

@@ -10,7 +10,7 @@ use crate::run::Permit;
 
 use super::process::Limit;
 use super::record::CallKind;
-use super::{HostError, Remote, Script, Shell};
+use super::{HostError, Ran, Remote, Script, Shell};
 
 /// Most entries that one listing may have.
 pub const MAX_ENTRIES: usize = 2_000_000;
@@ -131,10 +131,14 @@ impl Remote {
     ///
     /// As [`Self::read_file`], but for a missing file.
     pub fn read_if_there(&self, path: &str, most: usize) -> Result<Option<Vec<u8>>, HostError> {
-        match self.stat(path)? {
-            Some(entry) if entry.kind != EntryKind::Directory => self.read_file(path, most).map(Some),
-            _ => Ok(None),
+        let path = self.absolute(path)?;
+        let limit = Limit { output: most, ..Limit::WALK };
+        let ran = self.call_as(CallKind::Read, &["cat", "--", path], limit)?;
+        let said = ran.error_text();
+        if !ran.is_zero() && ["No such file or directory", "Is a directory"].iter().any(|why| said.contains(why)) {
+            return Ok(None);
         }
+        self.zero(&format!("cat {path}"), ran).map(|ran| Some(ran.stdout))
     }
 
     /// The last `most` bytes of the file at `path`.
@@ -164,6 +168,42 @@ impl Remote {
         let mut entries = self.entries("find", &ran.stdout)?;
         self.name_owners(entries.iter_mut())?;
         Ok(entries.pop())
+    }
+
+    /// As [`Self::stat`], for many at the price of one: those of `paths` that are there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::stat`].
+    pub fn stats(&self, paths: &[impl AsRef<str>]) -> Result<BTreeMap<String, Entry>, HostError> {
+        if paths.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut argv = vec!["find"];
+        for path in paths {
+            argv.push(self.absolute(path.as_ref())?);
+        }
+        argv.extend(["-maxdepth", "0", "-printf", FORMAT_OF_TREES]);
+        let ran = self.look(&argv, Limit::QUICK)?;
+        let ran = self.zero_but_missing(ran)?;
+        let mut entries = Vec::new();
+        for record in self.records("find", &ran.stdout)? {
+            let seam = memchr::memchr(b'\t', record).ok_or_else(|| self.shape("find", record))?;
+            let path = std::str::from_utf8(&record[..seam]).map_err(|_| self.shape("find", record))?;
+            entries.push((path.to_owned(), entry(&record[seam + 1..]).ok_or_else(|| self.shape("find", record))?));
+        }
+        self.name_owners(entries.iter_mut().map(|(_, entry)| entry))?;
+        Ok(entries.into_iter().collect())
+    }
+
+    /// What `find` printed of several starts, of which some may be missing and nothing else may be wrong.
+    fn zero_but_missing(&self, ran: Ran) -> Result<Ran, HostError> {
+        let odd = |line: &str| !line.trim().is_empty() && !line.contains("No such file or directory");
+        let said = ran.error_text();
+        if !ran.is_zero() && (said.trim().is_empty() || said.lines().any(odd)) {
+            return self.zero("find", ran);
+        }
+        Ok(ran)
     }
 
     /// Every entry below `path` down to `depth` levels, in the order of their paths; the start itself is left out.
@@ -201,10 +241,7 @@ impl Remote {
         }
         argv.extend(["-maxdepth", "0", "-printf", "%p\\0"]);
         let ran = self.look(&argv, Limit::QUICK)?;
-        let odd = |line: &str| !line.trim().is_empty() && !line.contains("No such file or directory");
-        if !ran.is_zero() && (ran.error_text().trim().is_empty() || ran.error_text().lines().any(odd)) {
-            return self.zero("find", ran).map(|_| Vec::new());
-        }
+        let ran = self.zero_but_missing(ran)?;
         let seen: Vec<&[u8]> = ran.stdout.split(|b| *b == 0).collect();
         Ok(paths.iter().copied().filter(|path| seen.contains(&path.as_bytes())).collect())
     }

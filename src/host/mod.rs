@@ -20,4 +20,4 @@ pub use files::{Algorithm, Entry, EntryKind, MAX_ENTRIES};
 pub use process::{Limit, Ran, Streamed};
 pub use remote::{Remote, Transport};
 pub use script::{Script, Shell};
-pub use side_by_side::side_by_side;
+pub use side_by_side::{both, side_by_side};

@@ -211,9 +211,10 @@ fn processes(server: &Server) -> Result<Surface, CrdsError> {
 
 fn installed(server: &Server, wipe: &[String]) -> Result<Surface, CrdsError> {
     let mut surface = Surface::new();
+    let full = |path: &String| format!("{}/{path}", server.paths().crds);
+    let there = server.remote().stats(&wipe.iter().map(full).collect::<Vec<_>>())?;
     for path in wipe {
-        let entry = server.remote().stat(&format!("{}/{path}", server.paths().crds))?;
-        let kind = entry.map_or(json!("gone"), |entry| json!(entry.kind));
+        let kind = there.get(&full(path)).map_or(json!("gone"), |entry| json!(entry.kind));
         surface.insert(path.clone(), Fields::from([("kind", kind)]));
     }
     Ok(surface)

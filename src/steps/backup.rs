@@ -216,7 +216,7 @@ pub static S270_PROVE_RESTORE: StepSpec = StepSpec {
         check("s270.database_equal", "the restored database equals the source, table by table"),
         check("s270.rules_equal", "the restored rules equal the source and resolve the operational context"),
         check("s270.tree_equal", "the restored tree equals the manifest, hash by hash, links and modes"),
-        check("s270.deliveries_equal", "restored catalogues and deliveries equal the source"),
+        check("s270.deliveries_equal", "restored catalogues, by their bytes, and deliveries equal the source"),
         check("s270.time_fits", "the measured time of a restore fits what is left of the window"),
     ],
 };
@@ -240,6 +240,9 @@ pub static S280_POINT_OF_NO_RETURN: StepSpec = StepSpec {
             "s280.backups_still_there",
             "every archive is still there with its recorded hash, the shared set as verified, old branches and stack to go back to",
         ),
-        check("s280.still_quiet", "OPS is still off, its cron still empty, the host was not rebooted"),
+        check(
+            "s280.still_quiet",
+            "OPS is still off, its cron still empty, the host was not rebooted, database and stack are as proven",
+        ),
     ],
 };

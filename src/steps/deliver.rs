@@ -194,7 +194,7 @@ pub static S470_REVIEW_LOGS: StepSpec = StepSpec {
     way_back: "nothing to take back",
     needs: &["s460_affected_datasets"],
     checks: &[
-        check("s470.nothing_abnormal", "no abnormal line"),
+        check("s470.nothing_abnormal", "no abnormal line, and no mail of cron"),
         check("s470.nothing_new", "every line has a known shape"),
         check("s470.no_silence_no_flood", "lines came neither too seldom nor too often"),
         check("s470.requests_answered", "no request of the window failed"),

@@ -17,7 +17,10 @@ pub static S310_WIPE_INSTALLATION: StepSpec = StepSpec {
     way_back: "restore the directories from the archive of s260",
     needs: &["s280_point_of_no_return"],
     checks: &[
-        check("s310.list_safe", "before: nothing on the list is a link or leads outside the installation"),
+        check(
+            "s310.list_safe",
+            "before: nothing on the list is a link, leads outside the installation or holds what somebody made by hand",
+        ),
         check("s310.gone", "everything on the list is gone"),
         check("s310.lib_kept", "`lib/` is still a directory, without the old link"),
         check(
@@ -43,7 +46,10 @@ pub static S320_SWITCH_BRANCHES: StepSpec = StepSpec {
     needs: &["s310_wipe_installation"],
     checks: &[
         check("s320.branch_as_approved", "before: both branches still stand at the approved revisions"),
-        check("s320.both_switched", "both checkouts are on the approved branch and revision"),
+        check(
+            "s320.both_switched",
+            "both checkouts are on the approved branch and revision of the repository they were made from",
+        ),
         check("s320.clean", "no local change, no conflict, nothing mixed or partly switched"),
         check("s320.flag_false", "the port flag on the branch says False"),
         check("s320.matching_pair", "client and server are the approved pair"),
@@ -162,7 +168,10 @@ pub static S360_REINSTALL_ON_NEW_STACK: StepSpec = StepSpec {
         check("s360.one_server", "exactly one server parent, younger than the installed files, with its memcached"),
         check("s360.hidden", "8002 answers, 8001 refuses, flag and advertised URLs say 8002, the proxy its outage"),
         check("s360.stack_in_use", "the server process runs the new stack's mod_wsgi and Python and no other's"),
-        check("s360.one_stack_in_environment", "env.csh, env.sh and lib/mod_wsgi.so name the new stack only"),
+        check(
+            "s360.one_stack_in_environment",
+            "env.csh, env.sh and lib/mod_wsgi.so name the new stack only, and no variable of the account overrides the server",
+        ),
         check("s360.answers", "pages and RPC answer within their time on every worker"),
         check("s360.tests_ran_now", "the test log was written by this run against the hidden URL"),
         check("s360.tests_whole", "one summary, a verdict for each test, the test database destroyed"),

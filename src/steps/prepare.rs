@@ -81,7 +81,10 @@ pub static S110_REVIEW_TEST_REGRESSIONS: StepSpec = StepSpec {
     way_back: "nothing to take back",
     needs: &["s010_preflight"],
     checks: &[
-        check("s110.night_ran", "exactly one nightly mail of last night, from this host, at the scheduled hour"),
+        check(
+            "s110.night_ran",
+            "exactly one nightly mail of last night, from this host, at the scheduled hour, to whom its table says",
+        ),
         check("s110.night_whole", "all sections in order, the last one with its closing line, none with an error"),
         check("s110.log_is_last_nights", "the test log was written inside the night, by this host's run"),
         check("s110.run_whole", "one summary, a verdict for each test, the test database destroyed"),
@@ -116,7 +119,10 @@ pub static S120_REVIEW_OPS_REGRESSIONS: StepSpec = StepSpec {
     way_back: "nothing to take back",
     needs: &["s010_preflight"],
     checks: &[
-        check("s120.night_ran", "exactly one nightly mail of last night, from this host, at the scheduled hour"),
+        check(
+            "s120.night_ran",
+            "exactly one nightly mail of last night, from this host, at the scheduled hour, to whom its table says",
+        ),
         check("s120.night_whole", "all sections in order, the last one with its closing line, none with an error"),
         check("s120.no_self_test", "the night ran no self-test, which would have unhidden or hidden the server"),
         check("s120.checkouts", "both checkouts are on the old release at its revision without local changes"),

@@ -109,6 +109,19 @@ fn what_is_installed_decides_what_is_served() {
 }
 
 #[test]
+fn no_request_of_many_at_once_is_lost_when_workers_change() {
+    let fleet = Fleet::up("ops");
+    // Three shares of 400, by both doors: the proxy has no second answer for a connection that was closed on it.
+    let lost: usize = std::thread::scope(|threads| {
+        let asking = |port| (0..200).filter(|_| get(&fleet, port, "/").map(|(status, _)| status) != Some(200)).count();
+        let visitors: Vec<_> =
+            [8001, 8443, 8443, 8001, 8443, 8443].map(|port| threads.spawn(move || asking(port))).into();
+        visitors.into_iter().map(|visitor| visitor.join().expect("a visitor")).sum()
+    });
+    assert_eq!(lost, 0, "of 1,200 requests");
+}
+
+#[test]
 fn a_server_that_cannot_start_says_so_as_apache_does() {
     let fleet = Fleet::up("ops");
     let twice =

@@ -85,8 +85,7 @@ fn look(s: &Step, t: &mut Tally) -> Result<(), StepError> {
         }
     }
     // None changes anything or waits for another.
-    type Look<'a> = &'a (dyn Fn(&mut Tally) -> Result<(), StepError> + Sync);
-    let looks: [(&'static str, Look<'_>); 12] = [
+    t.looks(&[
         ("lock", &|t| locks(s, t)),
         ("tools", &|t| tools(&servers, t)),
         ("space", &|t| space(s, &servers, t)),
@@ -99,15 +98,7 @@ fn look(s: &Step, t: &mut Tally) -> Result<(), StepError> {
         ("nightly_backup_looks_whole", &|t| backup_and_forecast(s, ops, t)),
         ("databases", &|t| databases(&live, t)),
         ("file_systems", &|t| file_systems(&live, t)),
-    ];
-    for found in side_by_side(&looks, |(check, look)| {
-        let mut t = Tally::default();
-        let looked = look(&mut t);
-        t.tried(check, looked);
-        t
-    }) {
-        t.join(found);
-    }
+    ]);
     remember(s, ops)?;
     let looked = baseline(s, &servers, t);
     t.tried("baseline_recorded", looked);

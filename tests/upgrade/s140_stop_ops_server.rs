@@ -142,18 +142,23 @@ fn brought(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
 /// Submissions in progress: contexts being made, results half finished, status channels that have not said `done`.
 fn running(ops: &Server) -> Result<serde_json::Value, StepError> {
     let mut found: Vec<String> = Vec::new();
-    let locks = ops.locks()?;
-    found.extend(
-        locks.iter().filter(|row| row.locked_object.starts_with("context$")).map(|row| row.locked_object.clone()),
-    );
-    let results = ops.ask(&format!("select * from {} order by 1", ops.table("*results")))?.by_name();
+    let mut told = ops
+        .ask_all(&[
+            "select locked_object from locking_lock where locked_object like 'context$%' order by locked_object"
+                .to_owned(),
+            format!("select * from {} order by 1", ops.table("*results")),
+            "select channel_id, type, time from jpoll_message order by id".to_owned(),
+        ])?
+        .into_iter();
+    let mut next = || told.next().unwrap_or_default();
+    let (locks, results, messages) = (next(), next().by_name(), next());
+    found.extend(locks.rows.into_iter().flatten().flatten().map(String::from));
     let half = results.iter().filter(|row| row.get("disposition").is_some_and(|d| d.as_deref() == Some("finalizing")));
     found.extend(
         half.map(|row| format!("result {} is being finalised", row.get("id").cloned().flatten().unwrap_or_default())),
     );
-    let sql = "select channel_id, type, time from jpoll_message order by id";
     let mut last = std::collections::BTreeMap::new();
-    for row in ops.ask(sql)?.rows {
+    for row in messages.rows {
         if let [Some(channel), Some(kind), Some(time)] = &row[..] {
             last.insert(channel.clone(), (kind.clone(), time.clone()));
         }

@@ -5,6 +5,7 @@
 //! Way back: nothing is changed.
 
 use crds_upgrade::backup::tag_time;
+use crds_upgrade::host::EntryKind;
 use crds_upgrade::plan::Role;
 use crds_upgrade::review;
 use crds_upgrade::run::{StepError, StepResult, harness};
@@ -28,14 +29,18 @@ fn s150_verify_nightly_backup() -> StepResult {
         )?;
         let tag = newest.map_or_else(|| "none".to_owned(), |set| set.tag.clone());
         let in_night = |time: jiff::civil::DateTime| from <= time && time <= to;
+        // What lies elsewhere goes with whatever lies there.
+        let links = stray.iter().filter(|file| file.entry.kind == EntryKind::Link && tag_time(&file.name).is_some());
+        let links: Vec<String> =
+            links.map(|file| format!("; {} is a link to {}", file.name, file.entry.target)).collect();
         s.check("dated_last_night")
             .on(Role::Ops)
             .expected(format!("a set made between {from} and {to}"))
-            .observed(format!("the newest set is {tag}"))
+            .observed(format!("the newest set is {tag}{}", links.concat()))
             .evidence(&listing)
             .cause("the nightly did not run, or ran at another hour (D127)")
             .next_move("read the nightly mail; make a set with tools/backup_server before going on")
-            .require(tag_time(&tag).is_some_and(in_night))?;
+            .require(tag_time(&tag).is_some_and(in_night) && links.is_empty())?;
         let Some(set) = newest else { return Ok(()) };
         let night = dated(s, &ops, set)?;
         let made = night.listed.iter().map(|file| file.entry.mtime).fold(f64::INFINITY, f64::min);

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crds_upgrade::backup::{Archive, Dump, Manifest, compare_tables, unpack};
-use crds_upgrade::crds::{Server, TABLES};
-use crds_upgrade::host::EntryKind;
+use crds_upgrade::crds::{Server, TABLES, TableSummary};
+use crds_upgrade::host::Algorithm;
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S270_PROVE_RESTORE;
@@ -118,6 +118,8 @@ fn database(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> 
         tally.fault(check, format!("restored otherwise than dumped: {difference}"));
     }
     let live = ops.summarise_all(&TABLES)?;
+    // What the way back would bring; until the point of no return nobody may write.
+    s.fact("tables", serde_json::to_value(steady(&live))?)?;
     let known: BTreeMap<_, _> = restored.into_iter().filter(|(name, _)| live.contains_key(name)).collect();
     for difference in compare_tables(&live, &known, &VOLATILE) {
         tally.fault(check, format!("live and restored differ: {difference}"));
@@ -125,6 +127,12 @@ fn database(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> 
     tally
         .proof(check, format!("{} tables of set {}, {} compared with the live ones", said.len(), set.tag, known.len()));
     Ok(())
+}
+
+/// Tables that nothing changes while the server is off, each as rows and digest.
+pub fn steady(tables: &BTreeMap<String, TableSummary>) -> BTreeMap<String, String> {
+    let steady = tables.iter().filter(|(name, _)| !VOLATILE.contains(&name.as_str()) && *name != "auth_user");
+    steady.map(|(name, table)| (name.clone(), format!("{} rows, {}", table.rows, table.digest))).collect()
 }
 
 fn rules(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
@@ -138,7 +146,7 @@ fn rules(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     }
     let members = s220_backup_ops_rules::read(&path)?;
     let prefix = format!("mappings/{}/", ops.observatory());
-    let live = ops.remote().hash_tree(&ops.paths().mappings(ops.observatory()), crds_upgrade::host::Algorithm::Sha1)?;
+    let live = ops.remote().hash_tree(&ops.paths().mappings(ops.observatory()), Algorithm::Sha1)?;
     let mut wrong = Vec::new();
     let mut count = 0;
     for (name, bytes) in members.iter().filter_map(|(name, bytes)| Some((name.strip_prefix(&prefix)?, bytes))) {
@@ -185,9 +193,12 @@ fn tree(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
             };
             let (source, copy) = (below(&packed), below(&restored));
             let kept: BTreeSet<&str> = copy.iter().filter_map(|(path, _)| path.strip_prefix("catalogs/")).collect();
-            for entry in ops.remote().list(&ops.paths().catalogs(), Some(1))? {
-                if entry.kind == EntryKind::File && !kept.contains(entry.path.as_str()) {
-                    tally.fault("deliveries_equal", format!("the catalogue {} came after the copy", entry.path));
+            let copied = |name: &str| packed.members.values().find(|member| member.path == format!("catalogs/{name}"));
+            for (name, sum) in ops.remote().hash_tree(&ops.paths().catalogs(), Algorithm::Sha256)? {
+                if !kept.contains(name.as_str()) {
+                    tally.fault("deliveries_equal", format!("the catalogue {name} came after the copy"));
+                } else if copied(&name).is_some_and(|member| !member.sha256.is_empty() && member.sha256 != sum) {
+                    tally.fault("deliveries_equal", format!("the catalogue {name} is not what was copied"));
                 }
             }
             tally.hold("deliveries_equal", source == copy, format!("{} catalogues and links", copy.len()));

@@ -6,15 +6,17 @@
 //! Way back: up to here, start server and cron again.
 
 use crds_upgrade::backup::tag_time;
-use crds_upgrade::crds::PortState;
+use crds_upgrade::crds::{PortState, TABLES};
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S280_POINT_OF_NO_RETURN;
+use serde_json::json;
 
 use crate::common::archives::{self, ARCHIVING};
 use crate::common::before::texts;
 use crate::common::state;
 use crate::common::tally::{Advice, Tally};
+use crate::s270_prove_restore;
 use crate::s310_wipe_installation::shared_set;
 
 #[test]
@@ -166,6 +168,24 @@ fn quiet(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     tally.hold(check, cron.trim().is_empty(), format!("cron table of {} lines", cron.lines().count()));
     let queue = ops.at_queue()?;
     tally.hold(check, queue.is_empty(), format!("{} jobs queued with at", queue.len()));
+    let stack = state::kept_of(s, "s010_ops", &["stack"])?.unwrap_or_default();
+    let module = |state: &crds_upgrade::state::State| {
+        Some(state.surfaces.get("stack")?.get("server")?.get("module")?.as_str()?.to_owned())
+    };
+    if let Some(was) = module(&stack) {
+        let now = ops.stack()?.module;
+        tally.hold(check, now == was, format!("lib/mod_wsgi.so leads to {now}, at preflight to {was}"));
+    }
+    if let Some(proven) = s.fact_of("s270_prove_restore", "tables") {
+        let now = json!(s270_prove_restore::steady(&ops.summarise_all(&TABLES)?));
+        let none = serde_json::Map::new();
+        for (table, now) in now.as_object().unwrap_or(&none) {
+            if proven.get(table) != Some(now) {
+                tally.fault(check, format!("somebody wrote into `{table}` of OPS since the restore was proven"));
+            }
+        }
+        tally.proof(check, "the database as it was when the restore was proven");
+    }
     let (was, boot) = (s.fact_of("s140_stop_ops_server", "boot"), ops.who_are_you()?.boot);
     if let Some(was) = was.as_ref().and_then(|was| was.as_str()) {
         let same = was == boot;

@@ -44,6 +44,7 @@ fn s310_wipe_installation() -> StepResult {
         let present = present(s, &ops, &plan.wipe)?;
         if !s.again() {
             list_safe(&ops, &plan.wipe, &present, &mut tally)?;
+            made_by_hand(s, &ops, &present, &mut tally)?;
             if tally.has_fault("list_safe") {
                 tally.judge(s, "list_safe", Role::Ops, LIST)?;
                 return Err(StepError::failed("nothing was removed", LIST.next));
@@ -52,15 +53,8 @@ fn s310_wipe_installation() -> StepResult {
         let roots = roots(s, &ops)?;
         let shared = first(s, "shared", || shared_set(&ops))?;
         let logs = first(s, "logs", || log_sizes(&ops))?;
-        let left =
-            |path: &String| Ok::<_, StepError>(ops.remote().stat(&format!("{}/{path}", ops.paths().crds))?.is_some());
         let look = || {
-            let mut still = Vec::new();
-            for path in &present {
-                if left(path)? {
-                    still.push(path.clone());
-                }
-            }
+            let still = there(&ops, &present)?;
             Ok(match still.len() {
                 0 => Found::Done,
                 all if all == present.len() => Found::NotDone,
@@ -75,8 +69,9 @@ fn s310_wipe_installation() -> StepResult {
                 tally.fault("gone", error.text().to_owned());
                 return tally.or_faults(s, Role::Ops, |_| GONE, Err(error));
             }
+            let left = there(&ops, &plan.wipe)?;
             for path in &plan.wipe {
-                tally.hold("gone", !left(path)?, format!("{path} is gone"));
+                tally.hold("gone", !left.contains(path), format!("{path} is gone"));
             }
             lib_kept(&ops, &mut tally)?;
             nothing_else_gone(&ops, &plan.wipe, &roots, &mut tally)?;
@@ -164,14 +159,16 @@ fn present(s: &Step, ops: &Server, list: &[String]) -> Result<Vec<String>, StepE
     if let Some(known) = s.fact_of(s.spec().id, "present") {
         return Ok(serde_json::from_value(known)?);
     }
-    let mut present = Vec::new();
-    for path in list {
-        if ops.remote().stat(&format!("{}/{path}", ops.paths().crds))?.is_some() {
-            present.push(path.clone());
-        }
-    }
+    let present = there(ops, list)?;
     s.fact("present", json!(present))?;
     Ok(present)
+}
+
+/// Those of some paths below the install root that are there.
+fn there(ops: &Server, list: &[String]) -> Result<Vec<String>, StepError> {
+    let full = |path: &String| format!("{}/{path}", ops.paths().crds);
+    let seen = ops.remote().stats(&list.iter().map(full).collect::<Vec<_>>())?;
+    Ok(list.iter().filter(|path| seen.contains_key(&full(path))).cloned().collect())
 }
 
 /// Names in the install root before the wipe.
@@ -190,6 +187,9 @@ fn list_safe(ops: &Server, list: &[String], present: &[String], tally: &mut Tall
     if present.is_empty() {
         tally.fault(check, "nothing of the list is there: wrong host, or wiped before");
     }
+    if let Some(root) = ops.remote().stat(&ops.paths().crds)?.filter(|root| root.kind == EntryKind::Link) {
+        tally.fault(check, format!("{} is a symbolic link to {}", ops.paths().crds, root.target));
+    }
     for path in list {
         let first = path.split('/').next().unwrap_or_default();
         let escapes =
@@ -199,11 +199,12 @@ fn list_safe(ops: &Server, list: &[String], present: &[String], tally: &mut Tall
             tally.fault(check, format!("`{path}` must not be removed"));
             continue;
         }
-        let mut at = ops.paths().crds.clone();
         let parts: Vec<&str> = path.split('/').collect();
-        for (depth, part) in parts.iter().enumerate() {
-            at = format!("{at}/{part}");
-            let Some(entry) = ops.remote().stat(&at)? else { break };
+        let way: Vec<String> =
+            (1..=parts.len()).map(|depth| format!("{}/{}", ops.paths().crds, parts[..depth].join("/"))).collect();
+        let entries = ops.remote().stats(&way)?;
+        for (depth, at) in way.iter().enumerate() {
+            let Some(entry) = entries.get(at) else { break };
             // The link to mod_wsgi.so is what install makes; every other link leads to what must stay.
             let the_module = path == "lib/mod_wsgi.so" && depth + 1 == parts.len();
             if entry.kind == EntryKind::Link && !the_module {
@@ -212,6 +213,27 @@ fn list_safe(ops: &Server, list: &[String], present: &[String], tally: &mut Tall
         }
     }
     tally.proof(check, format!("{} entries, {} of them there, none a link to elsewhere", list.len(), present.len()));
+    Ok(())
+}
+
+/// Files that came into what is removed since preflight: an installation makes the same ones each time.
+fn made_by_hand(s: &Step, ops: &Server, present: &[String], tally: &mut Tally) -> Result<(), StepError> {
+    const AREAS: [(&str, &str); 4] = [
+        ("files:installed", "python"),
+        ("files:static", "static"),
+        ("files:conf", "server/conf"),
+        ("files:wsgi", "server/wsgi-scripts"),
+    ];
+    let before = state::kept_of(s, "s010_ops", &AREAS.map(|(surface, _)| surface))?.unwrap_or_default();
+    for (surface, path) in AREAS.iter().filter(|(_, path)| present.iter().any(|there| there == path)) {
+        let Some(known) = before.surfaces.get(*surface) else { continue };
+        for entry in ops.remote().list(&format!("{}/{path}", ops.paths().crds), None)? {
+            let compiled = entry.path.ends_with(".pyc") || entry.path.contains("__pycache__");
+            if entry.kind == EntryKind::File && !compiled && !known.contains_key(&entry.path) {
+                tally.fault("list_safe", format!("{path}/{} was not there at preflight: whose is it?", entry.path));
+            }
+        }
+    }
     Ok(())
 }
 

@@ -72,7 +72,16 @@ fn s320_switch_branches() -> StepResult {
         }
         if !s.again() {
             for package in &all {
-                let here = ops.svn_info(&package.directory)?.url;
+                let checkout = ops.svn_info(&package.directory)?;
+                let there = ops.svn_info(&package.url)?;
+                if checkout.uuid != there.uuid {
+                    let name = package.name;
+                    tally.fault(
+                        "both_switched",
+                        format!("{name} is of the repository with UUID {}, {} answers", checkout.uuid, there.uuid),
+                    );
+                }
+                let here = checkout.url;
                 if here != package.url && here != package.from_url {
                     tally.fault(
                         "both_switched",

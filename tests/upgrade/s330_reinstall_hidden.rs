@@ -26,10 +26,10 @@ fn s330_reinstall_hidden() -> StepResult {
             install::hidden(s, &ops, s.plan().thresholds.proxy_lag_s, "still_hidden", &mut tally)?;
             return install::judge(s, &tally, &["still_hidden"]);
         }
-        let looked = configured_for_itself(&ops, &mut tally);
-        tally.tried("configured_for_itself", looked);
-        let looked = environment(&ops, &mut tally);
-        tally.tried("environment", looked);
+        tally.looks(&[
+            ("configured_for_itself", &|t| configured_for_itself(&ops, t)),
+            ("environment", &|t| environment(&ops, t)),
+        ]);
         install::judge(
             s,
             &tally,

@@ -6,11 +6,13 @@
 //! the real client; a login that takes nothing.
 //! Way back: nothing to take back.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::{Value, json};
 
 use crds_upgrade::crds::wire::{Ask, Rpc};
 use crds_upgrade::crds::{Door, Server};
-use crds_upgrade::host::Limit;
+use crds_upgrade::host::{Limit, side_by_side};
 use crds_upgrade::plan::Role;
 use crds_upgrade::review::logs::{LogFile, Review};
 use crds_upgrade::review::{self, Outcome};
@@ -34,27 +36,23 @@ fn s340_try_hidden() -> StepResult {
             return tally.or_faults(s, Role::Ops, advice, Err(error.into()));
         }
         // Each look by itself: a service that is broken must not hide what else is.
-        let looked = questions(s, &ops, &rpc, &mut tally);
-        tally.tried("same_answers", looked);
-        // Without it every answer is computed anew: right, and too slow for those who wait for it.
-        let cached = ops.memcached().map(|running| running.len());
-        tally.hold("same_answers", matches!(cached, Ok(1)), format!("memcached processes: {cached:?}"));
-        let looked = versions(s, &ops, &rpc, &mut tally);
-        tally.tried("versions", looked);
-        let looked = probes::pages(s, &ops, Door::Hidden, "pages", &mut tally);
-        tally.tried("pages", looked);
-        let looked = whose_page(&ops, &mut tally);
-        tally.tried("whose_page", looked);
-        let looked = client(s, &ops, &mut tally);
-        tally.tried("client_works", looked);
-        let looked = downloads(s, &ops, Door::Hidden, &mut tally);
-        tally.tried("downloads", looked);
-        let looked = probes::write_path(s, &ops, Door::Hidden, "write_path", &mut tally);
-        tally.tried("write_path", looked);
-        let looked = archive(&ops, &rpc, &mut tally);
-        tally.tried("archive_parameters", looked);
-        let looked = probes::upload_page(s, &ops, Door::Hidden, "upload_page", &mut tally);
-        tally.tried("upload_page", looked);
+        tally.looks(&[
+            ("same_answers", &|t| questions(s, &ops, &rpc, t)),
+            ("same_answers", &|t| {
+                // Without it every answer is computed anew: right, and too slow for those who wait for it.
+                let cached = ops.memcached().map(|running| running.len());
+                t.hold("same_answers", matches!(cached, Ok(1)), format!("memcached processes: {cached:?}"));
+                Ok(())
+            }),
+            ("versions", &|t| versions(s, &ops, &rpc, t)),
+            ("pages", &|t| probes::pages(s, &ops, Door::Hidden, "pages", t)),
+            ("whose_page", &|t| whose_page(&ops, t)),
+            ("client_works", &|t| client(s, &ops, t)),
+            ("downloads", &|t| downloads(s, &ops, Door::Hidden, t)),
+            ("write_path", &|t| probes::write_path(s, &ops, Door::Hidden, "write_path", t)),
+            ("archive_parameters", &|t| archive(&ops, &rpc, t)),
+            ("upload_page", &|t| probes::upload_page(s, &ops, Door::Hidden, "upload_page", t)),
+        ]);
         let window = ops.log_since(&format!("{}/error_log", ops.paths().logs), log_before, 16 << 20)?;
         let review = Review::of(LogFile::Errors, &review::text(&window.bytes));
         let judged = review.judge_normal();
@@ -249,21 +247,33 @@ pub fn downloads(s: &Step, ops: &Server, door: Door, tally: &mut Tally) -> Resul
     let (step, most) =
         if little { (1, references.len()) } else { ((references.len() / REFERENCES).max(1), REFERENCES) };
     let some: Vec<&String> = references.into_iter().step_by(step).take(most).collect();
+    let told = maps.iter().map(|name| name.as_str()).collect::<Vec<_>>();
+    let told = ops.rpc(door)?.file_info_map(&ops.observatory().to_string(), Some(&told), Some(&["sha1sum", "size"]))?;
+    for name in &maps {
+        let row = catalogue.get(*name);
+        for field in ["sha1sum", "size"] {
+            let known = row.and_then(|row| row.get(field)?.as_deref());
+            let seen = told.get(*name).and_then(|record| record.as_ref()?.get(field)).map(String::as_str);
+            if seen != known {
+                tally.fault("downloads", format!("get_file_info_map says {field} {seen:?} of {name}, not {known:?}"));
+            }
+        }
+    }
     let http = ops.http()?;
     let base = ops.url(door)?;
     let mut count = 0;
     for (names, unchecked) in [(maps, &info.mapping_url), (some, &info.reference_url)] {
-        for (done, name) in names.iter().enumerate() {
-            s.progress("downloading", done as u64, names.len() as u64, "files");
+        let done = AtomicU64::new(0);
+        let statuses = side_by_side(&names, |name| -> Result<Option<u16>, StepError> {
+            s.progress("downloading", done.fetch_add(1, Ordering::Relaxed), names.len() as u64, "files");
             let known = catalogue.get(*name).and_then(|row| row.get("sha1sum").cloned().flatten()).unwrap_or_default();
-            let url = format!("{}/{name}", unchecked.trim_end_matches('/'));
-            let answer = http.send(&Ask::get(&url))?;
+            let answer = http.send(&Ask::get(&format!("{}/{name}", unchecked.trim_end_matches('/'))))?;
+            Ok((sha1(&answer.body) != known).then_some(answer.status))
+        });
+        for (name, other) in names.iter().zip(statuses) {
             count += 1;
-            if sha1(&answer.body) != known {
-                tally.fault(
-                    "downloads",
-                    format!("{name}: status {}, another checksum than the catalogue's", answer.status),
-                );
+            if let Some(status) = other? {
+                tally.fault("downloads", format!("{name}: status {status}, another checksum than the catalogue's"));
             }
         }
         // The checked address leads to the unchecked one.

@@ -16,6 +16,7 @@ use crds_upgrade::steps::S360_REINSTALL_ON_NEW_STACK;
 
 use crate::common::install;
 use crate::common::known_state;
+use crate::common::machines;
 use crate::common::rc_file;
 use crate::common::tally::{Tally, shorten};
 
@@ -29,10 +30,7 @@ fn s360_reinstall_on_new_stack() -> StepResult {
             install::hidden(s, &ops, s.plan().thresholds.proxy_lag_s, "still_hidden", &mut tally)?;
             return install::judge(s, &tally, &["still_hidden"]);
         }
-        let looked = stack_in_use(s, &ops, &mut tally);
-        tally.tried("stack_in_use", looked);
-        let looked = answers(s, &ops, &mut tally);
-        tally.tried("answers", looked);
+        tally.looks(&[("stack_in_use", &|t| stack_in_use(s, &ops, t)), ("answers", &|t| answers(s, &ops, t))]);
         install::judge(
             s,
             &tally,
@@ -61,6 +59,9 @@ fn stack_in_use(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepErr
     let wanted = s.plan().stack.as_ref().map_or_else(|| seen.login.clone(), |stack| stack.to.clone());
     let check = "one_stack_in_environment";
     tally.hold(check, seen.login == wanted, format!("a clean login has {}", seen.login));
+    for odd in machines::odd_variables(ops)? {
+        tally.fault(check, format!("a shell of the account has {odd}"));
+    }
     if let Some(edit) = rc_file::hand_edit(s, ops, &ops.rc_file()?, &[])? {
         tally.fault(check, edit);
     }

@@ -5,6 +5,7 @@
 //! ports, proxy, pages, services, downloads, contexts in every place, the products of the frequent cron jobs.
 //! Way back: stop cron and server, `set_backup_url True`.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::json;
@@ -19,7 +20,7 @@ use crate::common::before::first;
 use crate::common::deliver::NO_ACTIONS;
 use crate::common::delivery::row_id;
 use crate::common::known_state;
-use crate::common::tally::{Advice, Tally, shorten};
+use crate::common::tally::{Advice, Look, Tally, shorten};
 use crate::common::{install, mail, outcome, probes, state, synced};
 use crate::s340_try_hidden;
 
@@ -41,32 +42,35 @@ fn s370_go_live() -> StepResult {
             tally.fault("cron_is_the_releases", error.text().to_owned());
             return tally.or_faults(s, Role::Ops, advice, Err(error));
         }
-        let looked = public(s, &ops, &mut tally);
-        tally.tried("public", looked);
-        let looked = proxy(s, &ops, &mut tally);
-        tally.tried("proxy_serves", looked);
+        tally.looks(&[("public", &|t| public(s, &ops, t)), ("proxy_serves", &|t| proxy(s, &ops, t))]);
         if !s.again() {
-            let looked = probes::pages(s, &ops, Door::Direct, "pages", &mut tally);
-            tally.tried("pages", looked);
-            let looked = s340_try_hidden::downloads(s, &ops, Door::Direct, &mut tally);
-            tally.tried("downloads", looked);
+            tally.looks(&[
+                ("pages", &|t| probes::pages(s, &ops, Door::Direct, "pages", t)),
+                ("downloads", &|t| s340_try_hidden::downloads(s, &ops, Door::Direct, t)),
+            ]);
+            // Time passes for the host meanwhile: nothing else is looked at.
             let looked = watchers(s, &ops, &mut tally);
             tally.tried("watchers_fresh", looked);
             let context = s.plan().contexts.operational.clone();
             let looked = outcome::contexts_agree(s, &ops, &context, &mut tally, "contexts_agree");
             tally.tried("contexts_agree", looked);
-            match synced::faults(&ops) {
-                Ok(faults) => faults.into_iter().for_each(|fault| tally.fault("contexts_agree", fault)),
-                Err(error) => tally.tried("contexts_agree", Err(error)),
-            }
-            let looked = no_mail(s, &ops, &mut tally);
-            tally.tried("no_reprocessing_mail", looked);
-            let looked = states(s, &ops, &mut tally);
-            tally.tried("states_untouched", looked);
         }
-        let looked = cron(&ops, &mut tally);
-        tally.tried("cron_is_the_releases", looked);
-        let kept = state::keep(s, &ops, &state::of_release(), state::LIVE);
+        let live = OnceLock::new();
+        let kept = |_: &mut Tally| {
+            let _ = live.set(state::keep(s, &ops, &state::of_release(), state::LIVE));
+            Ok(())
+        };
+        let once: [(&'static str, Look<'_>); 3] = [
+            ("contexts_agree", &|t| {
+                synced::faults(&ops)?.into_iter().for_each(|fault| t.fault("contexts_agree", fault));
+                Ok(())
+            }),
+            ("no_reprocessing_mail", &|t| no_mail(s, &ops, t)),
+            ("states_untouched", &|t| states(s, &ops, t)),
+        ];
+        let always: [(&'static str, Look<'_>); 2] =
+            [("cron_is_the_releases", &|t| cron(&ops, t)), ("cron_is_the_releases", &kept)];
+        tally.looks(&[if s.again() { &once[..0] } else { &once[..] }, &always[..]].concat());
         for spec in s.spec().own_checks() {
             let name = spec.id.split('.').nth(1).unwrap_or_default();
             let only_once =
@@ -76,7 +80,7 @@ fn s370_go_live() -> StepResult {
             }
             tally.judge(s, name, Role::Ops, advice(name))?;
         }
-        kept.map(drop)
+        live.into_inner().map_or(Ok(()), |kept| kept.map(drop))
     })
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crds_upgrade::crds::web::{Login, Session};
 use crds_upgrade::crds::{Door, HistoryRow, Row, Server};
+use crds_upgrade::host::{both, side_by_side};
 use crds_upgrade::plan::{Change, Plan, Role, SetContext};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::state::unlinked;
@@ -18,6 +19,7 @@ use crds_upgrade::steps::S440_SET_CONTEXT;
 use serde_json::json;
 
 use crate::common::baseline::deliveries;
+use crate::common::deliver::NO_ACTIONS;
 use crate::common::delivery::catalog_stem;
 use crate::common::known_state;
 use crate::common::rules::{Rules, sha1};
@@ -61,20 +63,20 @@ fn before(s: &Step, ops: &Server, set: &SetContext) -> Result<serde_json::Value,
     if let Some(before) = s.fact_of(s.spec().id, "before") {
         return Ok(before);
     }
-    let catalogue = ops.catalogue()?;
+    let (told, reading) = both(|| Ok::<_, StepError>((ops.history()?, ops.states()?)), || ops.reading(NO_ACTIONS));
+    let ((history, files), reading) = (told?, reading?);
+    let (catalogue, operational) = (reading.catalogue, reading.contexts.operational);
     let rules = Rules::of_run(s)?;
     rules.fetch_closure(ops, &catalogue, &set.context)?;
     let members = outcome::members(&rules, &set.context)?;
-    let operational = ops.context_in_database("operational")?;
     rules.fetch_closure(ops, &catalogue, &operational)?;
     let pending: BTreeSet<String> =
         catalogue.iter().filter(|(_, row)| is_pending(row)).map(|(name, _)| name.clone()).collect();
     let moved = moved(s, &rules, &operational, set)?.union(&pending).cloned().collect();
-    let history = ops.history()?;
     let last = history.iter().map(|row| row.id).max().unwrap_or(0);
     let before = json!({
         "at": ops.now()?,
-        "action": newest_action(ops)?,
+        "action": reading.last_action,
         "past": past(&history, last),
         "operational": operational,
         "others": states(&catalogue, &moved),
@@ -82,17 +84,11 @@ fn before(s: &Step, ops: &Server, set: &SetContext) -> Result<serde_json::Value,
         "dateless": members.iter().filter(|name| is_dateless(catalogue.get(*name))).collect::<Vec<_>>(),
         "history": last,
         "dates": dates(&catalogue, &members),
-        "states": ops.states()?,
+        "states": files,
         "pending": pending,
     });
     s.fact("before", before.clone())?;
     Ok(before)
-}
-
-/// The highest number of an audit row.
-fn newest_action(ops: &Server) -> Result<u64, StepError> {
-    let table = ops.ask(&format!("select max(id) as id from {}", ops.table("*actions")))?;
-    Ok(table.single().and_then(|id| id.parse().ok()).unwrap_or(0))
 }
 
 /// What the rows of the history up to a number say, as one digest.
@@ -326,6 +322,43 @@ fn read_back(
     tally: &mut Tally,
 ) -> Result<(), StepError> {
     outcome::contexts_agree(s, ops, &set.context, tally, "agree")?;
+    let (catalogue, told) = both(
+        || ops.catalogue(),
+        || {
+            let mut told = Tally::default();
+            let looked = history(s, ops, set, before, &mut told);
+            (told, looked)
+        },
+    );
+    tally.join(told.0);
+    told.1?;
+    let catalogue = catalogue?;
+    let rules = Rules::of_run(s)?;
+    let closure = rules.fetch_closure(ops, &catalogue, &set.context)?;
+    tally.parts(&[
+        &|t| downloads(ops, &rules, &closure, t),
+        &|t| states_and_dates(s, ops, set, before, &catalogue, &closure, t),
+        &|t| {
+            let old = before["operational"].as_str().unwrap_or_default();
+            rules.fetch_closure(ops, &catalogue, old)?;
+            let (was, is) = (outcome::members(&rules, old)?, outcome::members(&rules, &set.context)?);
+            let links = ops.successors()?;
+            for fault in unlinked(&was, &is, |name| links.get(name).cloned().unwrap_or_default()) {
+                t.fault("closure_operational", fault);
+            }
+            Ok(())
+        },
+    ])
+}
+
+/// One new row, of this act, and nothing else in the history; the audit says who.
+fn history(
+    s: &Step,
+    ops: &Server,
+    set: &SetContext,
+    before: &serde_json::Value,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
     let last = before["history"].as_u64().unwrap_or(0);
     let history = ops.history()?;
     let same = before["past"].as_str() == Some(past(&history, last).as_str());
@@ -363,9 +396,20 @@ fn read_back(
         let own = field("user") == account.as_str();
         tally.hold("history", own, format!("the audit says `{}` by `{}`", field("action"), field("user")));
     }
-    let catalogue = ops.catalogue()?;
+    Ok(())
+}
+
+/// The files of the context are operational, and no other file's state or date was changed.
+fn states_and_dates(
+    s: &Step,
+    ops: &Server,
+    set: &SetContext,
+    before: &serde_json::Value,
+    catalogue: &BTreeMap<String, Row>,
+    closure: &[String],
+    tally: &mut Tally,
+) -> Result<(), StepError> {
     let rules = Rules::of_run(s)?;
-    let closure = rules.fetch_closure(ops, &catalogue, &set.context)?;
     let state =
         |name: &String| catalogue.get(name).and_then(|row| row.get("state").cloned().flatten()).unwrap_or_default();
     let wrong: Vec<String> = closure
@@ -385,7 +429,7 @@ fn read_back(
         let mut moved = moved(s, &rules, before["operational"].as_str().unwrap_or_default(), set)?;
         // Those that were pending may be archived meanwhile; whether they may be is another check's.
         moved.extend(crate::common::before::texts(&before["pending"]));
-        let same = before["others"].as_str() == Some(states(&catalogue, &moved).as_str());
+        let same = before["others"].as_str() == Some(states(catalogue, &moved).as_str());
         tally.hold("closure_operational", same, "states of the files of neither context");
     }
     tally.hold(
@@ -393,36 +437,33 @@ fn read_back(
         wrong.is_empty(),
         if wrong.is_empty() { format!("{} mappings operational", closure.len()) } else { shorten(&wrong) },
     );
-    let links = ops.successors()?;
-    let old = before["operational"].as_str().unwrap_or_default();
-    rules.fetch_closure(ops, &catalogue, old)?;
-    let (was, is) = (outcome::members(&rules, old)?, outcome::members(&rules, &set.context)?);
-    for fault in unlinked(&was, &is, |name| links.get(name).cloned().unwrap_or_default()) {
-        tally.fault("closure_operational", fault);
-    }
-    let info = ops.rpc(Door::Direct)?.server_info()?;
-    let http = ops.http()?;
-    let mut bad = Vec::new();
-    for name in &closure {
-        let url = format!("{}/{name}", info.mapping_url.trim_end_matches('/'));
-        let answer = http.send(&crds_upgrade::crds::wire::Ask::get(&url))?;
-        if sha1(&answer.body) != rules.sha1(name)? {
-            bad.push(format!("{name} downloads with another checksum (status {})", answer.status));
-        }
-    }
-    tally.hold(
-        "closure_downloads",
-        bad.is_empty(),
-        if bad.is_empty() { format!("{} mappings", closure.len()) } else { shorten(&bad) },
-    );
     if !s.again() {
-        let now = dates(&catalogue, &outcome::members(&rules, &set.context)?);
+        let now = dates(catalogue, &outcome::members(&rules, &set.context)?);
         tally.hold(
             "dates_stable",
             before["dates"].as_str() == Some(now.as_str()),
             "dates of the files outside the context",
         );
     }
+    Ok(())
+}
+
+/// Every mapping of the context downloads with its checksum.
+fn downloads(ops: &Server, rules: &Rules, closure: &[String], tally: &mut Tally) -> Result<(), StepError> {
+    let info = ops.rpc(Door::Direct)?.server_info()?;
+    let http = ops.http()?;
+    let downloads = side_by_side(closure, |name| -> Result<Option<String>, StepError> {
+        let url = format!("{}/{name}", info.mapping_url.trim_end_matches('/'));
+        let answer = http.send(&crds_upgrade::crds::wire::Ask::get(&url))?;
+        let other = sha1(&answer.body) != rules.sha1(name)?;
+        Ok(other.then(|| format!("{name} downloads with another checksum (status {})", answer.status)))
+    });
+    let bad: Vec<String> = downloads.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    tally.hold(
+        "closure_downloads",
+        bad.is_empty(),
+        if bad.is_empty() { format!("{} mappings", closure.len()) } else { shorten(&bad) },
+    );
     Ok(())
 }
 

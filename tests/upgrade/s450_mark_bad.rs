@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use crds_upgrade::crds::web::{Login, Session};
 use crds_upgrade::crds::{Door, Server};
+use crds_upgrade::host::both;
 use crds_upgrade::plan::{Change, MarkBad, Role};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
 use crds_upgrade::steps::S450_MARK_BAD;
 use serde_json::json;
 
+use crate::common::before::texts;
 use crate::common::known_state;
 use crate::common::outcome;
 use crate::common::rules::Rules;
@@ -50,20 +52,25 @@ fn before(s: &Step, ops: &Server) -> Result<serde_json::Value, StepError> {
     if let Some(before) = s.fact_of(s.spec().id, "before") {
         return Ok(before);
     }
-    let actions = ops.ask(&format!("select max(id) as id from {}", ops.table("*actions")))?;
+    let (marked, actions) = both(
+        || Ok::<_, StepError>((ops.rejected()?, ops.blacklisted_references()?)),
+        || ops.ask(&format!("select max(id) as id from {}", ops.table("*actions"))),
+    );
+    let (rejected, blacklisted) = marked?;
     let before = json!({
-        "rejected": ops.rejected()?,
-        "blacklisted": ops.blacklisted_references()?,
-        "action": actions.single().unwrap_or("0"),
+        "rejected": rejected,
+        "blacklisted": blacklisted,
+        "action": actions?.single().unwrap_or("0"),
     });
     s.fact("before", before.clone())?;
     Ok(before)
 }
 
 fn not_in_context(s: &Step, ops: &Server, mark: &MarkBad, tally: &mut Tally) -> Result<(), StepError> {
-    let context = ops.context_in_database("operational")?;
+    let (catalogue, context) = both(|| ops.catalogue(), || ops.context_in_database("operational"));
+    let context = context?;
     let rules = Rules::of_run(s)?;
-    rules.fetch_closure(ops, &ops.catalogue()?, &context)?;
+    rules.fetch_closure(ops, &catalogue?, &context)?;
     let members = outcome::members(&rules, &context)?;
     for name in mark.files.iter().filter(|name| members.contains(*name)) {
         tally.fault("not_in_context", format!("{name} is in {context}"));
@@ -126,33 +133,43 @@ fn read_back(
         ),
         Err(error) => tally.fault("rejected_everywhere", error.text().to_owned()),
     }
-    let was: BTreeSet<String> = before["rejected"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|name| name.as_str().map(str::to_owned))
-        .collect();
+    tally.parts(&[&|t| exactly_these(ops, &wanted, before, t), &|t| context_free_of_bad(s, ops, t), &|t| {
+        audit(s, ops, mark, &wanted, before, t)
+    }])
+}
+
+/// Nothing else was marked, and what was marked still is.
+fn exactly_these(
+    ops: &Server,
+    wanted: &BTreeSet<String>,
+    before: &serde_json::Value,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
+    let was: BTreeSet<String> = texts(&before["rejected"]).into_iter().collect();
     let now = ops.rejected()?;
     let new: BTreeSet<String> = now.difference(&was).cloned().collect();
     let gone: Vec<String> = was.difference(&now).cloned().collect();
-    let surplus: Vec<String> = new.difference(&wanted).cloned().collect();
+    let surplus: Vec<String> = new.difference(wanted).cloned().collect();
     if !surplus.is_empty() || !gone.is_empty() {
         tally.fault(
             "exactly_these",
             format!("also marked: {}; no longer marked: {}", shorten(&surplus), shorten(&gone)),
         );
     }
-    let dark = before["blacklisted"].as_array().cloned().unwrap_or_default();
-    let darker: Vec<String> = ops
-        .blacklisted_references()?
-        .into_iter()
-        .filter(|name| !wanted.contains(name) && !dark.iter().any(|was| was.as_str() == Some(name)))
-        .collect();
+    let dark = texts(&before["blacklisted"]);
+    let blacklisted = ops.blacklisted_references()?;
+    let darker: Vec<String> =
+        blacklisted.into_iter().filter(|name| !wanted.contains(name) && !dark.contains(name)).collect();
     if !darker.is_empty() && before["blacklisted"].is_array() {
         tally.fault("exactly_these", format!("also blacklisted: {}", shorten(&darker)));
     }
     tally.proof("exactly_these", format!("{} files newly marked, {} as before", new.len(), was.len()));
-    let context = ops.context_in_database("operational")?;
+    Ok(())
+}
+
+fn context_free_of_bad(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let (now, context) = both(|| ops.rejected(), || ops.context_in_database("operational"));
+    let (now, context) = (now?, context?);
     let members = outcome::members(&Rules::of_run(s)?, &context)?;
     let inside: Vec<String> = now.intersection(&members).cloned().collect();
     tally.hold(
@@ -164,6 +181,18 @@ fn read_back(
             format!("{context} holds {}", shorten(&inside))
         },
     );
+    Ok(())
+}
+
+/// One audit row for each file, by the account and for the reason of the plan.
+fn audit(
+    s: &Step,
+    ops: &Server,
+    mark: &MarkBad,
+    wanted: &BTreeSet<String>,
+    before: &serde_json::Value,
+    tally: &mut Tally,
+) -> Result<(), StepError> {
     let after: u64 = before["action"].as_str().and_then(|id| id.parse().ok()).unwrap_or(0);
     let sql = format!(
         "select filename, user, why from {} where id > {after} and action = 'blacklist' order by id",
@@ -174,7 +203,7 @@ fn read_back(
         rows.iter().filter_map(|row| Some(row.get("filename")?.as_ref()?.to_string())).collect();
     tally.hold(
         "audit",
-        names == wanted && rows.len() == wanted.len(),
+        names == *wanted && rows.len() == wanted.len(),
         format!("{} rows for {} files", rows.len(), wanted.len()),
     );
     let account = s.site().credentials.get(&mark.credential).map_or("", |account| account.username.as_str());

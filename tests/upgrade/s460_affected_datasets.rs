@@ -53,7 +53,7 @@ fn s460_affected_datasets() -> StepResult {
             };
             let looked = published(&ops, old, new, &directory, &ids, &mut tally);
             tally.tried("published_equals_disk", looked);
-            let looked = mailed(s, &ops, (old, new), (&status, ids.len()), &mut tally);
+            let looked = mailed(s, &ops, &directory, (old, new), (&status, ids.len()), &mut tally);
             tally.tried("mail", looked);
             let looked = explained::judge_equal(s, &ops, old, new, &ids, &mut tally);
             tally.tried("equal_to_ours", looked);
@@ -278,6 +278,7 @@ fn published(
 fn mailed(
     s: &Step,
     ops: &Server,
+    directory: &str,
     (old, new): (&str, &str),
     (status, count): (&str, usize),
     tally: &mut Tally,
@@ -296,6 +297,11 @@ fn mailed(
     for mail in about {
         let fits = mail.subject.trim_start().starts_with(disposition);
         tally.hold("mail", fits, format!("status `{status}` is told as `{}`", mail.subject));
+        // A computation's directory is named by its moment and its contexts.
+        let moment = directory.split('_').next().unwrap_or_default();
+        if !mail.subject.contains(moment) {
+            tally.fault("mail", format!("`{}` is not of the computation of {moment}", mail.subject));
+        }
         let attached = ["affected_ids.txt.gz", "bestrefs_err_truncated"].iter().all(|name| mail.body.contains(name));
         tally.hold("mail", attached, "the list of ids and the shortened log are attached".to_owned());
         let seen: BTreeSet<&str> = mail.to.iter().map(String::as_str).collect();

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::common::mail;
 use crate::common::tally::{Advice, Tally};
 use crate::s370_go_live::WATCHERS;
 
@@ -135,7 +136,22 @@ fn gather(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     if requests == 0 {
         tally.fault("no_silence_no_flood", "no request at all since going live");
     }
+    cron_mails(s, ops, tally)?;
     cron_logs(s, ops, tally)
+}
+
+/// Jobs write into logs of their own: what cron mails of one since going live is what its line itself could not do.
+fn cron_mails(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let known = s.need_fact("s370_go_live", "mails")?.as_u64().unwrap_or(0);
+    let (cron, ours) = ("Cron <", format!("@{}>", ops.expected().uname));
+    for mail in mail::all(s, ops)?.unwrap_or_default().iter().skip(usize::try_from(known).unwrap_or(usize::MAX)) {
+        if mail.subject.starts_with(cron) && mail.subject.contains(&ours) && !mail.subject.contains("nightly.crds.job")
+        {
+            let said = mail.body.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            tally.fault("nothing_abnormal", format!("a mail of cron: `{}` said `{}`", mail.subject, said.trim()));
+        }
+    }
+    Ok(())
 }
 
 /// The window in the server's local time: from going live until now.

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::crds::{Door, PortState, Row, Server};
-use crds_upgrade::host::{Algorithm, EntryKind};
+use crds_upgrade::host::{Algorithm, EntryKind, both, side_by_side};
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::event::ChangeRow;
 use crds_upgrade::run::{Step, StepError, StepResult, Verdict, harness};
@@ -29,18 +29,15 @@ fn s900_accept() -> StepResult {
             return s.defer(&due, &format!("`{step}` is put off by the plan; the run is accepted once it has passed"));
         }
         let mut tally = Tally::default();
-        let looked = ledger(s, &mut tally);
-        tally.tried("ledger_closed", looked);
-        for (role, step) in [(Role::Test, "s240_mirror_ops_to_test"), (Role::Dev, "s250_mirror_test_to_dev")] {
-            let looked = mirrored(s, role, step, &mut tally);
-            tally.tried("ledger_closed", looked);
-        }
+        tally.looks(&[
+            ("ledger_closed", &|t| ledger(s, t)),
+            ("ledger_closed", &|t| mirrored(s, Role::Test, "s240_mirror_ops_to_test", t)),
+            ("ledger_closed", &|t| mirrored(s, Role::Dev, "s250_mirror_test_to_dev", t)),
+            ("outage_in_window", &|t| outage(s, t)),
+            ("cron_watch", &|t| watch(s, t)),
+        ]);
         complete(s, &mut tally);
-        let looked = outage(s, &mut tally);
-        tally.tried("outage_in_window", looked);
         waivers(s, &mut tally);
-        let looked = watch(s, &mut tally);
-        tally.tried("cron_watch", looked);
         let looked = intact(s, &mut tally);
         tally.tried("journal_intact", looked);
         for (check, advice) in [
@@ -111,12 +108,15 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     // What the services say follows from database, contexts and release, which are compared themselves.
     let before = before.only(|surface| surface != "rpc");
     let live = state::kept(s, state::LIVE)?;
-    let after = capture(&ops, &Scope::all().served_at(Door::Direct))?;
+    let catalogue = ops.catalogue()?;
+    // What lies around the state is looked at meanwhile.
+    let (around, after) = both(|| around(s, &ops, &catalogue), || capture(&ops, &Scope::all().served_at(Door::Direct)));
+    let after = after?;
     std::fs::write(s.folder().join("states").join("s900_ops.json"), after.to_text())?;
     let rpc = |surface: &str| surface != "rpc";
     let deltas = state::compare(&before, &after.only(rpc))?;
     let nights = claims::nights(s, &before, &after)?;
-    let mut declared = claims::of_plan(s, &ops, &before)?;
+    let mut declared = claims::of_plan(s, &ops, &catalogue, &before)?;
     declared.extend(claims::backup_sets(&nights));
     let settled = settle(&deltas, &declared);
     for claimed in &settled.claimed {
@@ -152,9 +152,7 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
             settled.unclaimed.iter().map(|delta| format!("since the plan's last act: {delta}")).collect()
         }
     };
-    let mut around = archives_and_server(s, &ops)?;
-    around.extend(synced::faults(&ops)?);
-    around.extend(bytes_of_references(s, &ops)?);
+    let around = around?;
     let open: Vec<String> = settled
         .unclaimed
         .iter()
@@ -194,6 +192,19 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     Ok(())
 }
 
+/// What is wrong with all that is no part of the state but must be right beside it.
+fn around(s: &Step, ops: &Server, catalogue: &BTreeMap<String, Row>) -> Result<Vec<String>, StepError> {
+    let looks: [&(dyn Fn() -> Result<Vec<String>, StepError> + Sync); 5] = [
+        &|| bytes_of_references(s, ops, catalogue),
+        &|| archives_and_server(s, ops),
+        &|| synced::faults(ops),
+        &|| catalogs_of_plan(s, ops, catalogue),
+        &|| mails_of_nothing(s, ops),
+    ];
+    let found = side_by_side(&looks, |look| look()).into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(found.concat())
+}
+
 /// The way back still lies where it was, and nobody started a server beside Apache.
 fn archives_and_server(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
     let mut told = Tally::default();
@@ -216,8 +227,6 @@ fn archives_and_server(s: &Step, ops: &Server) -> Result<Vec<String>, StepError>
             faults.push(format!("the branch {} with the rules of before is gone from the repository", branch.path));
         }
     }
-    faults.extend(catalogs_of_plan(s, ops)?);
-    faults.extend(mails_of_nothing(s, ops)?);
     Ok(faults)
 }
 
@@ -254,8 +263,7 @@ fn mails_of_nothing(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
 }
 
 /// Delivery catalogues of this plan that do not list the files whose rows name them: a redelivery would send others.
-fn catalogs_of_plan(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
-    let catalogue = ops.catalogue()?;
+fn catalogs_of_plan(s: &Step, ops: &Server, catalogue: &BTreeMap<String, Row>) -> Result<Vec<String>, StepError> {
     let mut wanted: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for name in outcome::delivered_files(s.plan()) {
         let link = catalogue.get(&name).and_then(|row| row.get("catalog_link")?.as_deref());
@@ -263,7 +271,7 @@ fn catalogs_of_plan(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
             wanted.entry(stem).or_default();
         }
     }
-    for (name, row) in &catalogue {
+    for (name, row) in catalogue {
         let stem = row.get("catalog_link").and_then(|link| catalog_stem(link.as_deref()?));
         if let Some(files) = stem.and_then(|stem| wanted.get_mut(&stem)) {
             files.insert(name);
@@ -283,16 +291,15 @@ fn catalogs_of_plan(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
 }
 
 /// References whose bytes are not what the catalogue says: the newest, as many as can be read in a moment.
-fn bytes_of_references(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
-    let mut wrong = Vec::new();
-    let catalogue = ops.catalogue()?;
+fn bytes_of_references(s: &Step, ops: &Server, catalogue: &BTreeMap<String, Row>) -> Result<Vec<String>, StepError> {
     let published = format!("{0}/{1}/references/{1}", ops.paths().grp, ops.observatory());
-    for path in [ops.paths().references(ops.observatory()), published] {
-        if ops.remote().stat(&path)?.is_some() {
-            wrong.extend(other_bytes(s, ops, &path, &catalogue)?);
+    let wrong = side_by_side(&[ops.paths().references(ops.observatory()), published], |path| {
+        match ops.remote().stat(path)? {
+            Some(_) => other_bytes(s, ops, path, catalogue),
+            None => Ok(Vec::new()),
         }
-    }
-    Ok(wrong)
+    });
+    Ok(wrong.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
 /// References in a directory whose bytes are not what the catalogue says.

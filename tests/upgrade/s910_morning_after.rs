@@ -184,12 +184,15 @@ fn due(s: &Step, live: f64) -> Result<jiff::Timestamp, StepError> {
     Ok(tomorrow.timestamp())
 }
 
-fn unapproved(s: &Step, night: &Night, tally: &mut Tally) -> Result<(), StepError> {
+fn unapproved(s: &Step, of_night: &Night, tally: &mut Tally) -> Result<(), StepError> {
     for (title, name) in [("CRDS subversion status", "crds"), ("CRDS_server subversion status", "crds_server")] {
-        let Some(section) = night.section(title) else {
+        let Some(section) = of_night.section(title) else {
             tally.fault("nothing_unapproved", format!("the mail has no section `{title}`"));
             continue;
         };
+        for line in night::torn(&section.text) {
+            tally.fault("nothing_unapproved", format!("{name}: `{line}`"));
+        }
         let facts = svn_facts(&section.text);
         let (wanted, seen) = (approved(s, name)?, facts.last_changed.unwrap_or(0));
         tally.hold(

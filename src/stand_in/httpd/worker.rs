@@ -85,17 +85,26 @@ pub fn serve(surroundings: Surroundings, sockets: Vec<Socket>) -> std::io::Resul
 struct Peer {
     address: SocketAddr,
     secure: bool,
+    /// Kept by a connection that has not asked anything yet: a worker that ends waits for its request.
+    unasked: Arc<Mutex<Option<mpsc::Sender<Connection>>>>,
 }
+
+type Connection = (Stream, Peer);
 
 /// Connections whose handshake is done. When the worker has had its share it accepts no more, and every connection that it
 /// has accepted is still served.
 struct Incoming {
-    ready: mpsc::Receiver<(Stream, Peer)>,
+    ready: mpsc::Receiver<Connection>,
     drained: Arc<Notify>,
+    worker: Arc<Worker>,
     local: SocketAddr,
 }
 
+/// How long a worker that has had its share waits for those who connected and have not asked yet.
+const UNASKED: Duration = Duration::from_secs(5);
+
 /// A connection with or without TLS.
+#[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
     Secure(Box<tokio_rustls::server::TlsStream<TcpStream>>),
@@ -110,6 +119,7 @@ impl Incoming {
         let (send, ready) = mpsc::channel(64);
         let local = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         let acceptor = tls.map(TlsAcceptor::from);
+        let incoming = Incoming { ready, drained: Arc::default(), worker: Arc::clone(&worker), local };
         tokio::spawn(async move {
             loop {
                 let accepted = tokio::select! {
@@ -130,7 +140,8 @@ impl Incoming {
                 }
                 let (acceptor, send) = (acceptor.clone(), send.clone());
                 tokio::spawn(async move {
-                    let peer = Peer { address, secure: acceptor.is_some() };
+                    let unasked = Arc::new(Mutex::new(Some(send.clone())));
+                    let peer = Peer { address, secure: acceptor.is_some(), unasked };
                     let stream = match acceptor {
                         None => Stream::Plain(stream),
                         Some(acceptor) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
@@ -142,7 +153,7 @@ impl Incoming {
                 });
             }
         });
-        Incoming { ready, drained: Arc::default(), local }
+        incoming
     }
 }
 
@@ -150,8 +161,16 @@ impl axum::serve::Listener for Incoming {
     type Io = Stream;
     type Addr = Peer;
 
-    async fn accept(&mut self) -> (Stream, Peer) {
-        match self.ready.recv().await {
+    async fn accept(&mut self) -> Connection {
+        let patience = async {
+            let _ = self.worker.enough.acquire().await;
+            tokio::time::sleep(UNASKED).await;
+        };
+        let connection = tokio::select! {
+            connection = self.ready.recv() => connection,
+            () = patience => None,
+        };
+        match connection {
             Some(connection) => connection,
             None => {
                 self.drained.notify_one();
@@ -161,7 +180,7 @@ impl axum::serve::Listener for Incoming {
     }
 
     fn local_addr(&self) -> std::io::Result<Peer> {
-        Ok(Peer { address: self.local, secure: false })
+        Ok(Peer { address: self.local, secure: false, unasked: Arc::default() })
     }
 }
 
@@ -222,6 +241,7 @@ async fn answer(
     ConnectInfo(peer): ConnectInfo<Peer>,
     request: axum::extract::Request,
 ) -> AxumResponse {
+    drop(peer.unasked.lock().unwrap_or_else(PoisonError::into_inner).take());
     let address = peer.address.ip().to_string();
     let request_line = format!("{} {} {:?}", request.method(), request.uri(), request.version());
     let head = request.method() == axum::http::Method::HEAD;

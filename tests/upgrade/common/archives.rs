@@ -63,6 +63,9 @@ pub fn of_run(s: &Step) -> Result<Vec<Kept>, StepError> {
 pub fn closed(s: &Step, tally: &mut Tally, check: &'static str) -> Result<(), StepError> {
     for archive in of_run(s)? {
         let name = archive.name();
+        if std::fs::symlink_metadata(&archive.path).is_ok_and(|entry| entry.is_symlink()) {
+            tally.fault(check, format!("{}: {name} is a link: its bytes lie where nobody keeps them", archive.step));
+        }
         match std::fs::metadata(&archive.path) {
             Err(error) => tally.fault(check, format!("{}: {name}: {error}", archive.step)),
             Ok(entry) => {

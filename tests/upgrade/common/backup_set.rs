@@ -59,6 +59,9 @@ fn fetch(s: &Step, server: &Server, base: &str, name: &str, listed: Vec<SetFile>
     Ok(Fetched { listed, files, facts, dump: OnceLock::new(), evidence })
 }
 
+/// SHA-256 of no bytes.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 impl Fetched {
     /// The dump, or why it cannot be read whole.
     pub fn dump(&self) -> &Result<Dump, String> {
@@ -153,7 +156,8 @@ impl Fetched {
         let Ok(dump) = self.dump() else { return Ok(Vec::new()) };
         let mut faults = Vec::new();
         let filled: Vec<String> = FILLED.iter().map(|table| server.table(table)).collect();
-        for (name, live) in server.row_counts(&[])?.0 {
+        let (counts, told) = server.row_counts(&[server.ask_for_history()])?;
+        for (name, live) in counts {
             let live: u64 = live.single().and_then(|number| number.parse().ok()).unwrap_or(0);
             match dump.tables.get(&name) {
                 None => faults.push(format!("no table `{name}` in the dump")),
@@ -164,7 +168,7 @@ impl Fetched {
             }
         }
         let completed = dump.facts.completed.as_str();
-        let history = server.history()?;
+        let history = server.history_of(told.into_iter().next().unwrap_or_default())?;
         let then = history.iter().rfind(|row| {
             row.state == "operational" && row.start_date.get(..19).is_some_and(|start| start <= completed)
         });
@@ -184,16 +188,17 @@ impl Fetched {
         let Ok(dump) = self.dump() else { return Ok(vec!["the dump cannot be read".into()]) };
         let completed = dump.facts.completed.clone();
         let mut faults = Vec::new();
-        for (table, date) in [("*context_history", "start_date"), ("*actions", "date"), ("*catalog", "delivery_date")] {
-            let name = server.table(table);
-            let live = server.ask(&format!("select id, {date} from {name} order by id"))?;
+        let dated = [("*context_history", "start_date"), ("*actions", "date"), ("*catalog", "delivery_date")];
+        let dated = dated.map(|(table, date)| (server.table(table), date));
+        let questions = dated.each_ref().map(|(name, date)| format!("select id, {date} from {name} order by id"));
+        for ((name, _), live) in dated.iter().zip(server.ask_all(&questions)?) {
             let newest = live.rows.iter().filter_map(|row| {
                 let (id, when) = (row.first()?.as_deref()?, row.get(1)?.as_deref()?);
                 (when.get(..19)? <= completed.as_str()).then(|| id.parse::<u64>().ok()).flatten()
             });
             let ids: Vec<u64> = newest.collect();
             let newest = ids.iter().copied().max().unwrap_or(0);
-            let (rows, dumped) = dump.tables.get(&name).map_or((0, 0), Table::extent);
+            let (rows, dumped) = dump.tables.get(name).map_or((0, 0), Table::extent);
             let then = ids.iter().filter(|id| **id <= dumped).count() as u64;
             if dumped >= newest && rows < then {
                 faults.push(format!("{name} has {rows} rows in the dump, the server had {then} then"));
@@ -268,6 +273,13 @@ impl Fetched {
             if !other.is_empty() {
                 faults.push(format!("{part} has {} file(s) with other bytes: {}", other.len(), some(&other)));
             }
+            // Also of what cron has written anew since.
+            let is_empty = |sum: Option<&String>| sum.map(|sum| sum == EMPTY);
+            let emptied = archived.iter().copied().filter(|name| {
+                is_empty(inside.get(&format!("{prefix}{name}"))) == Some(true)
+                    && is_empty(outside.get(*name)) == Some(false)
+            });
+            faults.extend(emptied.map(|name| format!("{part}: {name} is empty in the archive")));
         }
         Ok(faults)
     }

@@ -18,10 +18,24 @@ pub fn stray(ops: &Server, directory: &str) -> Result<Vec<String>, StepError> {
 
 /// Changes of versioned files, but for the port flag, which hiding the server edits (SO 5).
 pub fn edited(ops: &Server, directory: &str) -> Result<Vec<String>, StepError> {
-    let status = ops.svn_status(directory)?;
-    let edited =
-        status.into_iter().filter(|line| line.letters != "?" && !line.path.starts_with("sources/configs/config."));
-    Ok(edited.map(|line| format!("{} {} is not what the branch has", line.letters, line.path)).collect())
+    let mut edited = Vec::new();
+    for line in ops.svn_status(directory)?.into_iter().filter(|line| line.letters != "?") {
+        if !line.path.starts_with("sources/configs/config.") {
+            edited.push(format!("{} {} is not what the branch has", line.letters, line.path));
+        } else if line.letters == "M" && !only_the_flag(ops, &format!("{directory}/{}", line.path))? {
+            edited.push(format!("M {} is not what the branch has, in more than the port flag", line.path));
+        }
+    }
+    Ok(edited)
+}
+
+/// Whether a file differs from what its branch has in the line of the port flag at most.
+fn only_the_flag(ops: &Server, path: &str) -> Result<bool, StepError> {
+    let rest = |bytes: &[u8]| -> Vec<String> {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        text.lines().filter(|line| !line.starts_with("BACKUP_URL_SCHEME")).map(str::to_owned).collect()
+    };
+    Ok(rest(&ops.svn_base(path)?) == rest(&ops.remote().read_file(path, 1 << 20)?))
 }
 
 /// Files that install and tests leave in the checkouts (SO 3.5); every other one that no branch has would be installed,

@@ -23,13 +23,17 @@ const DELIVERY: &str = "deliveries of the plan";
 const RUNNING: &str = "the server ran: cron jobs, logins, restarts";
 const NIGHT: &str = "the nightly job ran: a backup set, the same release installed anew";
 
-/// All claims of the plan of this run, given the state before it.
-pub fn of_plan(s: &Step, ops: &Server, before: &State) -> Result<Vec<Claim>, StepError> {
+/// All claims of the plan of this run, given the catalogue now and the state before it.
+pub fn of_plan(
+    s: &Step,
+    ops: &Server,
+    catalogue: &BTreeMap<String, Row>,
+    before: &State,
+) -> Result<Vec<Claim>, StepError> {
     let plan = s.plan();
-    let catalogue = ops.catalogue()?;
     let mut claims = release(plan, &ops.release_crontab()?);
-    claims.extend(deliveries(s, ops, plan, &catalogue, before)?);
-    claims.extend(context(s, ops, plan, &catalogue)?);
+    claims.extend(deliveries(s, ops, plan, catalogue, before)?);
+    claims.extend(context(s, ops, plan, catalogue)?);
     claims.extend(running());
     Ok(claims)
 }

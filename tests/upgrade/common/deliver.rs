@@ -311,9 +311,10 @@ impl<'s> Hand<'s> {
     /// (SO 3.5). One that was copied means that the two are on different file systems (B089).
     fn linked_from_ingest(&mut self, delivery: &Delivery<'_>) -> Result<(), StepError> {
         let here = self.ops.paths().references(self.ops.observatory());
-        for name in delivery.files {
-            let Some(entry) = self.ops.remote().stat(&format!("{here}/{name}"))? else { continue };
-            if entry.links < 2 {
+        let paths: Vec<String> = delivery.files.iter().map(|name| format!("{here}/{name}")).collect();
+        let there = self.ops.remote().stats(&paths)?;
+        for (name, path) in delivery.files.iter().zip(&paths) {
+            if there.get(path).is_some_and(|entry| entry.links < 2) {
                 self.tally
                     .fault("delivered", format!("{name} was copied into the cache, not linked: another file system"));
             }

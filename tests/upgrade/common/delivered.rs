@@ -84,13 +84,14 @@ impl Hand<'_> {
         let deliveries = self.ops.deliveries()?;
         let pending = deliveries.iter().any(|found| found.name.starts_with(&base));
         let observatory = self.ops.observatory();
+        let place = |file: &str| {
+            let paths = self.ops.paths();
+            let here = if file.ends_with("map") { paths.mappings(observatory) } else { paths.references(observatory) };
+            format!("{here}/{file}")
+        };
+        let there = self.ops.remote().stats(&new.iter().map(|file| place(file)).collect::<Vec<_>>())?;
         for file in new {
-            let here = if file.ends_with("map") {
-                self.ops.paths().mappings(observatory)
-            } else {
-                self.ops.paths().references(observatory)
-            };
-            let Some(cached) = self.ops.remote().stat(&format!("{here}/{file}"))? else {
+            let Some(cached) = there.get(&place(file)) else {
                 self.tally.fault(check, format!("{file} is not in the cache"));
                 continue;
             };

@@ -1,15 +1,16 @@
 //! Installing on the backup port and running the server's own tests there: what s330 and s360 share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crds_upgrade::crds::wire::WireError;
 use crds_upgrade::crds::{Door, Flag, PortState, Process, Server};
-use crds_upgrade::host::{Algorithm, EntryKind};
+use crds_upgrade::host::{Algorithm, EntryKind, side_by_side};
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::review::{self, Accepted, Baseline, Outcome, TestRun, compare, error_words};
 use crds_upgrade::run::{Found, Poll, Step, StepError};
-use crds_upgrade::state::{Delta, Scope};
+use crds_upgrade::state::{Delta, Scope, State};
 
 use super::outcome::literal_context;
 use super::state;
@@ -44,11 +45,23 @@ pub fn hide_and_test(s: &Step, ops: &Server, tally: &mut Tally) -> Result<f64, S
             not_started(s, ops, began, &error, tally);
             return tally.or_faults(s, Role::Ops, advice, Err(error));
         }
-        let looked = installed(s, ops, began, tally);
-        tally.tried("install_log", looked);
-        let looked = hidden(s, ops, limits.proxy_lag_s, "hidden", tally);
+        let before = OnceLock::new();
+        let looked = tally.parts(&[
+            &|t| {
+                let looked = installed(s, ops, began, t);
+                t.tried("install_log", looked);
+                Ok(())
+            },
+            &|t| hidden(s, ops, limits.proxy_lag_s, "hidden", t),
+            &|_| {
+                let name = format!("{}_before_tests", &s.spec().id[..4]);
+                before.get_or_init(|| state::keep(s, ops, &tested(), &name));
+                Ok(())
+            },
+        ]);
         tally.or_faults(s, Role::Ops, advice, looked)?;
-        let tested = tests(s, ops, began, limits.tests_s, tally);
+        let before = before.into_inner().unwrap_or_else(|| Err(StepError::unknown("no state was taken", "run again")));
+        let tested = before.and_then(|before| tests(s, ops, began, &before, tally));
         tally.or_faults(s, Role::Ops, advice, tested)?;
     }
     Ok(began)
@@ -137,9 +150,21 @@ fn install_log(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<
 
 /// Install log, installed files, stamps, processes.
 fn installed(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<(), StepError> {
-    install_log(s, ops, began, tally)?;
-    installed_equals_checkout(ops, tally)?;
-    nothing_added(s, ops, tally)?;
+    tally.parts(&[
+        &|t| installed_equals_checkout(ops, t),
+        &|t| install_log(s, ops, began, t),
+        &|t| nothing_added(s, ops, t),
+        &|t| ages(s, ops, began, t),
+        &|t| {
+            let faults = super::machines::scripts(ops)?.into_iter().chain(super::generated::faults(ops)?);
+            faults.for_each(|fault| t.fault("installed_equals_checkout", fault));
+            Ok(())
+        },
+    ])
+}
+
+/// Files and server are of this install, the server younger than its files.
+fn ages(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<(), StepError> {
     let seen = ops.installed()?;
     if s.spec().check("files_new").is_some() {
         tally.hold(
@@ -217,19 +242,25 @@ fn nothing_added(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepEr
             }
         }
     }
-    for fault in super::machines::scripts(ops)?.into_iter().chain(super::generated::faults(ops)?) {
-        tally.fault(check, fault);
-    }
     Ok(())
 }
 
 /// Every module of both checkouts is installed byte for byte, and nothing else is; the stamps name the checkouts.
 fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    tally.parts(&[&|t| checkouts(ops, t), &|t| modules(ops, t)])
+}
+
+fn modules(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let check = "installed_equals_checkout";
     let paths = ops.paths();
-    let installed = ops.remote().hash_tree(&format!("{}/crds", paths.installed), Algorithm::Sha256)?;
-    let client = ops.remote().hash_tree(&format!("{}/crds", paths.client_sources), Algorithm::Sha256)?;
-    let server = ops.remote().hash_tree(&format!("{}/sources", paths.server_sources), Algorithm::Sha256)?;
+    let trees = [
+        format!("{}/crds", paths.installed),
+        format!("{}/crds", paths.client_sources),
+        format!("{}/sources", paths.server_sources),
+    ];
+    let sums = side_by_side(&trees, |tree| ops.remote().hash_tree(tree, Algorithm::Sha256));
+    let sums = sums.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let [installed, client, server] = sums.as_slice() else { return Ok(()) };
     // `configs/` are the sources that install copies one of each from (SO 3.5); `build/` is its scratch.
     let module = |path: &str| path.ends_with(".py") && !path.starts_with("build/") && !path.starts_with("configs/");
     let mut wanted: BTreeMap<String, &String> = BTreeMap::new();
@@ -243,7 +274,7 @@ fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), Step
             Some(_) => {}
         }
     }
-    for (path, hash) in &installed {
+    for (path, hash) in installed {
         if wanted.contains_key(path) {
             continue;
         }
@@ -272,10 +303,21 @@ fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), Step
         }
     }
     faults.extend(beside(ops)?.into_iter().map(|name| format!("{name} lies beside the package: no install makes it")));
-    for (package, directory, stamp) in [
-        ("crds", &paths.client_sources, ops.installed()?.client),
-        ("crds_server", &paths.server_sources, ops.installed()?.server),
-    ] {
+    for fault in faults {
+        tally.fault(check, fault);
+    }
+    tally.proof(check, format!("{} modules as in the checkouts", wanted.len()));
+    Ok(())
+}
+
+/// Both checkouts are their branch and nothing else, and the stamps of what is installed name them.
+fn checkouts(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let paths = ops.paths();
+    let stamps = ops.installed()?;
+    let checkouts =
+        [("crds", &paths.client_sources, stamps.client), ("crds_server", &paths.server_sources, stamps.server)];
+    let found = side_by_side(&checkouts, |(package, directory, stamp)| -> Result<Vec<String>, StepError> {
+        let mut faults = Vec::new();
         let here = ops.svn_info(directory)?;
         // What is installed is the branch only if the checkout is.
         let changes =
@@ -287,11 +329,11 @@ fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), Step
                 stamp.url, stamp.last_changed, here.url, here.last_changed
             ));
         }
+        Ok(faults)
+    });
+    for faults in found {
+        faults?.into_iter().for_each(|fault| tally.fault("installed_equals_checkout", fault));
     }
-    for fault in faults {
-        tally.fault(check, fault);
-    }
-    tally.proof(check, format!("{} modules as in the checkouts", wanted.len()));
     Ok(())
 }
 
@@ -345,10 +387,14 @@ pub fn hidden(s: &Step, ops: &Server, lag_s: u64, check: &'static str, tally: &m
     Ok(())
 }
 
+/// What the tests must leave as it was.
+fn tested() -> Scope {
+    Scope::data().with_files(&["published_config"])
+}
+
 /// Runs the tests where the server is, and judges log, data and hiding afterwards.
-fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) -> Result<(), StepError> {
-    let scope = Scope::data().with_files(&["published_config"]);
-    let before = state::keep(s, ops, &scope, &format!("{}_before_tests", &s.spec().id[..4]))?;
+fn tests(s: &Step, ops: &Server, began: f64, before: &State, tally: &mut Tally) -> Result<(), StepError> {
+    let limits = &s.plan().thresholds;
     let contexts = contexts_now(ops)?;
     let path = ops.tests_log_path();
     let start = match s.fact_of(s.spec().id, "tests_began").and_then(|at| at.as_f64()) {
@@ -380,25 +426,44 @@ fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) ->
         })
     };
     let acted = s.act("run_tests", Role::Ops, Change::Tests, look, |permit| {
-        Ok(ops.run_tests(permit, Duration::from_secs(limit_s)).map(drop)?)
+        Ok(ops.run_tests(permit, Duration::from_secs(limits.tests_s)).map(drop)?)
     });
-    // First of all: tests that unhide the server harm users until somebody looks.
-    hidden(s, ops, s.plan().thresholds.proxy_lag_s, "still_hidden", tally)?;
+    let still_hidden = |t: &mut Tally| hidden(s, ops, limits.proxy_lag_s, "still_hidden", t);
     if let Err(error) = acted {
+        still_hidden(tally)?;
         tally.fault("tests_ran_now", error.text().to_owned());
         return Err(error);
     }
-    let log = ops.remote().read_file(&path, 64 << 20)?;
+    tally.parts(&[
+        // First of all: tests that unhide the server harm users until somebody looks.
+        &still_hidden,
+        &|t| untouched(ops, before, t),
+        &|t| test_log(s, ops, began, &path, t),
+        &|t| {
+            match contexts_now(ops) {
+                Ok(after) => t.hold("contexts_untouched", contexts == after && agree(&after), format!("{after:?}")),
+                Err(error) => t.tried("contexts_untouched", Err(error)),
+            }
+            Ok(())
+        },
+    ])
+}
+
+fn test_log(s: &Step, ops: &Server, began: f64, path: &str, tally: &mut Tally) -> Result<(), StepError> {
+    let log = ops.remote().read_file(path, 64 << 20)?;
     let kept = s.evidence("log of the tests", &log)?;
     for check in ["tests_ran_now", "tests_whole", "no_new_failure", "no_test_vanished"] {
         tally.evidence(check, &kept);
     }
-    judge_tests(s, ops, &review::text(&log), began, &path, tally)?;
+    judge_tests(s, ops, &review::text(&log), began, path, tally)
+}
+
+fn untouched(ops: &Server, before: &State, tally: &mut Tally) -> Result<(), StepError> {
     let may = |delta: &Delta| {
         // The tests' own database and scratch caches come and go; sessions are volatile already.
         delta.surface == "rpc"
     };
-    let found = state::lines(&state::changed(ops, &scope, &before, may)?);
+    let found = state::lines(&state::changed(ops, &tested(), before, may)?);
     tally.hold(
         "data_untouched",
         found.is_empty(),
@@ -408,10 +473,6 @@ fn tests(s: &Step, ops: &Server, began: f64, limit_s: u64, tally: &mut Tally) ->
             shorten(&found)
         },
     );
-    match contexts_now(ops) {
-        Ok(after) => tally.hold("contexts_untouched", contexts == after && agree(&after), format!("{after:?}")),
-        Err(error) => tally.tried("contexts_untouched", Err(error)),
-    }
     Ok(())
 }
 

@@ -127,8 +127,10 @@ pub fn tools(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
 pub fn scripts(server: &Server) -> Result<Vec<String>, StepError> {
     let (role, base) = (server.role(), &server.paths().server_sources);
     let mut faults = Vec::new();
-    for script in SCRIPTS {
-        match server.remote().stat(&format!("{base}/{script}"))? {
+    let paths = SCRIPTS.map(|script| format!("{base}/{script}"));
+    let there = server.remote().stats(&paths)?;
+    for (script, path) in SCRIPTS.iter().zip(&paths) {
+        match there.get(path) {
             None => faults.push(format!("{role} lacks {script}")),
             Some(entry) if entry.mode & 0o100 == 0 => {
                 faults.push(format!("{role}: {script} is not executable (D131)"));
@@ -277,8 +279,19 @@ fn open_to_others(server: &Server, t: &mut Tally) -> Result<(), StepError> {
 
 /// Variables of a shell of the account that change what Python or the client does without a word.
 pub fn odd_variables(server: &Server) -> Result<Vec<String>, StepError> {
-    const ODD: [&str; 7] =
-        ["PYTHONOPTIMIZE", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "http_proxy", "https_proxy", "HTTPS_PROXY"];
+    const ODD: [&str; 10] = [
+        "PYTHONOPTIMIZE",
+        "PYTHONHOME",
+        "PYTHONSTARTUP",
+        "PYTHONWARNINGS",
+        "http_proxy",
+        "https_proxy",
+        "HTTPS_PROXY",
+        // A context for every client of the account, whatever the server says; options for every tar and gzip.
+        "CRDS_CONTEXT",
+        "TAR_OPTIONS",
+        "GZIP",
+    ];
     let text = server.remote().must_look(&["tcsh", "-c", "env"], Limit::QUICK)?.text();
     let odd = |line: &&str| line.split_once('=').is_some_and(|(name, _)| ODD.contains(&name));
     Ok(text.lines().filter(odd).map(str::to_owned).collect())
@@ -310,8 +323,9 @@ pub fn file_systems(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
             paths.references(server.observatory()),
         ];
         let mut devices = BTreeSet::new();
+        let there = server.remote().stats(&places)?;
         for place in &places {
-            match server.remote().stat(place)? {
+            match there.get(place) {
                 None => t.fault("file_systems", format!("{role} has no {place}")),
                 // What a link leads to counts: it may be another disk.
                 Some(entry) if entry.kind == EntryKind::Link => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crds_upgrade::backup::compare_tables;
 use crds_upgrade::crds::{Door, PortState, Server, TABLES, TableSummary};
-use crds_upgrade::host::{Algorithm, EntryKind};
+use crds_upgrade::host::{Algorithm, EntryKind, both};
 use crds_upgrade::plan::Change;
 use crds_upgrade::review;
 use crds_upgrade::run::{Found, Poll, Step, StepError};
@@ -82,11 +82,7 @@ impl Mirror<'_> {
     /// The inputs before anything is overwritten: whole, of the source, and equal to it as it is now. `just` are the
     /// source's tables if they have been read a moment ago.
     pub fn inputs(&self, just: Option<BTreeMap<String, TableSummary>>, t: &mut Tally) -> Result<(), StepError> {
-        let (set, live) = std::thread::scope(|threads| {
-            let live = threads.spawn(|| just.map_or_else(|| tables(self.source), Ok));
-            let set = shared(self.s, self.source);
-            (set, live.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        });
+        let (live, set) = both(|| just.map_or_else(|| tables(self.source), Ok), || shared(self.s, self.source));
         let set = set?;
         t.evidence("inputs_whole", &set.evidence);
         let mut faults = set.incomplete(self.source, &self.source.shared_names());
@@ -224,12 +220,8 @@ impl Mirror<'_> {
         &self,
         look: impl Fn(&Server) -> Result<T, StepError> + Sync,
     ) -> Result<(T, T), StepError> {
-        std::thread::scope(|threads| {
-            let ours = threads.spawn(|| look(self.dest));
-            let theirs = look(self.source)?;
-            let ours = ours.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            Ok((theirs, ours))
-        })
+        let (ours, theirs) = both(|| look(self.dest), || look(self.source));
+        Ok((theirs?, ours?))
     }
 
     /// What of the destination is its own and no part of a copy: the environment of a login, with the lists that
@@ -256,9 +248,11 @@ impl Mirror<'_> {
             format!("{files}/uploads"),
         ];
         let mut kinds = BTreeMap::new();
+        let there = dest.remote().stats(&places)?;
         for place in &places {
-            let entry = dest.remote().stat(place)?;
-            let kind = entry.map_or_else(|| "nothing".to_owned(), |entry| format!("{:?} {}", entry.kind, entry.target));
+            let kind = there
+                .get(place)
+                .map_or_else(|| "nothing".to_owned(), |entry| format!("{:?} {}", entry.kind, entry.target));
             kinds.insert(place.clone(), kind.trim().to_owned());
         }
         let mut brought = BTreeMap::new();

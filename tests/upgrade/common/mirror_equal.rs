@@ -16,24 +16,45 @@ use super::tally::Tally;
 impl Mirror<'_> {
     /// Everything that must be equal afterwards; the tables of the copy.
     pub fn equal(&self, t: &mut Tally) -> Result<BTreeMap<String, TableSummary>, StepError> {
+        // Before anything that makes a server look at its deliveries: it may then change the states of files.
+        let copied = self.tables(t)?;
+        t.parts(&[
+            &|t| self.references(t),
+            &|t| self.orphans(t),
+            &|t| self.rows(t),
+            &|t| self.rules(t),
+            &|t| self.catalogs(t),
+            &|t| self.deliveries(t),
+            &|t| self.counters(t),
+        ])?;
+        Ok(copied)
+    }
+
+    fn tables(&self, t: &mut Tally) -> Result<BTreeMap<String, TableSummary>, StepError> {
         let (source, dest) = self.both(tables)?;
         for difference in compare_tables(&source, &dest, &VOLATILE) {
             t.fault("database_equal", difference.to_string());
         }
-        let (from, to) = self.both(|server| Ok(server.contexts_in_database()?))?;
+        Ok(dest)
+    }
+
+    fn rows(&self, t: &mut Tally) -> Result<(), StepError> {
+        // The users' digest is left out of the tables because every login changes it: what they may do is compared here.
+        let rights =
+            "select username, is_superuser, is_staff, is_active, email from auth_user order by username".to_owned();
+        let (theirs, ours) = self.both(|server| Ok(server.ask_all(&[server.ask_for_contexts(), rights.clone()])?))?;
+        let (from, to) = (self.source.contexts_of(&theirs[0])?, self.dest.contexts_of(&ours[0])?);
         for (kind, a, b) in [("operational", from.operational, to.operational), ("edit", from.edit, to.edit)] {
             t.hold("database_equal", a == b, format!("{kind} context {b}, the source's {a}"));
         }
-        // The users' digest is left out above because every login changes it: what they may do is compared here.
-        let rights =
-            "select username, is_superuser, is_staff, is_active, email from auth_user order by username".to_owned();
-        let (theirs, ours) = self.both(|server| Ok(server.ask(&rights)?))?;
-        for row in ours.rows.iter().filter(|row| !theirs.rows.contains(row)) {
+        for row in ours[1].rows.iter().filter(|row| !theirs[1].rows.contains(row)) {
             let row: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or("NULL")).collect();
             t.fault("database_equal", format!("auth_user: `{}`, the source has it otherwise", row.join(" ")));
         }
-        self.files(t)?;
-        self.deliveries(t)?;
+        Ok(())
+    }
+
+    fn orphans(&self, t: &mut Tally) -> Result<(), StepError> {
         let lines = |server: &Server| -> Result<(bool, BTreeSet<String>), StepError> {
             let ran = server.orphan_files()?;
             let text = format!("{}{}", ran.text(), ran.error_text());
@@ -46,11 +67,10 @@ impl Mirror<'_> {
         for line in ours.difference(&theirs) {
             t.fault("orphans_not_worse", format!("new: {line}"));
         }
-        self.counters(t)?;
-        Ok(dest)
+        Ok(())
     }
 
-    fn files(&self, t: &mut Tally) -> Result<(), StepError> {
+    fn rules(&self, t: &mut Tally) -> Result<(), StepError> {
         let obs = self.source.observatory();
         let (theirs, ours) =
             self.both(|server| Ok(server.remote().hash_tree(&server.paths().mappings(obs), Algorithm::Sha1)?))?;
@@ -69,6 +89,29 @@ impl Mirror<'_> {
                 format!("{} mappings differ: {}", wrong.len(), some(&wrong))
             },
         );
+        self.flat(t)?;
+        for place in [self.dest.paths().mappings(obs), self.dest.paths().references(obs)] {
+            let below = self.dest.remote().must_look(
+                &["find", &place, "-mindepth", "1", "-maxdepth", "1", "-type", "d"],
+                crds_upgrade::host::Limit::WALK,
+            )?;
+            for directory in below.text().lines() {
+                t.fault("rules_equal", format!("{directory} is a directory, a server's cache is flat (D134)"));
+            }
+        }
+        let rules = self.dest.paths().mappings(obs);
+        let open = self.dest.remote().must_look(
+            &["find", &rules, "-maxdepth", "1", "-type", "f", "-perm", "/0002"],
+            crds_upgrade::host::Limit::WALK,
+        )?;
+        for rule in open.text().lines() {
+            t.fault("rules_equal", format!("everybody may write {rule}"));
+        }
+        self.pickles(t)
+    }
+
+    fn references(&self, t: &mut Tally) -> Result<(), StepError> {
+        let obs = self.source.observatory();
         let sizes = |server: &Server| -> Result<BTreeMap<String, (u64, f64)>, StepError> {
             let path = server.paths().references(obs);
             // DEV's cache holds links into the published one: what they lead to counts (SO 3.1).
@@ -114,25 +157,10 @@ impl Mirror<'_> {
                 format!("{} references differ: {}", wrong.len(), some(&wrong))
             },
         );
-        self.flat(t)?;
-        for place in [self.dest.paths().mappings(obs), self.dest.paths().references(obs)] {
-            let below = self.dest.remote().must_look(
-                &["find", &place, "-mindepth", "1", "-maxdepth", "1", "-type", "d"],
-                crds_upgrade::host::Limit::WALK,
-            )?;
-            for directory in below.text().lines() {
-                t.fault("rules_equal", format!("{directory} is a directory, a server's cache is flat (D134)"));
-            }
-        }
-        let rules = self.dest.paths().mappings(obs);
-        let open = self.dest.remote().must_look(
-            &["find", &rules, "-maxdepth", "1", "-type", "f", "-perm", "/0002"],
-            crds_upgrade::host::Limit::WALK,
-        )?;
-        for rule in open.text().lines() {
-            t.fault("rules_equal", format!("everybody may write {rule}"));
-        }
-        self.pickles(t)?;
+        Ok(())
+    }
+
+    fn catalogs(&self, t: &mut Tally) -> Result<(), StepError> {
         let (theirs, ours) =
             self.both(|server| Ok(server.remote().hash_tree(&server.paths().catalogs(), Algorithm::Sha256)?))?;
         t.hold("catalogs_equal", theirs == ours, format!("{} catalogues, the source has {}", ours.len(), theirs.len()));
@@ -241,10 +269,11 @@ impl Mirror<'_> {
     }
 }
 
-/// The newest of some files, by name, until they are too many bytes to read twice: references of a real server are
-/// terabytes.
+/// The newest of some files, by name, until they are too many, or too many bytes, to read twice: references of a real
+/// server are terabytes.
 pub fn some_of(files: &BTreeMap<String, (u64, f64)>) -> Vec<&str> {
     const MOST: u64 = 256 << 20;
+    const FILES: usize = 2000;
     let mut newest: Vec<(&str, u64, f64)> =
         files.iter().map(|(name, (size, time))| (name.as_str(), *size, *time)).collect();
     newest.sort_by(|a, b| b.2.total_cmp(&a.2).then_with(|| a.0.cmp(b.0)));
@@ -253,5 +282,5 @@ pub fn some_of(files: &BTreeMap<String, (u64, f64)>) -> Vec<&str> {
         bytes = bytes.saturating_add(*size);
         bytes <= MOST
     };
-    newest.iter().take_while(within).map(|(name, ..)| *name).collect()
+    newest.iter().take(FILES).take_while(within).map(|(name, ..)| *name).collect()
 }

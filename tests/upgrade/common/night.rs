@@ -71,6 +71,16 @@ pub fn find(s: &Step, server: &Server, tally: &mut Tally) -> Result<Option<LastN
         tally.fault(check, format!("{} nightly mails of {} since {began}", found.len(), server.name()));
     }
     let Some((mail, ended)) = found.pop() else { return Ok(None) };
+    let table = server.release_crontab()?;
+    let named = table
+        .lines()
+        .rev()
+        .find_map(|line| line.trim().strip_prefix("MAILTO"))
+        .map(|rest| rest.trim_start().trim_start_matches('=').trim().trim_matches(['"', '\'']).to_owned());
+    if let Some(named) = named.filter(|named| !mail.to.iter().any(|to| named.contains(to.as_str()))) {
+        tally
+            .fault(check, format!("the nightly mail went to {}, the release's table says {named}", mail.to.join(", ")));
+    }
     let kept = s.evidence(&format!("nightly mail of {}", server.role()), mail.body.as_bytes())?;
     for check in [check, "night_whole", "checkouts", "reinstall", "backup_section", "cache_checks", "orphans", "disks"]
     {
@@ -221,8 +231,8 @@ pub fn checkouts(
         let base = s.site().repositories.get(name).cloned().unwrap_or_default();
         let url = format!("{}/{}", base.trim_end_matches('/'), target.branch);
         // A checkout that is locked, or a repository that does not answer: the night took what lay there.
-        for line in section.text.lines().filter(|line| line.trim_start().starts_with("svn: ")) {
-            tally.fault(check, format!("{title}: `{}`", line.trim()));
+        for line in torn(&section.text) {
+            tally.fault(check, format!("{title}: `{line}`"));
         }
         let facts = svn_facts(&section.text);
         let judged = facts.judge(&url, None);
@@ -250,6 +260,13 @@ pub fn checkouts(
         }
     }
     Ok(())
+}
+
+/// What Subversion says when an update did not go through: its errors, conflicts, and what it left as it was.
+pub fn torn(section: &str) -> impl Iterator<Item = &str> {
+    section.lines().map(str::trim).filter(|line| {
+        line.starts_with("svn: ") || line.starts_with("Skipped ") || line.to_ascii_lowercase().contains("conflict")
+    })
 }
 
 /// Unversioned files that are not what install and the jobs generate (SO 3.5, 13).
@@ -330,6 +347,11 @@ fn fresh(
     Ok(())
 }
 
+/// The day that a line of a log says in brackets, such as `[2014-09-16 03:10:11,123]`.
+fn stamp(line: &str) -> Option<jiff::civil::Date> {
+    line.split_once('[')?.1.get(..10)?.parse().ok()
+}
+
 /// The files behind the mail's tails: of this night, whole, without errors. Certify writes beside the directory that the
 /// mail tails (the missing slash of SO 10), so it is read where it is written.
 pub fn tools(
@@ -351,6 +373,10 @@ pub fn tools(
         let text = review::text(&bytes);
         let name = path.rsplit('/').next().unwrap_or(path);
         tally.evidence(check, &s.evidence(name, &bytes)?);
+        // A log that was put back is new by its date only.
+        if let Some(line) = text.lines().find(|line| stamp(line).is_some_and(|day| day < last.began.date())) {
+            tally.fault(freshness, format!("{name} tells of another night: `{}`", line.trim()));
+        }
         let tool = CheckTool::parse(&text);
         match tool.counters {
             None => tally.fault(check, format!("{name} does not end with its three counters")),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crds_upgrade::crds::{Door, Reading, Row, Server};
+use crds_upgrade::host::side_by_side;
 use crds_upgrade::plan::{Credential, Plan, Role};
 use crds_upgrade::rules::context_diff::{ContextDiff, EntryChange, EntryKind, context_diff};
 use crds_upgrade::rules::{Header, Lookup};
@@ -14,7 +15,7 @@ use super::cached_references::{references_before, references_kept};
 use super::deliver::{Hand, READY, START};
 use super::delivery::{Delivery, Kind, in_state, planned_reasons, row_id};
 use super::known_good;
-use super::rules::{Rules, sha1};
+use super::rules::{Rules, is_mapping, sha1};
 use super::tally::{Advice, Tally, shorten};
 
 /// Rows of a catalogue by file name.
@@ -231,8 +232,10 @@ pub fn judge_bytes(hand: &mut Hand<'_>, delivery: &Delivery<'_>, catalogue: &Cat
 /// The deleted references themselves are still there.
 pub fn judge_kept(hand: &mut Hand<'_>, delivery: &Delivery<'_>, catalogue: &Catalogue) -> Result<(), StepError> {
     let here = hand.ops.paths().references(hand.ops.observatory());
-    for name in delivery.files {
-        let there = hand.ops.remote().stat(&format!("{here}/{name}"))?.is_some();
+    let paths: Vec<String> = delivery.files.iter().map(|name| format!("{here}/{name}")).collect();
+    let seen = hand.ops.remote().stats(&paths)?;
+    for (name, path) in delivery.files.iter().zip(&paths) {
+        let there = seen.contains_key(path);
         hand.tally.hold("files_kept", there && catalogue.contains_key(name), format!("{name} in cache and catalogue"));
     }
     Ok(())
@@ -424,27 +427,14 @@ pub fn members(rules: &Rules, context: &str) -> Result<BTreeSet<String>, StepErr
     let mut members = BTreeSet::new();
     let mut level = vec![context.to_owned()];
     while let Some(name) = level.pop() {
-        let mapping = crds_upgrade::rules::syntax::parse(&rules.bytes(&name)?, &name)?;
-        collect(&mapping.selector, &mut |text| {
-            let is_map = text.ends_with(".imap") || text.ends_with(".rmap");
-            if text.contains('.') && members.insert(text.to_owned()) && is_map {
-                level.push(text.to_owned());
+        for text in rules.named(&name)?.iter().filter(|text| text.contains('.')) {
+            if members.insert(text.clone()) && is_mapping(text) {
+                level.push(text.clone());
             }
-        });
+        }
         members.insert(name);
     }
     Ok(members)
-}
-
-/// Every text that stands as a value in a selector.
-fn collect(value: &crds_upgrade::rules::syntax::Value, found: &mut dyn FnMut(&str)) {
-    use crds_upgrade::rules::syntax::Value;
-    match value {
-        Value::Str(text) => found(text),
-        Value::Dict(items) => items.iter().for_each(|(_, value)| collect(value, found)),
-        Value::Call(call) => call.dict.iter().for_each(|(_, value)| collect(value, found)),
-        _ => {}
-    }
 }
 
 /// The operational context in all places that name it, until they agree or the published cache's period has passed.
@@ -468,23 +458,35 @@ pub fn contexts_agree(
     Ok(())
 }
 
+/// A place and the look at it.
+type Place<'a, T> = (&'static str, &'a (dyn Fn() -> Result<T, StepError> + Sync));
+
+/// What a look at each of several places brought, some at once.
+fn by_place<T: Send>(places: &[Place<'_, T>]) -> Result<Vec<(&'static str, T)>, StepError> {
+    side_by_side(places, |(place, look)| Ok((*place, look()?))).into_iter().collect()
+}
+
 /// The operational context by place: database, RPC twice, page, the server's own cache, the published cache.
 pub fn contexts_everywhere(ops: &Server) -> Result<Vec<(&'static str, String)>, StepError> {
     let rpc = ops.rpc(Door::Direct)?;
     let info = rpc.server_info()?;
-    let mut places = vec![
-        ("database", ops.context_in_database("operational")?),
-        ("get_server_info", info.operational.clone()),
-        ("get_default_context", rpc.default_context(&ops.observatory().to_string())?),
-        ("cache configuration", ops.cached_context()?.unwrap_or_else(|| "none".to_owned())),
-    ];
-    let mut pages = crds_upgrade::crds::web::Session::anonymous(ops.http()?, &ops.url(Door::Direct)?);
-    let home = pages.good_page("/")?;
-    let on_page = home.text.contains(&info.operational);
-    places.push(("home page", if on_page { info.operational } else { "another context".to_owned() }));
-    let grp = format!("{}/{o}/config/{o}/server_config", ops.paths().grp, o = ops.observatory());
-    let text = ops.remote().read_if_there(&grp, 64 << 20)?.unwrap_or_default();
-    places.push(("published cache", literal(&String::from_utf8_lossy(&text), "operational_context")));
+    let told = info.operational.clone();
+    let mut places = by_place(&[
+        ("database", &|| Ok(ops.context_in_database("operational")?)),
+        ("get_default_context", &|| Ok(rpc.default_context(&ops.observatory().to_string())?)),
+        ("cache configuration", &|| literal_context(ops)),
+        ("home page", &|| {
+            let mut pages = crds_upgrade::crds::web::Session::anonymous(ops.http()?, &ops.url(Door::Direct)?);
+            let on_page = pages.good_page("/")?.text.contains(&info.operational);
+            Ok(if on_page { info.operational.clone() } else { "another context".to_owned() })
+        }),
+        ("published cache", &|| {
+            let grp = format!("{}/{o}/config/{o}/server_config", ops.paths().grp, o = ops.observatory());
+            let text = ops.remote().read_if_there(&grp, 64 << 20)?.unwrap_or_default();
+            Ok(literal(&String::from_utf8_lossy(&text), "operational_context"))
+        }),
+    ])?;
+    places.insert(1, ("get_server_info", told));
     Ok(places)
 }
 
@@ -502,14 +504,13 @@ pub fn bad_files_everywhere(ops: &Server) -> Result<Vec<(&'static str, BTreeSet<
         let bytes = ops.remote().read_if_there(&path, 16 << 20)?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&bytes).split_whitespace().map(str::to_owned).collect())
     };
-    Ok(vec![
-        ("catalogue", ops.rejected()?),
-        ("get_server_info", info.bad_files.into_iter().collect()),
-        ("cache configuration", listed(format!("{}/bad_files.txt", ops.paths().cache_config(ops.observatory())))?),
-        (
-            "published cache",
-            listed(format!("{}/{o}/config/{o}/bad_files.txt", ops.paths().grp, o = ops.observatory()))?,
-        ),
+    by_place(&[
+        ("catalogue", &|| Ok(ops.rejected()?)),
+        ("get_server_info", &|| Ok(info.bad_files.iter().cloned().collect())),
+        ("cache configuration", &|| listed(format!("{}/bad_files.txt", ops.paths().cache_config(ops.observatory())))),
+        ("published cache", &|| {
+            listed(format!("{}/{o}/config/{o}/bad_files.txt", ops.paths().grp, o = ops.observatory()))
+        }),
     ])
 }
 

@@ -37,14 +37,14 @@ pub fn pages(s: &Step, ops: &Server, door: Door, check: &'static str, tally: &mu
         }
     }
     tally.proof(check, format!("{good} pages with their marks"));
-    assets(ops, door, check, tally)
+    let home = ops.http()?.send(&Ask::get(&format!("{}/", ops.url(door)?.trim_end_matches('/'))))?.text();
+    assets(ops, door, &home, check, tally)
 }
 
-/// Styles and scripts that the home page names are served: without them a page is there and nobody can use it.
-fn assets(ops: &Server, door: Door, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+/// Styles and scripts that a page names are served: without them a page is there and nobody can use it.
+fn assets(ops: &Server, door: Door, html: &str, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
     let base = ops.url(door)?;
     let (http, base) = (ops.http()?, base.trim_end_matches('/'));
-    let html = http.send(&Ask::get(&format!("{base}/")))?.text();
     let named: BTreeSet<&str> = html
         .split(['"', '\''])
         .filter(|word| word.starts_with("/static/") && !word.contains(char::is_whitespace))
@@ -53,9 +53,11 @@ fn assets(ops: &Server, door: Door, check: &'static str, tally: &mut Tally) -> R
         let answer = http.send(&Ask::get(&format!("{base}{path}")))?;
         if answer.status != 200 || answer.body.is_empty() {
             tally.fault(check, format!("{path}: status {}, {} bytes", answer.status, answer.body.len()));
+        } else if path.ends_with("s") && answer.body.trim_ascii_start().starts_with(b"<") {
+            tally.fault(check, format!("{path} is a page, not a style or script"));
         }
     }
-    tally.proof(check, format!("{} styles and scripts of the home page", named.len()));
+    tally.proof(check, format!("{} styles and scripts", named.len()));
     Ok(())
 }
 
@@ -112,6 +114,7 @@ pub fn upload_page(
     let html = answer.text();
     let form = html.contains("/upload/new/") && html.contains("multipart/form-data");
     tally.hold(check, answer.status == 200 && form, "the upload form".to_owned());
+    assets(ops, door, &html, check, tally)?;
     let shown = html.contains("&lt;script") || scripts(&html).any(is_escaped);
     tally.hold(
         check,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crds_upgrade::crds::{Row, Server};
 use crds_upgrade::host::{Limit, Script, Shell};
@@ -44,6 +44,23 @@ impl Rules {
         Ok(sha1(&self.bytes(name)?))
     }
 
+    /// Every text that stands as a value in the selector of a mapping that was fetched before: mappings and references.
+    /// A mapping never changes, and a context is gone through several times in a step.
+    pub fn named(&self, name: &str) -> Result<Arc<[String]>, StepError> {
+        static NAMED: Mutex<BTreeMap<PathBuf, Arc<[String]>>> = Mutex::new(BTreeMap::new());
+        let path = self.path(name);
+        let known = || NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(named) = known().get(&path) {
+            return Ok(Arc::clone(named));
+        }
+        let mapping = syntax::parse(&self.bytes(name)?, name)?;
+        let mut texts = Vec::new();
+        collect(&mapping.selector, &mut texts);
+        let named: Arc<[String]> = texts.into();
+        known().insert(path, Arc::clone(&named));
+        Ok(named)
+    }
+
     /// Fetches the whole closure of a context; each file must have the checksum that the catalogue has for it.
     pub fn fetch_closure(
         &self,
@@ -58,7 +75,7 @@ impl Rules {
             self.fetch(server, catalogue, &level)?;
             let mut next = BTreeSet::new();
             for name in level.iter().filter(|name| !name.ends_with(".rmap")) {
-                next.extend(children(name, &self.bytes(name)?)?);
+                next.extend(self.named(name)?.iter().filter(|text| is_mapping(text)).cloned());
             }
             level = next.into_iter().filter(|name| all.insert(name.clone())).collect();
         }
@@ -125,12 +142,27 @@ fn missing_file(server: &Server, name: &str) -> StepError {
     )
 }
 
+/// Every text that stands as a value in a selector.
+fn collect(value: &syntax::Value, found: &mut Vec<String>) {
+    match value {
+        syntax::Value::Str(text) => found.push(text.to_string()),
+        syntax::Value::Dict(items) => items.iter().for_each(|(_, value)| collect(value, found)),
+        syntax::Value::Call(call) => call.dict.iter().for_each(|(_, value)| collect(value, found)),
+        _ => {}
+    }
+}
+
+/// Whether a text of a pmap or imap names a mapping.
+pub fn is_mapping(text: &str) -> bool {
+    text.ends_with(".imap") || text.ends_with(".rmap")
+}
+
 /// Names of the mappings that a pmap or imap names.
 pub fn children(name: &str, bytes: &[u8]) -> Result<Vec<String>, StepError> {
     let mapping = syntax::parse(bytes, name)?;
     let syntax::Value::Dict(entries) = &mapping.selector else { return Ok(Vec::new()) };
     let values = entries.iter().filter_map(|(_, value)| match value {
-        syntax::Value::Str(text) if text.ends_with(".imap") || text.ends_with(".rmap") => Some(text.to_string()),
+        syntax::Value::Str(text) if is_mapping(text) => Some(text.to_string()),
         _ => None,
     });
     Ok(values.collect())

@@ -2,7 +2,7 @@
 //! configuration that clients read (SO 9, 18).
 
 use crds_upgrade::crds::{Door, Server};
-use crds_upgrade::host::{EntryKind, Limit};
+use crds_upgrade::host::{EntryKind, Limit, side_by_side};
 use crds_upgrade::run::StepError;
 
 use super::outcome;
@@ -14,14 +14,27 @@ use super::tally::shorten;
 ///
 /// The server or its host cannot be asked.
 pub fn faults(ops: &Server) -> Result<Vec<String>, StepError> {
-    let mut faults = Vec::new();
+    let published = format!("{0}/{1}", ops.paths().grp, ops.observatory());
+    let looks: [&(dyn Fn() -> Result<Vec<String>, StepError> + Sync); 4] =
+        [&|| bad_files(ops), &|| configs(ops, &published), &|| closed(ops, &published), &|| {
+            references_and_rules(ops, &published)
+        }];
+    let found = side_by_side(&looks, |look| look()).into_iter().collect::<Result<Vec<_>, _>>()?;
+    Ok(found.concat())
+}
+
+fn bad_files(ops: &Server) -> Result<Vec<String>, StepError> {
     let places = outcome::bad_files_everywhere(ops)?;
     let known = &places[0].1;
-    for (place, listed) in places.iter().filter(|(_, listed)| listed != known) {
+    let differ = places.iter().filter(|(_, listed)| listed != known).map(|(place, listed)| {
         let wrong: Vec<String> = listed.symmetric_difference(known).cloned().collect();
-        faults.push(format!("bad files: the {place} differs from the catalogue in {}", shorten(&wrong)));
-    }
-    let published = format!("{0}/{1}", ops.paths().grp, ops.observatory());
+        format!("bad files: the {place} differs from the catalogue in {}", shorten(&wrong))
+    });
+    Ok(differ.collect())
+}
+
+fn configs(ops: &Server, published: &str) -> Result<Vec<String>, StepError> {
+    let mut faults = Vec::new();
     let configs = [
         format!("{}/server_config", ops.paths().cache_config(ops.observatory())),
         format!("{published}/config/{}/server_config", ops.observatory()),
@@ -32,6 +45,11 @@ pub fn faults(ops: &Server) -> Result<Vec<String>, StepError> {
             faults.push(format!("{path} sends clients to {address}"));
         }
     }
+    Ok(faults)
+}
+
+fn references_and_rules(ops: &Server, published: &str) -> Result<Vec<String>, StepError> {
+    let mut faults = Vec::new();
     let references = format!("{published}/references/{}", ops.observatory());
     if ops.remote().stat(&references)?.is_some() {
         // A sync takes the name for the file.
@@ -40,7 +58,6 @@ pub fn faults(ops: &Server) -> Result<Vec<String>, StepError> {
             faults.push(format!("the published {directory} is a directory, not a reference"));
         }
     }
-    faults.extend(closed(ops, &published)?);
     let context = ops.context_in_database("operational")?;
     let rules = format!("{published}/mappings/{}", ops.observatory());
     if ops.remote().stat(&rules)?.is_some() && ops.remote().stat(&format!("{rules}/{context}"))?.is_none() {

@@ -3,7 +3,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crds_upgrade::host::side_by_side;
 use crds_upgrade::run::{Evidence, Step, StepError};
+
+/// A look that changes nothing and waits for no other.
+pub type Look<'a> = &'a (dyn Fn(&mut Tally) -> Result<(), StepError> + Sync);
 
 /// Findings by check.
 #[derive(Debug, Default)]
@@ -60,6 +64,34 @@ impl Tally {
         if let Err(error) = looked {
             self.unknown.entry(check).or_default().push(format!("could not look: {}", error.text()));
         }
+    }
+
+    /// Takes looks, some at once: what each found is told in the order given. One that breaks off leaves its check unknown
+    /// at best, and the others still take place.
+    pub fn looks(&mut self, looks: &[(&'static str, Look<'_>)]) {
+        let found = side_by_side(looks, |(check, look)| {
+            let mut t = Self::default();
+            let looked = look(&mut t);
+            t.tried(check, looked);
+            t
+        });
+        found.into_iter().for_each(|found| self.join(found));
+    }
+
+    /// As [`Self::looks`], for parts of one look: the first that broke off, in the order given, breaks it off, after what
+    /// all have found is taken up.
+    pub fn parts(&mut self, parts: &[Look<'_>]) -> Result<(), StepError> {
+        let found = side_by_side(parts, |part| {
+            let mut t = Self::default();
+            let looked = part(&mut t);
+            (t, looked)
+        });
+        let mut all = Ok(());
+        for (found, looked) in found {
+            self.join(found);
+            all = all.and(looked);
+        }
+        all
     }
 
     /// Bytes that a check looked at.

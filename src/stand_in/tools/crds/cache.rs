@@ -1,5 +1,6 @@
 //! The cache of the client library on a host (WP 2.3): flat on servers, with the server's last answer in `config/`.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,18 @@ impl Cache {
     /// The place of a file, by the kind of its name.
     pub fn place(&self, name: &str) -> PathBuf {
         if super::rules::is_mapping(name) { self.mappings().join(name) } else { self.references().join(name) }
+    }
+
+    /// Names of the plain files at their places: what is there for certain. A link may lead nowhere; ask for it by [`Self::place`].
+    pub fn files(&self) -> HashSet<String> {
+        let mut names = HashSet::new();
+        for (dir, rules) in [(self.mappings(), true), (self.references(), false)] {
+            let entries = fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok);
+            let plain = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+            let found = plain.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            names.extend(found.filter(|name| super::rules::is_mapping(name) == rules));
+        }
+        names
     }
 
     /// The file names in one of its directories, sorted.

@@ -1,6 +1,6 @@
 //! `crds.sync`: copies rules and references from the server into the cache and checks what is there (WP 2.2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -201,8 +201,10 @@ impl Sync<'_, '_> {
     /// Fetches what is missing.
     fn fetch(&mut self, names: Vec<String>) {
         let ignore = self.options.has("ignore-cache");
-        let missing: Vec<String> =
-            names.into_iter().filter(|name| ignore || !self.cache.place(name).exists()).collect();
+        // Two listings cost less than a question for each of ten thousand names; what is a link may lead nowhere.
+        let present = if ignore { HashSet::new() } else { self.cache.files() };
+        let there = |name: &String| present.contains(name) || !ignore && self.cache.place(name).exists();
+        let missing: Vec<String> = names.into_iter().filter(|name| !there(name)).collect();
         if missing.is_empty() {
             return;
         }

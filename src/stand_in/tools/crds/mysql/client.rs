@@ -161,26 +161,31 @@ fn query(call: &mut Call<'_>, connection: &Connection, sql: &str, names: bool) -
     }
     let mut rows = statement.query([]).map_err(failed)?;
     // In batch mode the client buffers; a closed stream is no error to it.
-    let mut out = BufWriter::with_capacity(1 << 16, &mut *call.out);
-    let mut line = Vec::new();
+    let mut text = Vec::with_capacity(BUFFER + (1 << 12));
     let mut first = true;
     while let Some(row) = rows.next().map_err(failed)? {
         if std::mem::take(&mut first) && names {
-            let _ = writeln!(out, "{}", columns.join("\t"));
+            text.extend_from_slice(columns.join("\t").as_bytes());
+            text.push(b'\n');
         }
-        line.clear();
         for column in 0..columns.len() {
             if column > 0 {
-                line.push(b'\t');
+                text.push(b'\t');
             }
-            cell(row.get_ref(column).map_err(failed)?, &mut line);
+            cell(row.get_ref(column).map_err(failed)?, &mut text);
         }
-        line.push(b'\n');
-        let _ = out.write_all(&line);
+        text.push(b'\n');
+        if text.len() >= BUFFER {
+            let _ = call.out.write_all(&text);
+            text.clear();
+        }
     }
-    let _ = out.flush();
+    let _ = call.out.write_all(&text).and_then(|()| call.out.flush());
     Ok(())
 }
+
+/// How much is written at once, in bytes.
+const BUFFER: usize = 1 << 16;
 
 /// A value as the client prints it in batch mode; bytes that are no UTF-8 are replaced.
 fn cell(value: ValueRef<'_>, line: &mut Vec<u8>) {
@@ -190,8 +195,8 @@ fn cell(value: ValueRef<'_>, line: &mut Vec<u8>) {
         ValueRef::Real(number) => write!(line, "{number}"),
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
             let text = std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
-            let bytes = text.as_bytes();
-            if memchr::memchr3(b'\\', b'\n', b'\t', bytes).is_none() && memchr::memchr(b'\0', bytes).is_none() {
+            // Most are of a few words: a plain loop is done before a search is set up.
+            if !text.bytes().any(|byte| matches!(byte, b'\\' | b'\n' | b'\t' | 0)) {
                 line.write_all(text.as_bytes())
             } else {
                 let escaped = text.replace('\\', "\\\\").replace('\n', "\\n").replace('\t', "\\t").replace('\0', "\\0");

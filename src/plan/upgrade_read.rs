@@ -511,7 +511,10 @@ mod tests {
         #[test]
         fn a_damaged_plan_is_refused_by_file_and_line_or_a_plan(bytes in crate::mangled::bytes(HISTORICAL.as_bytes())) {
             match PlanFile::parse(Path::new("plan.toml"), &bytes) {
-                Ok(file) => proptest::prop_assert!(file.plan.context_chain().len() > 1),
+                // One that is cut after its contexts submits nothing and is a plan.
+                Ok(file) => for context in file.plan.context_chain() {
+                    proptest::prop_assert!(is_pmap(context), "{}", context);
+                },
                 Err(error) => for problem in error.problems() {
                     proptest::prop_assert!(problem.to_string().starts_with("plan.toml:") && !problem.help.is_empty(), "{}", problem);
                     proptest::prop_assert!(problem.line <= bytes.iter().filter(|byte| **byte == b'\n').count() + 1);

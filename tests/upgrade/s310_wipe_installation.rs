@@ -227,7 +227,12 @@ fn made_by_hand(s: &Step, ops: &Server, present: &[String], tally: &mut Tally) -
     let before = state::kept_of(s, "s010_ops", &AREAS.map(|(surface, _)| surface))?.unwrap_or_default();
     for (surface, path) in AREAS.iter().filter(|(_, path)| present.iter().any(|there| there == path)) {
         let Some(known) = before.surfaces.get(*surface) else { continue };
-        for entry in ops.remote().list(&format!("{}/{path}", ops.paths().crds), None)? {
+        let full = format!("{}/{path}", ops.paths().crds);
+        // Gone already where an attempt was ended after the wipe.
+        if ops.remote().stat(&full)?.is_none() {
+            continue;
+        }
+        for entry in ops.remote().list(&full, None)? {
             let compiled = entry.path.ends_with(".pyc") || entry.path.contains("__pycache__");
             if entry.kind == EntryKind::File && !compiled && !known.contains_key(&entry.path) {
                 tally.fault("list_safe", format!("{path}/{} was not there at preflight: whose is it?", entry.path));

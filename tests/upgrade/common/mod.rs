@@ -18,6 +18,7 @@ pub mod described;
 pub mod explained;
 pub mod generated;
 pub mod install;
+pub mod installed_files;
 pub mod known_good;
 pub mod known_state;
 pub mod lagging;

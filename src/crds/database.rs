@@ -399,8 +399,7 @@ impl Server {
     /// As [`Self::ask`].
     pub fn successors(&self) -> Result<BTreeMap<String, String>, CrdsError> {
         let question = format!(
-            "select name, replaced_by_filename from {} where (name like '%.imap' or name like '%.rmap') and \
-             replaced_by_filename <> '' order by name",
+            "select name, replaced_by_filename from {} where replaced_by_filename <> '' order by name",
             self.table("*catalog")
         );
         let pairs = self.rows(self.ask(&question)?, "a replaced file", |row| {
@@ -412,7 +411,7 @@ impl Server {
     fn ask_for_catalogue(&self) -> String {
         format!(
             "select id, name, state, blacklisted, rejected, type, sha1sum, size, derived_from, catalog_link, \
-             deliverer_user, delivery_date, activation_date from {} order by id",
+             deliverer_user, delivery_date, activation_date, replaced_by_filename from {} order by id",
             self.table("*catalog")
         )
     }

@@ -66,12 +66,14 @@ fn failures(run: &TestRun, accepted: &[Accepted], today: &str) -> Judgement {
     for block in run.blocks.iter().rev() {
         reasons.insert(&block.key, &block.reason);
     }
+    let unexpected = run.unexpected_successes();
     for test in run.failures() {
         match waivers.get(test.as_str()) {
             Some(waiver) if waiver.until.as_str() >= today => waived.push(format!("{test} ({})", waiver.owner)),
             Some(waiver) => faults.push(format!("{test} fails and its waiver ended on {}", waiver.until)),
             None => {
-                let why = reasons.get(test.as_str()).copied().unwrap_or_default();
+                let nothing = if unexpected.contains(&test) { "unexpected success" } else { "" };
+                let why = reasons.get(test.as_str()).copied().filter(|why| !why.is_empty()).unwrap_or(nothing);
                 faults.push(format!("new failure {test}: {why}"));
             }
         }

@@ -155,6 +155,12 @@ impl TestRun {
         all.into_iter().map(str::to_owned).collect()
     }
 
+    /// Tests that must fail and did not.
+    pub fn unexpected_successes(&self) -> Vec<String> {
+        let keys = self.keys(|token: &Token| matches!(token, Token::UnexpectedSuccess));
+        keys.into_iter().map(str::to_owned).collect()
+    }
+
     /// Whether the run is whole: one summary, as many tests as it counts, each with a verdict, the test database
     /// destroyed afterwards.
     pub fn judge_whole(&self) -> Judgement {

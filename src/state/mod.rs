@@ -24,7 +24,7 @@ pub use fields::Fields;
 pub use known::{Frame, Part, SHAPED, Shaped, look};
 pub use ledger::{Claim, Claimed, Keys, Settled, settle};
 pub use mutate::{Mutation, mutations};
-pub use superseded::unlinked;
+pub use superseded::{misled, unlinked};
 pub use volatile::{Misshapen, Shape, VOLATILE, Volatile, misshapen};
 
 /// The rows of one surface, by key.

@@ -160,7 +160,7 @@ pub static S130_STOP_OPS_CRON: StepSpec = StepSpec {
         check("s130.table_was_the_releases", "before: the table was the one of the installed release"),
         check("s130.table_saved", "the former table is kept byte for byte"),
         check("s130.table_empty", "`crontab -l` shows nothing"),
-        check("s130.no_job_running", "no cron job is still running"),
+        check("s130.no_job_running", "no cron job is still running, and nobody edits the table or waits to write it"),
         check("s130.at_queue_empty", "nothing is queued with `at`"),
         check("s130.stays_empty", "the table is still empty after the next minute of cron has passed"),
         check("s130.known_good", "the hosts stand as the reviewed known-good state of this step says"),

@@ -26,8 +26,8 @@ fn a_step_moves_time_but_not_the_times_of_files() {
         before.get(..19).unwrap_or_default()
     );
     assert_eq!(
-        fleet.sh("scratch", "uname -n; perl -MSys::Hostname -e 'print hostname'"),
-        "xlhstcrdsv1.stsci.edu\nxlhstcrdsv1.stsci.edu"
+        fleet.sh("scratch", "uname -n; uname -srm; perl -MSys::Hostname -e 'print hostname'"),
+        "xlhstcrdsv1.stsci.edu\nLinux 2.6.32-431.29.2.el6.x86_64 x86_64\nxlhstcrdsv1.stsci.edu"
     );
 }
 

@@ -227,6 +227,17 @@ fn start_state(s: &Step, ops: &Server, t: &mut Tally) -> Result<(), StepError> {
     for link in ops.deliveries()?.iter().filter(|link| link.name.to_ascii_lowercase().ends_with("_error")) {
         t.fault("start_state", format!("the archive could not take the delivery {}", link.name));
     }
+    // Any other suffix reads as archived (SO 17).
+    const KNOWN: [&str; 4] = ["", "_submit", "_proc", "_error"];
+    for link in ops.deliveries()? {
+        let name = link.name.to_ascii_lowercase();
+        if let Some((_, suffix)) = name.rsplit_once(".cat")
+            && !KNOWN.contains(&suffix)
+        {
+            let why = "the server does not know its suffix and takes its files for archived";
+            t.fault("start_state", format!("delivery {}: {why}", link.name));
+        }
+    }
     let now = ops.stack()?;
     let env_csh = now.env_csh.join(" and ");
     let from = plan.stack.as_ref().map_or(&now.login, |stack| &stack.from);

@@ -171,6 +171,17 @@ fn running(ops: &Server) -> Result<serde_json::Value, StepError> {
             found.push(format!("status channel {channel} has not said done"));
         }
     }
+    // The newest computation of affected datasets, where it has not come to its end.
+    if let Some(newest) =
+        ops.computations()?.into_iter().map(|entry| entry.path).filter(|name| name.starts_with("20")).max()
+    {
+        let status = format!("{}/{newest}/bestrefs.status", ops.paths().monitor);
+        if ops.remote().stat(&status)?.is_none() {
+            found.push(format!(
+                "the computation of affected datasets {newest} has no bestrefs.status: it has not ended"
+            ));
+        }
+    }
     Ok(json!(found))
 }
 

@@ -205,8 +205,11 @@ fn judge_members(
         for (name, bytes) in &archived {
             let sum = sha1(bytes);
             let known = catalogue.get(*name).and_then(|row| row.get("sha1sum").cloned().flatten()).unwrap_or_default();
+            let size = catalogue.get(*name).and_then(|row| row.get("size").cloned().flatten()).unwrap_or_default();
             if live.get(*name) != Some(&sum) || known != sum {
                 wrong.push((*name).to_owned());
+            } else if size.trim().parse() != Ok(bytes.len()) {
+                wrong.push(format!("{name} (the catalogue says {size} bytes, it has {})", bytes.len()));
             } else if !says_its_checksum(bytes) {
                 wrong.push(format!("{name} (its own `sha1sum` is another)"));
             }

@@ -167,6 +167,13 @@ fn compare(
         rest.is_empty(),
         if rest.is_empty() { format!("{name}: links, modes and times as on the host") } else { shorten(&rest) },
     );
+    // What a link leads to is in no copy: of what is delivered, the bytes themselves are to be kept.
+    if name == "ops-server-files" {
+        let links = packed.members.values().filter(|member| member.kind == Kind::Link);
+        for link in links {
+            tally.fault("links_and_modes_kept", format!("{name}: {} is a link to {}", link.path, link.target));
+        }
+    }
     tally.hold(
         "nothing_changed_while_copying",
         lines.is_empty(),

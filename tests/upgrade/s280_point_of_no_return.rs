@@ -6,11 +6,10 @@
 //! Way back: up to here, start server and cron again.
 
 use crds_upgrade::backup::tag_time;
-use crds_upgrade::crds::{PortState, TABLES};
+use crds_upgrade::crds::PortState;
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S280_POINT_OF_NO_RETURN;
-use serde_json::json;
 
 use crate::common::archives::{self, ARCHIVING};
 use crate::common::before::texts;
@@ -129,14 +128,26 @@ fn backups(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
 fn old_release(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     let check = "backups_still_there";
     let (ops, plan) = (s.hosts().server(Role::Ops)?, s.plan());
-    for (name, from) in [("crds", &plan.from.crds), ("crds_server", &plan.from.crds_server)] {
+    let paths = ops.paths();
+    for (name, from, directory) in [
+        ("crds", &plan.from.crds, &paths.client_sources),
+        ("crds_server", &plan.from.crds_server, &paths.server_sources),
+    ] {
         let base = s.site().repositories.get(name).map_or("", |url| url.trim_end_matches('/'));
         let url = format!("{base}/{}", from.branch);
-        if ops.svn_info_if_there(&url)?.is_none() {
+        let Some(there) = ops.svn_info_if_there(&url)? else {
             tally.fault(
                 check,
                 format!("the repository has no {} of {name} any more: nothing to go back to", from.branch),
             );
+            continue;
+        };
+        // A way back takes the branch's head; until the switch the checkout stands where it led to.
+        let here = if s.again() { there.clone() } else { ops.svn_info(directory)? };
+        if here.url == there.url && there.last_changed > here.last_changed {
+            let (by, revision) = (&there.author, there.last_changed);
+            let what = format!("{} of {name} was changed in r{revision} by {by}", from.branch);
+            tally.fault(check, format!("{what}: the way back led to r{}", here.last_changed));
         }
     }
     if let Some(stack) = plan.stack.as_ref().filter(|_| !s.again()) {
@@ -176,16 +187,7 @@ fn quiet(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
         let now = ops.stack()?.module;
         tally.hold(check, now == was, format!("lib/mod_wsgi.so leads to {now}, at preflight to {was}"));
     }
-    if let Some(proven) = s.fact_of("s270_prove_restore", "tables") {
-        let now = json!(s270_prove_restore::steady(&ops.summarise_all(&TABLES)?));
-        let none = serde_json::Map::new();
-        for (table, now) in now.as_object().unwrap_or(&none) {
-            if proven.get(table) != Some(now) {
-                tally.fault(check, format!("somebody wrote into `{table}` of OPS since the restore was proven"));
-            }
-        }
-        tally.proof(check, "the database as it was when the restore was proven");
-    }
+    s270_prove_restore::as_proven(s, &ops, check, tally)?;
     let (was, boot) = (s.fact_of("s140_stop_ops_server", "boot"), ops.who_are_you()?.boot);
     if let Some(was) = was.as_ref().and_then(|was| was.as_str()) {
         let same = was == boot;

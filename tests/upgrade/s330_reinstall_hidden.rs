@@ -15,6 +15,7 @@ use crate::common::install;
 use crate::common::known_state;
 use crate::common::machines;
 use crate::common::tally::Tally;
+use crate::s270_prove_restore::as_proven;
 
 #[test]
 fn s330_reinstall_hidden() -> StepResult {
@@ -29,6 +30,7 @@ fn s330_reinstall_hidden() -> StepResult {
         tally.looks(&[
             ("configured_for_itself", &|t| configured_for_itself(&ops, t)),
             ("environment", &|t| environment(&ops, t)),
+            ("data_untouched", &|t| as_proven(s, &ops, "data_untouched", t)),
         ]);
         install::judge(
             s,

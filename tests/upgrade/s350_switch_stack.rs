@@ -308,6 +308,15 @@ fn read_back(
     tally.hold("rc_equal", ops.rc_file()? == new, "rc file and checkout".to_owned());
     let mode = ops.remote().stat(&ops.paths().setenv)?.map_or(0, |entry| entry.mode & 0o7777);
     tally.hold("rc_equal", mode & 0o022 == 0, format!("the rc file has mode {mode:04o}"));
+    // Cron's jobs read another file after the rc file, and every csh its aliases.
+    for name in ["cronenv.csh", ".alias"] {
+        let path = format!("{}/{name}", ops.paths().home);
+        let text = ops.remote().read_if_there(&path, 1 << 20)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        for line in text.lines().map(str::trim).filter(|line| line.starts_with("set") && line.contains("CRDS_STACK")) {
+            tally.fault("clean_login", format!("{path} sets the stack once more: `{line}`"));
+        }
+    }
     let login = ops.stack()?.login;
     tally.hold("clean_login", login == stack.to, format!("a clean login on this host has {login}"));
     Ok(())

@@ -14,7 +14,7 @@ use crds_upgrade::crds::{Door, HistoryRow, Row, Server};
 use crds_upgrade::host::{both, side_by_side};
 use crds_upgrade::plan::{Change, Plan, Role, SetContext};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
-use crds_upgrade::state::unlinked;
+use crds_upgrade::state::{misled, unlinked};
 use crds_upgrade::steps::S440_SET_CONTEXT;
 use serde_json::json;
 
@@ -72,6 +72,7 @@ fn before(s: &Step, ops: &Server, set: &SetContext) -> Result<serde_json::Value,
     rules.fetch_closure(ops, &catalogue, &operational)?;
     let pending: BTreeSet<String> =
         catalogue.iter().filter(|(_, row)| is_pending(row)).map(|(name, _)| name.clone()).collect();
+    let dateless: BTreeSet<String> = members.iter().filter(|name| is_dateless(catalogue.get(*name))).cloned().collect();
     let moved = moved(s, &rules, &operational, set)?.union(&pending).cloned().collect();
     let last = history.iter().map(|row| row.id).max().unwrap_or(0);
     let before = json!({
@@ -81,9 +82,9 @@ fn before(s: &Step, ops: &Server, set: &SetContext) -> Result<serde_json::Value,
         "operational": operational,
         "others": states(&catalogue, &moved),
         "day": ops.local_now()?.date().to_string(),
-        "dateless": members.iter().filter(|name| is_dateless(catalogue.get(*name))).collect::<Vec<_>>(),
+        "dateless": dateless,
         "history": last,
-        "dates": dates(&catalogue, &members),
+        "dates": dates(&catalogue, &dateless),
         "states": files,
         "pending": pending,
     });
@@ -343,7 +344,8 @@ fn read_back(
             rules.fetch_closure(ops, &catalogue, old)?;
             let (was, is) = (outcome::members(&rules, old)?, outcome::members(&rules, &set.context)?);
             let links = ops.successors()?;
-            for fault in unlinked(&was, &is, |name| links.get(name).cloned().unwrap_or_default()) {
+            let link = |name: &str| links.get(name).cloned().unwrap_or_default();
+            for fault in unlinked(&was, &is, link).into_iter().chain(misled(&was, &is, link)) {
                 t.fault("closure_operational", fault);
             }
             Ok(())
@@ -361,6 +363,15 @@ fn history(
 ) -> Result<(), StepError> {
     let last = before["history"].as_u64().unwrap_or(0);
     let history = ops.history()?;
+    // Each context of the plan was made after the one it comes from.
+    let chain = s.plan().context_chain();
+    let mut of_plan: Vec<_> = history.iter().filter(|row| chain.iter().any(|name| *name == row.context)).collect();
+    of_plan.sort_by_key(|row| row.id);
+    for pair in of_plan.windows(2).filter(|pair| pair[0].start_date > pair[1].start_date) {
+        let (first, then) = (pair[0], pair[1]);
+        let (older, newer) = (&first.start_date, &then.start_date);
+        tally.fault("history", format!("{} begins at {newer}, {} before it at {older}", then.context, first.context));
+    }
     let same = before["past"].as_str() == Some(past(&history, last).as_str());
     tally.hold(
         "history",
@@ -385,7 +396,7 @@ fn history(
         rows => tally.fault("history", format!("{} new operational rows in the history", rows.len())),
     }
     let sql = format!(
-        "select user, action from {} where id > {} and filename = '{}' order by id",
+        "select user, action, details from {} where id > {} and filename = '{}' order by id",
         ops.table("*actions"),
         before["action"].as_u64().unwrap_or(0),
         set.context
@@ -395,6 +406,10 @@ fn history(
         let field = |key: &str| row.get(key).cloned().flatten().unwrap_or_default();
         let own = field("user") == account.as_str();
         tally.hold("history", own, format!("the audit says `{}` by `{}`", field("action"), field("user")));
+        let (details, old) = (field("details"), before["operational"].as_str().unwrap_or_default());
+        let named =
+            field("action") != "set default context" || (details.contains(old) && details.contains(&set.context));
+        tally.hold("history", named, format!("the audit's details say `{details}`, the context before was {old}"));
     }
     Ok(())
 }
@@ -438,11 +453,11 @@ fn states_and_dates(
         if wrong.is_empty() { format!("{} mappings operational", closure.len()) } else { shorten(&wrong) },
     );
     if !s.again() {
-        let now = dates(catalogue, &outcome::members(&rules, &set.context)?);
+        let now = dates(catalogue, &crate::common::before::texts(&before["dateless"]).into_iter().collect());
         tally.hold(
             "dates_stable",
             before["dates"].as_str() == Some(now.as_str()),
-            "dates of the files outside the context",
+            "dates of the files outside the context, and of those in it that were in operation before",
         );
     }
     Ok(())

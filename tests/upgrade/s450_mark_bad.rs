@@ -195,7 +195,7 @@ fn audit(
 ) -> Result<(), StepError> {
     let after: u64 = before["action"].as_str().and_then(|id| id.parse().ok()).unwrap_or(0);
     let sql = format!(
-        "select filename, user, why from {} where id > {after} and action = 'blacklist' order by id",
+        "select filename, user, why, details from {} where id > {after} and action = 'blacklist' order by id",
         ops.table("*actions")
     );
     let rows = ops.ask(&sql)?.by_name();
@@ -212,6 +212,10 @@ fn audit(
         if field("user") != account || field("why") != mark.why {
             let (user, why) = (field("user"), field("why"));
             tally.fault("audit", format!("{}: marked by `{user}` for `{why}`", field("filename")));
+        }
+        // Marking good is the same action; only the details tell (WP 4.4).
+        if !field("details").contains("BAD") {
+            tally.fault("audit", format!("{}: the details say `{}`", field("filename"), field("details")));
         }
     }
     Ok(())

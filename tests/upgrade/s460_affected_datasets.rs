@@ -239,6 +239,15 @@ fn whole(
         None => tally.fault("whole", "its log does not say how many products are affected"),
         Some(count) => tally.hold("whole", count == ids.len(), format!("{} ids listed, {count} logged", ids.len())),
     }
+    // The mail's subject is made of the line that says when and with how many it ended.
+    let ended = text.lines().filter_map(|line| line.trim_end().strip_suffix(" affected")?.rsplit_once(": "));
+    for count in ended.filter_map(|(_, count)| count.trim().parse::<usize>().ok()) {
+        tally.hold(
+            "whole",
+            count == ids.len(),
+            format!("{} ids listed, its log ends with {count} affected", ids.len()),
+        );
+    }
     Ok((status, ids))
 }
 

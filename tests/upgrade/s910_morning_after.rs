@@ -6,11 +6,13 @@
 //! installed.
 //! Way back: nothing to take back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crds_upgrade::crds::{Door, Flag, PortState, Server};
+use crds_upgrade::backup::{tag_time, unpack};
+use crds_upgrade::crds::{BackupSet, Door, Flag, PortState, Server};
 use crds_upgrade::plan::{Role, Waiting};
 use crds_upgrade::review::{self, Night, Outcome, svn_facts};
 use crds_upgrade::run::{Poll, Step, StepError, StepResult, harness};
@@ -225,6 +227,26 @@ fn backup_of_the_night(s: &Step, ops: &Server, live: f64, tally: &mut Tally) -> 
     tally.evidence(check, &night.evidence);
     let made = night.listed.iter().map(|file| file.entry.mtime).fold(f64::INFINITY, f64::min);
     tally.hold(check, made >= live, format!("set {} made since going live", newest.tag));
+    // Its name is the moment by the clock that the next upgrade reads it with.
+    if let (Some(named), true) = (tag_time(&newest.tag), made.is_finite()) {
+        let apart = ops.local(made)?.datetime().duration_since(named).as_secs().unsigned_abs();
+        tally.hold(check, apart < 1800, format!("set {}, made {} min off its name", newest.tag, apart / 60));
+    }
+    let lists = [sets.len().checked_sub(2).and_then(|at| sets.get(at)), Some(newest)];
+    if let [Some(before), Some(after)] = lists {
+        let (before, after) = (packages(ops, before)?, packages(ops, after)?);
+        let changed: Vec<String> = before.symmetric_difference(&after).cloned().collect();
+        let said = format!("{} packages of the machine", after.len());
+        tally.hold(
+            "no_mixed_code",
+            changed.is_empty(),
+            if changed.is_empty() {
+                said
+            } else {
+                format!("{said}, changed since the set before: {}", shorten(&changed))
+            },
+        );
+    }
     let completed = night.dump_time();
     let fresh = completed.is_some_and(|completed| ops.local(live).is_ok_and(|live| completed >= live.datetime()));
     let said = completed.map_or_else(|| "at no time".to_owned(), |time| time.to_string());
@@ -250,6 +272,15 @@ fn backup_of_the_night(s: &Step, ops: &Server, live: f64, tally: &mut Tally) -> 
     });
     tally.hold(check, named, format!("the dump has {context} as operational context"));
     Ok(())
+}
+
+/// The machine's packages as a backup set lists them.
+fn packages(ops: &Server, set: &BackupSet) -> Result<BTreeSet<String>, StepError> {
+    let Some(list) = set.files.iter().find(|file| file.name.starts_with("rpms.")) else { return Ok(BTreeSet::new()) };
+    let bytes = ops.remote().read_file(&format!("{}/{}", set.path, list.name), 16 << 20)?;
+    // What is no gzip is told of the set as such.
+    let text = unpack(&bytes).unwrap_or_default();
+    Ok(String::from_utf8_lossy(&text).lines().map(str::to_owned).collect())
 }
 
 /// What runs is what went live, what is installed is what was approved, and both checkouts stand there.

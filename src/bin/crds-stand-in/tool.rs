@@ -1,11 +1,10 @@
-//! The program under another name: a tool of a host, or the way onto one.
+//! The program under another name: a tool of a host.
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crds_upgrade::stand_in::fleet::enter;
 use crds_upgrade::stand_in::tools::{self, Call};
 
 /// Runs as what the program was called by, if that is not its own name.
@@ -17,15 +16,6 @@ pub fn by_name() -> Option<ExitCode> {
     let path = arguments.remove(0);
     let path = Path::new(&path);
     let name = path.file_name()?.to_str()?.to_owned();
-    if name == "enter" {
-        let error = match enter::enter(path, &arguments) {
-            Ok(never) => match never {},
-            Err(error) => error,
-        };
-        eprintln!("enter: {error}");
-        // What ssh ends with when it cannot connect.
-        return Some(ExitCode::from(255));
-    }
     let tool = tools::find(&name)?;
     let args = arguments.into_iter().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr().lock());

@@ -66,14 +66,6 @@ pub enum FleetError {
     /// The clock.
     #[error("the fleet's clock failed")]
     Clock(#[from] clock::ClockError),
-    /// A program could not be run on a host.
-    #[error("`{}`: {why}", host.display())]
-    Enter {
-        /// The `enter` program that was called.
-        host: PathBuf,
-        /// What was in the way.
-        why: String,
-    },
     /// A host's tree could not be laid out.
     #[error("failed to lay out the hosts: {why}")]
     LayOut {
@@ -117,7 +109,6 @@ impl FleetError {
             Self::File { path, .. } => format!("free space, or fix the owner and mode of `{}`", path.display()),
             Self::Certificate { .. } => "this is a defect of the stand-in".to_owned(),
             Self::Clock(_) => "bring up a fresh fleet".to_owned(),
-            Self::Enter { .. } => "call `DIR/hosts/<role>/enter PROGRAM ARGS...` of a fleet that is up".to_owned(),
             Self::LayOut { .. } => "read the message; `tcsh`, `svn` and `rsync` must be installed".to_owned(),
             Self::Process { .. } => "look at the logs in `DIR/run` and below `DIR/hosts/*/run`".to_owned(),
             Self::NoNamespace { .. } => "work in a fresh fleet instead of a copy".to_owned(),

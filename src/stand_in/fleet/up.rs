@@ -12,7 +12,7 @@ use super::account::Account;
 use super::authority::Authority;
 use super::clock::{self, Clock};
 use super::spec::{Fleet, Host, Layout, NIGHT_S, PROXY_PORT, Role, START_UNIX_S, WireEra, uname};
-use super::{FleetError, addresses, order, site};
+use super::{FleetError, addresses, enter, order, site};
 use crate::stand_in::{host, tools};
 
 /// What `fleet up` is asked for.
@@ -297,6 +297,10 @@ fn lay_machines(fleet: &Fleet) -> Result<(), FleetError> {
     let link =
         |target: &str, path: &Path| symlink(target, path).map_err(|source| FleetError::file("link", path, source));
     fs::write(fleet.preload(), clock::PRELOAD).map_err(|source| FleetError::file("write", &fleet.preload(), source))?;
+    let enter = fleet.root.join("bin/enter");
+    fs::write(&enter, enter::PROGRAM).map_err(|source| FleetError::file("write", &enter, source))?;
+    fs::set_permissions(&enter, fs::Permissions::from_mode(0o755))
+        .map_err(|source| FleetError::file("open", &enter, source))?;
     dir(&fleet.run(), 0o755)?;
     let mail = fleet.home().join("Maildir");
     for part in ["new", "cur", "tmp"] {
@@ -322,7 +326,7 @@ fn lay_machines(fleet: &Fleet) -> Result<(), FleetError> {
             dir(&part, 0o755)?;
         }
         dir(&host.root().join("tmp"), 0o1777)?;
-        link("../../bin/crds-stand-in", &host.enter())?;
+        link("../../bin/enter", &host.enter())?;
         for name in tools::machine::NAMES {
             match tools::machine::real(name) {
                 Some(program) => link(program, &host.bin().join(name))?,
@@ -345,6 +349,8 @@ fn lay_machines(fleet: &Fleet) -> Result<(), FleetError> {
         }
         let name = host.run().join("nodename");
         fs::write(&name, host.full_name()).map_err(|source| FleetError::file("write", &name, source))?;
+        let login = host.run().join("login");
+        fs::write(&login, fleet.login(host)).map_err(|source| FleetError::file("write", &login, source))?;
         let ssl = host.root().join("opt/SSL");
         authority.issue(host, &ssl.join("star_stsci_edu.crt"), &ssl.join("star_stsci_edu.key"), 2010, 2040)?;
         fs::copy(fleet.authority(), ssl.join("DigiCertCA.crt"))

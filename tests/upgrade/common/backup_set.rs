@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use crds_upgrade::backup::{Dump, SetFacts, member_hashes, members, tag_time, unpack};
 use crds_upgrade::crds::{BackupSet, Row, Server, SetFile, Table};
-use crds_upgrade::host::{Algorithm, EntryKind};
+use crds_upgrade::host::{Algorithm, EntryKind, Limit, Script, Shell, side_by_side};
 use crds_upgrade::run::{Evidence, Step, StepError};
 use jiff::civil::DateTime;
 
@@ -47,17 +47,25 @@ pub fn shared(s: &Step, server: &Server) -> Result<Fetched, StepError> {
 
 fn fetch(s: &Step, server: &Server, base: &str, name: &str, listed: Vec<SetFile>) -> Result<Fetched, StepError> {
     let marker = format!(".{}.", server.tail());
-    let mut files = BTreeMap::new();
-    for file in &listed {
-        let Some((part, _)) = file.name.split_once(&marker) else { continue };
+    let parts: Vec<_> =
+        listed.iter().filter_map(|file| Some((file, file.name.split_once(&marker)?.0.to_owned()))).collect();
+    let read = side_by_side(&parts, |(file, part)| -> Result<_, StepError> {
         s.progress(&format!("fetching {}", file.name), 0, file.entry.size, "bytes");
-        files.insert(part.to_owned(), server.remote().read_file(&format!("{base}/{}", file.name), MOST)?);
-    }
+        Ok((part.clone(), server.remote().read_file(&format!("{base}/{}", file.name), MOST)?))
+    });
+    let files: BTreeMap<String, Vec<u8>> = read.into_iter().collect::<Result<_, _>>()?;
     let facts = SetFacts::of(&files);
     let account = serde_json::json!({ "set": name, "host": server.name(), "files": listed, "facts": facts });
     let evidence = s.evidence(&format!("backup set {name} of {}", server.role()), account.to_string())?;
     Ok(Fetched { listed, files, facts, dump: OnceLock::new(), evidence })
 }
+
+/// The database server that a configuration names; nothing else of that file is read.
+const DATABASE_HOST: Script = Script {
+    name: "database server",
+    shell: Shell::Sh,
+    text: r#"if [ -r "$1" ]; then sed -n "s/^ *['\"]HOST['\"] *: *['\"]\([^'\"]*\)['\"].*/\1/p" "$1"; fi"#,
+};
 
 /// SHA-256 of no bytes.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -214,6 +222,16 @@ impl Fetched {
     /// live files older than the set that it lacks, and such files with other bytes.
     pub fn against_live(&self, server: &Server, made: f64) -> Result<Vec<String>, StepError> {
         let mut faults = Vec::new();
+        if let Some(dump) = &self.facts.dump {
+            let paths = server.paths();
+            let (case, observatory) = (&server.expected().use_case, server.observatory());
+            let file = format!("{}/sources/configs/database.{case}.{observatory}.py", paths.server_sources);
+            let hosts = server.remote().must_look_script(&DATABASE_HOST, &[&file], Limit::QUICK)?.text();
+            // A database of that name is on the test server as well (SO 2.2).
+            if !hosts.trim().is_empty() && hosts.lines().all(|host| host != dump.host) {
+                faults.push(format!("the dump was made from {}, the database is on {}", dump.host, hosts.trim()));
+            }
+        }
         let places = [
             ("catalogs", server.paths().catalogs(), "catalogs".to_owned()),
             ("mappings", server.paths().mappings(server.observatory()), format!("mappings/{}", server.observatory())),

@@ -36,8 +36,9 @@ pub(super) fn others(plan: &Plan, catalogue: &BTreeMap<String, Row>) -> BTreeMap
     let mut own = super::outcome::delivered_files(plan);
     own.extend(plan.deletion.iter().flat_map(|deletion| deletion.files.iter().cloned()));
     let marks = |row: &Row| {
-        let values =
-            ["state", "blacklisted", "rejected"].map(|name| row.get(name).cloned().flatten().unwrap_or_default());
+        // A successor is named when a context becomes operational, not before (WP 4.1).
+        let values = ["state", "blacklisted", "rejected", "replaced_by_filename"]
+            .map(|name| row.get(name).cloned().flatten().unwrap_or_default());
         values.each_ref().map(|value| value.as_str()).join(" ")
     };
     let rows = catalogue.iter().filter(|(name, _)| !own.contains(*name));

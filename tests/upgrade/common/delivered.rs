@@ -198,6 +198,22 @@ impl Hand<'_> {
             let (user, name) = (field(row, "user"), field(row, "filename"));
             self.tally.fault(check, format!("{name}: audit row of user `{user}`, not `{account}`"));
         }
+        // Each row lists the catalogue and all files (WP 4.4); the rows of 2014 for deleted references list other names.
+        for row in
+            ours.iter().filter(|row| field(row, "filename").ends_with(".cat") || new.contains(&*field(row, "filename")))
+        {
+            let details = field(row, "details");
+            let listed: BTreeSet<&str> =
+                details.split(['\'', '"', ',', '[', ']', ' ']).filter(|name| name.contains('.')).collect();
+            let (files, lists): (BTreeSet<&str>, BTreeSet<&str>) =
+                listed.iter().partition(|name| !name.ends_with(".cat"));
+            if files != *new || lists.len() != 1 {
+                let odd: Vec<String> = files.symmetric_difference(new).map(|name| (*name).to_owned()).collect();
+                let name = field(row, "filename");
+                self.tally
+                    .fault(check, format!("{name}: the details of its audit row list other files: {}", shorten(&odd)));
+            }
+        }
         let names: Vec<String> = ours.iter().map(|row| field(row, "filename").into()).collect();
         let catalogs = names.iter().filter(|name| name.ends_with(".cat")).count();
         let files: BTreeSet<&str> = names.iter().map(String::as_str).filter(|name| !name.ends_with(".cat")).collect();

@@ -68,7 +68,8 @@ pub fn installed_equals_checkout(ops: &Server, tally: &mut Tally) -> Result<(), 
     tally.parts(&[&|t| checkouts(ops, t), &|t| modules(ops, t)])
 }
 
-fn modules(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+/// The modules alone: what is installed now is what both checkouts hold.
+pub fn modules(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let check = "installed_equals_checkout";
     let paths = ops.paths();
     let trees = [

@@ -279,7 +279,7 @@ fn open_to_others(server: &Server, t: &mut Tally) -> Result<(), StepError> {
 
 /// Variables of a shell of the account that change what Python or the client does without a word.
 pub fn odd_variables(server: &Server) -> Result<Vec<String>, StepError> {
-    const ODD: [&str; 10] = [
+    const ODD: [&str; 16] = [
         "PYTHONOPTIMIZE",
         "PYTHONHOME",
         "PYTHONSTARTUP",
@@ -291,6 +291,13 @@ pub fn odd_variables(server: &Server) -> Result<Vec<String>, StepError> {
         "CRDS_CONTEXT",
         "TAR_OPTIONS",
         "GZIP",
+        // Another place to fetch rules and references from, another way, or none at all (the client's own variables).
+        "CRDS_MAPPING_URI",
+        "CRDS_REFERENCE_URI",
+        "CRDS_DOWNLOAD_MODE",
+        "CRDS_DOWNLOAD_PLUGIN",
+        "CRDS_READONLY_CACHE",
+        "CRDS_CACHE_LOCK",
     ];
     let text = server.remote().must_look(&["tcsh", "-c", "env"], Limit::QUICK)?.text();
     let odd = |line: &&str| line.split_once('=').is_some_and(|(name, _)| ODD.contains(&name));

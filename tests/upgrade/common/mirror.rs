@@ -85,9 +85,16 @@ impl Mirror<'_> {
         let (live, set) = both(|| just.map_or_else(|| tables(self.source), Ok), || shared(self.s, self.source));
         let set = set?;
         t.evidence("inputs_whole", &set.evidence);
-        let mut faults = set.incomplete(self.source, &self.source.shared_names());
-        faults.extend(set.unreadable());
-        faults.extend(set.bad_dump(self.source));
+        let live = live?;
+        let (mut faults, behind) = both(
+            || {
+                let mut faults = set.incomplete(self.source, &self.source.shared_names());
+                faults.extend(set.unreadable());
+                faults.extend(set.bad_dump(self.source));
+                faults
+            },
+            || self.behind(&set, live),
+        );
         if let Some(list) = &set.facts.deliveries {
             faults.extend(list.odd.iter().map(|line| format!("odd name `{line}` in the list of deliveries")));
         }
@@ -96,7 +103,7 @@ impl Mirror<'_> {
             t.fault("inputs_whole", fault);
         }
         t.proof("inputs_whole", format!("{} files, dump completed {completed}", set.listed.len()));
-        for fault in self.behind(&set, live?)? {
+        for fault in behind? {
             t.fault("inputs_equal_source", fault);
         }
         t.proof("inputs_equal_source", format!("the dump equals the database of {}", self.source.role()));
@@ -105,13 +112,13 @@ impl Mirror<'_> {
 
     /// In what the inputs are not what the source is now, whose tables are `live`.
     pub fn behind(&self, set: &Fetched, live: BTreeMap<String, TableSummary>) -> Result<Vec<String>, StepError> {
+        // Asked first: the dump is being read meanwhile.
+        let mut faults = set.against_live(self.source, f64::INFINITY)?;
         let Ok(dump) = set.dump() else { return Ok(vec!["the dump cannot be read".into()]) };
         let mut dumped = dump.summaries();
         without_logins(&mut dumped);
         dumped.retain(|table, _| live.contains_key(table));
-        let mut faults: Vec<String> =
-            compare_tables(&live, &dumped, &VOLATILE).iter().map(ToString::to_string).collect();
-        faults.extend(set.against_live(self.source, f64::INFINITY)?);
+        faults.extend(compare_tables(&live, &dumped, &VOLATILE).iter().map(ToString::to_string));
         let listed: BTreeSet<String> = set.facts.deliveries.iter().flat_map(|list| list.names.clone()).collect();
         let live: BTreeSet<String> = self.source.deliveries()?.into_iter().map(|link| link.name).collect();
         if listed != live {

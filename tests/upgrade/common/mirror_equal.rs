@@ -142,6 +142,16 @@ impl Mirror<'_> {
             Ok(server.remote().hash_files(&path, &names, Algorithm::Sha1)?)
         })?;
         wrong.extend(names.iter().filter(|name| sums.get(**name) != sums_too.get(**name)));
+        // The published cache is on every host (SO 3.1); a link to anywhere else holds bytes of somebody else's.
+        let path = self.dest.paths().references(obs);
+        let argv = ["find", &path, "-maxdepth", "1", "-type", "l", "-printf", "%f %l\\n"];
+        let links = self.dest.remote().must_look(&argv, crds_upgrade::host::Limit::WALK)?.text();
+        let published = &self.dest.paths().grp;
+        let strange =
+            links.lines().filter_map(|line| line.split_once(' ')).filter(|(_, to)| !to.starts_with(published.as_str()));
+        for (name, to) in strange {
+            t.fault("rules_equal", format!("{name} of {} is a link to {to}", self.dest.role()));
+        }
         if looked_into.len() < theirs.len() {
             self.s.not_checked(
                 &format!("bytes of {} references of {}", theirs.len() - looked_into.len(), self.dest.role()),

@@ -386,6 +386,11 @@ pub fn tools(
                     counters.errors, counters.warnings, counters.infos
                 );
                 tally.hold(check, counters.errors == 0 && tool.errors.is_empty(), seen);
+                // Warnings are many and mostly old; of bytes that are not what they should be none is.
+                let damaged = |line: &&str| line.contains(": WARNING") && line.to_ascii_lowercase().contains("sha1sum");
+                for line in text.lines().filter(damaged) {
+                    tally.fault(check, format!("{name}: {}", line.trim()));
+                }
                 // Certify says a line for each file; a sync that found nothing to do says nothing (C112).
                 if path == &certify {
                     match (text.lines().find(|line| line.contains("Certifying")), newest_context(s, server, last)?) {
@@ -451,7 +456,8 @@ fn new_orphans(s: &Step, server: &Server, text: &str, tally: &mut Tally) -> Resu
             let bad: Vec<String> = now
                 .iter()
                 .filter(|line| {
-                    line.contains("Manifested") || line.contains("not linked") || line.contains("is not in cache")
+                    let damage = ["Manifested", "not linked", "is not in cache", "has state 'uploaded'"];
+                    damage.iter().any(|words| line.contains(words))
                 })
                 .cloned()
                 .collect();

@@ -1,6 +1,6 @@
 //! The disks that a nightly mail shows, and what hangs on them now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::crds::Server;
 use crds_upgrade::review::{DiskUse, disk_use};
@@ -28,6 +28,7 @@ pub fn disks(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally) -> 
         tally.hold(check, free >= floor.free_percent, format!("{}: {free} % free on {}", floor.path, disk.mount));
     }
     own_disks(s, server, &uses, tally)?;
+    mounts(server, &text, tally)?;
     let stuck: Vec<String> = server
         .processes()?
         .into_iter()
@@ -39,6 +40,30 @@ pub fn disks(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally) -> 
         stuck.is_empty(),
         if stuck.is_empty() { "no process hangs in I/O".to_owned() } else { shorten(&stuck) },
     );
+    Ok(())
+}
+
+/// What `mount` says of the places that the server lives on: what is mounted, by where.
+fn mounted<'a>(said: &'a str, places: &[&str]) -> BTreeMap<&'a str, &'a str> {
+    let lines = said.lines().filter_map(|line| line.trim().split_once(" type ")?.0.split_once(" on "));
+    let own = |point: &str| point != "/" && places.iter().any(|place| place.starts_with(point));
+    lines.filter(|(_, point)| own(point)).map(|(what, point)| (point, what)).collect()
+}
+
+/// The server's file systems came from the same places in the night as they come from now: where one is not mounted, what
+/// lies below on the local disk is taken for it.
+fn mounts(server: &Server, night: &str, tally: &mut Tally) -> Result<(), StepError> {
+    let paths = server.paths();
+    let places = [&paths.crds, &paths.server_files, &paths.cache, &paths.home, &paths.grp, &paths.shared_backups];
+    let places = places.map(|path| path.strip_prefix(server.remote().root()).unwrap_or(path));
+    let now = server.remote().must_look(&["mount"], crds_upgrade::host::Limit::QUICK)?.text();
+    let (then, now) = (mounted(night, &places), mounted(&now, &places));
+    for point in then.keys().chain(now.keys()).copied().collect::<BTreeSet<_>>() {
+        let of = |list: &BTreeMap<&str, &str>| list.get(point).map_or("nothing", |what| what).to_owned();
+        if then.get(point) != now.get(point) {
+            tally.fault("disks", format!("{} was mounted on {point} in the night, {} is now", of(&then), of(&now)));
+        }
+    }
     Ok(())
 }
 

@@ -196,21 +196,43 @@ unsafe fn open_beside_root(rest: &[u8]) -> c_long {
     }
 }
 
-/// Puts the host's name where the kernel's was, if this process belongs to a host; ends it with a zero.
-unsafe fn node_name(into: *mut u8, room: usize) {
+/// Length of a field of `struct utsname`.
+const FIELD: usize = 65;
+
+/// What `uname` says of the machine besides its name: number of the field and text. The servers ran RHEL 6 in 2014.
+const MACHINE: [(usize, &[u8]); 4] = [
+    (0, b"Linux"),
+    (2, b"2.6.32-431.29.2.el6.x86_64"),
+    (3, b"#1 SMP Sun Jul 27 15:55:46 EDT 2014"),
+    (4, b"x86_64"),
+];
+
+/// Writes `text`, cut to a field, and a zero.
+unsafe fn fill(into: *mut u8, text: &[u8]) {
     unsafe {
-        let file = open_beside_root(b"/../run/nodename");
-        if file < 0 || room == 0 {
-            return;
-        }
-        let mut name = [0u8; 64];
-        let read = sys::call(sys::READ, [file, name.as_mut_ptr() as c_long, name.len() as c_long, 0, 0, 0]);
-        sys::call(sys::CLOSE, [file, 0, 0, 0, 0, 0]);
-        let length = if read > 0 { (read as usize).min(room - 1) } else { return };
-        for (index, byte) in name.iter().take(length).enumerate() {
+        let length = text.len().min(FIELD - 1);
+        for (index, byte) in text.iter().take(length).enumerate() {
             *into.add(index) = *byte;
         }
         *into.add(length) = 0;
+    }
+}
+
+/// Puts the host's name where the kernel's was, if this process belongs to a host; says whether it does.
+unsafe fn node_name(into: *mut u8) -> bool {
+    unsafe {
+        let file = open_beside_root(b"/../run/nodename");
+        if file < 0 {
+            return false;
+        }
+        let mut name = [0u8; FIELD - 1];
+        let read = sys::call(sys::READ, [file, name.as_mut_ptr() as c_long, name.len() as c_long, 0, 0, 0]);
+        sys::call(sys::CLOSE, [file, 0, 0, 0, 0, 0]);
+        if read > 0 {
+            // An index that could be out of bounds would want the standard library's way to panic.
+            fill(into, core::slice::from_raw_parts(name.as_ptr(), (read as usize).min(name.len())));
+        }
+        read > 0
     }
 }
 
@@ -218,9 +240,10 @@ unsafe fn node_name(into: *mut u8, room: usize) {
 pub unsafe extern "C" fn uname(into: *mut u8) -> c_int {
     unsafe {
         let result = sys::call(sys::UNAME, [into as c_long, 0, 0, 0, 0, 0]);
-        if result == 0 {
-            // The node name is the second of fields of 65 bytes.
-            node_name(into.add(65), 65);
+        if result == 0 && node_name(into.add(FIELD)) {
+            for (index, text) in MACHINE {
+                fill(into.add(index * FIELD), text);
+            }
         }
         done(result)
     }
@@ -229,11 +252,11 @@ pub unsafe extern "C" fn uname(into: *mut u8) -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn gethostname(into: *mut u8, room: usize) -> c_int {
     unsafe {
-        let mut fields = [0u8; 390];
+        let mut fields = [0u8; 6 * FIELD];
         let result = uname(fields.as_mut_ptr());
         if result == 0 {
-            for index in 0..room.min(65) {
-                *into.add(index) = fields[65 + index];
+            for index in 0..room.min(FIELD) {
+                *into.add(index) = fields[FIELD + index];
             }
         }
         result

@@ -69,7 +69,6 @@ pub fn find(name: &str) -> Option<Tool> {
         "sendmail" => post::sendmail,
         "sleep" => clocks::sleep,
         "umount" => disks::umount,
-        "uname" => identity::uname,
         "wget" => web::wget,
         _ => return None,
     })
@@ -77,8 +76,13 @@ pub fn find(name: &str) -> Option<Tool> {
 
 /// The machine's own program that a name stands for, where a link to that will do.
 pub fn real(name: &str) -> Option<&'static str> {
-    // `/bin/sh` of the real hosts is bash (SO 6).
-    (name == "sh").then_some("/bin/bash")
+    match name {
+        // `/bin/sh` of the real hosts is bash (SO 6).
+        "sh" => Some("/bin/bash"),
+        // The preloaded library answers it with what the host is.
+        "uname" => Some("/bin/uname"),
+        _ => None,
+    }
 }
 
 /// The fleet and host that this process runs on, by `HOST_ROOT`.

@@ -1,13 +1,14 @@
 //! Running a program on a host with what sshd would give it: the account, its home, a fresh environment, nothing else.
 
 use std::ffi::OsStr;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::account::Account;
 use super::spec::{Fleet, Host};
-use super::{FleetError, spec::Role};
+
+/// The program `enter` of each host, made of `program.rs` by the build script.
+pub const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/enter"));
 
 /// The login shell of the account (SO 2.3).
 pub const LOGIN_SHELL: &str = "/bin/tcsh";
@@ -33,6 +34,15 @@ impl Fleet {
         ]
     }
 
+    /// What [`PROGRAM`] reads in `run/login` of `host` to log in there.
+    pub fn login(&self, host: &Host) -> Vec<u8> {
+        let groups: Vec<String> = self.groups.iter().map(u32::to_string).collect();
+        let home = self.home_of(host).to_string_lossy().into_owned();
+        let mut fields = vec![self.uid.to_string(), self.gid.to_string(), groups.join(","), home];
+        fields.extend(self.environment(host).into_iter().map(|(name, value)| format!("{name}={value}")));
+        fields.join("\0").into_bytes()
+    }
+
     /// A command that runs `program` on `host` as the account, in the home directory, in a session of its own. A name without `/` is
     /// looked for in the host's PATH.
     pub fn command(&self, host: &Host, program: impl AsRef<OsStr>) -> Command {
@@ -52,34 +62,4 @@ fn on_path(program: &OsStr, path: &str) -> PathBuf {
     }
     let candidates = path.split(':').map(|dir| Path::new(dir).join(plain));
     candidates.into_iter().find(|file| file.is_file()).unwrap_or_else(|| plain.to_owned())
-}
-
-/// Becomes `arguments` on the host whose `enter` was called as `called_as`; comes back only if that failed.
-///
-/// # Errors
-///
-/// [`FleetError::Enter`] with what the host's operator would see.
-pub fn enter(called_as: &Path, arguments: &[std::ffi::OsString]) -> Result<std::convert::Infallible, FleetError> {
-    let fail = |why: String| FleetError::Enter { host: called_as.to_owned(), why };
-    let path = std::path::absolute(called_as).map_err(|error| fail(error.to_string()))?;
-    let dir = path.parent().ok_or_else(|| fail("it lies in no host's directory".to_owned()))?;
-    let root = dir.parent().and_then(Path::parent).ok_or_else(|| fail("it lies in no fleet".to_owned()))?;
-    let fleet = Fleet::load(root)?;
-    let role = dir.file_name().and_then(OsStr::to_str).and_then(Role::from_name);
-    let host = role.and_then(|role| fleet.host(role)).ok_or_else(|| fail("no such host in the fleet".to_owned()))?;
-    if host.run().join("unreachable").exists() {
-        return Err(fail(format!("ssh: connect to host {} port 22: No route to host", host.full_name())));
-    }
-    let (program, rest) = arguments.split_first().ok_or_else(|| fail("no program given".to_owned()))?;
-    let mut command = fleet.command(host, program);
-    command.args(rest);
-    // SAFETY: plain system calls; a session of its own, as sshd gives it, so that a killed caller does not kill it.
-    unsafe {
-        command.pre_exec(|| {
-            let _ = rustix::process::setsid();
-            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-            Ok(())
-        });
-    }
-    Err(fail(format!("{}: {}", program.to_string_lossy(), command.exec())))
 }

@@ -208,7 +208,7 @@ fn judge_members(
             let size = catalogue.get(*name).and_then(|row| row.get("size").cloned().flatten()).unwrap_or_default();
             if live.get(*name) != Some(&sum) || known != sum {
                 wrong.push((*name).to_owned());
-            } else if size.trim().parse() != Ok(bytes.len()) {
+            } else if size.trim().parse::<usize>().is_ok_and(|size| size != bytes.len()) {
                 wrong.push(format!("{name} (the catalogue says {size} bytes, it has {})", bytes.len()));
             } else if !says_its_checksum(bytes) {
                 wrong.push(format!("{name} (its own `sha1sum` is another)"));

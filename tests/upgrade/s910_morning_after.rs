@@ -46,19 +46,15 @@ fn s910_morning_after() -> StepResult {
         let whole = night.judge_whole(review::Role::Ops);
         tally.hold("night_whole", whole.outcome == Outcome::Passed, whole.observed);
         night::sections(&night, &mut tally);
-        let looked = night::logs(s, &ops, review::Role::Ops, &mut tally);
-        tally.tried("night_whole", looked);
-        let looked = tools(s, &ops, &mut tally);
-        tally.tried("night_whole", looked);
         tally.proof("night_ran", "one nightly mail since going live".to_owned());
-        let looked = unapproved(s, &night, &mut tally);
-        tally.tried("nothing_unapproved", looked);
-        let looked = backup_of_the_night(s, &ops, live, &mut tally);
-        tally.tried("backup_has_new_context", looked);
-        let looked = mixed_code(s, &ops, &mut tally);
-        tally.tried("no_mixed_code", looked);
-        let looked = still_public(s, &ops, &mut tally);
-        tally.tried("still_public", looked);
+        tally.looks(&[
+            ("night_whole", &|t| night::logs(s, &ops, review::Role::Ops, t)),
+            ("night_whole", &|t| tools(s, &ops, t)),
+            ("nothing_unapproved", &|t| unapproved(s, &night, t)),
+            ("backup_has_new_context", &|t| backup_of_the_night(s, &ops, live, t)),
+            ("no_mixed_code", &|t| mixed_code(s, &ops, t)),
+            ("still_public", &|t| still_public(s, &ops, t)),
+        ]);
         for (check, advice) in [
             ("night_ran", RAN),
             (

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::crds::web::{Login, Page, Ready, Request, Session};
-use crds_upgrade::crds::{Contexts, Door, Reading, Row, Server};
+use crds_upgrade::crds::{Contexts, Door, Reading, Row, Server, Table};
 use crds_upgrade::host::EntryKind;
 use crds_upgrade::plan::{Change, Era, Plan, Role};
 use crds_upgrade::run::{Found, Step, StepError};
@@ -156,8 +156,20 @@ impl<'s> Hand<'s> {
     }
 
     fn state_of(&self, delivery: &Delivery<'_>) -> Result<State, StepError> {
-        let reading = self.ops.reading(NO_ACTIONS)?;
-        Ok(state_of(delivery, &reading.catalogue, &reading.contexts.edit))
+        let names: Vec<&str> = delivery.all_new().into_iter().collect();
+        let plain = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if let Some(odd) = names.iter().find(|name| !plain(name)) {
+            return Err(StepError::failed(format!("`{odd}` is no name of a file"), "mend the plan"));
+        }
+        // These rows alone: the whole catalogue is asked for before and after a delivery.
+        let rows =
+            format!("select name, state from {} where name in ('{}')", self.ops.table("*catalog"), names.join("', '"));
+        let told = self.ops.ask_all(&[self.ops.ask_for_contexts(), rows])?;
+        let [contexts, rows] = <[Table; 2]>::try_from(told)
+            .map_err(|told| StepError::unknown(format!("{} answers to two questions", told.len()), "run it again"))?;
+        let name_of = |row: &Row| row.get("name").cloned().flatten().map(String::from);
+        let rows = rows.by_name().into_iter().filter_map(|row| Some((name_of(&row)?, row))).collect();
+        Ok(state_of(delivery, &rows, &self.ops.contexts_of(&contexts)?.edit))
     }
 
     /// Submits; how far the delivery is afterwards.

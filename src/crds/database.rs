@@ -392,7 +392,7 @@ impl Server {
         Ok(names.into_iter().collect())
     }
 
-    /// For each instrument mapping and rule that was replaced, the name that the catalogue has for its successor.
+    /// For each file that was replaced, rules and references, the name that the catalogue has for its successor.
     ///
     /// # Errors
     ///

@@ -71,7 +71,8 @@ fn on_path(program: &OsStr, path: &OsStr) -> PathBuf {
     if plain.components().count() > 1 {
         return plain.to_owned();
     }
-    let mut candidates = path.as_bytes().split(|byte| *byte == b':').map(|dir| Path::new(OsStr::from_bytes(dir)).join(plain));
+    let mut candidates =
+        path.as_bytes().split(|byte| *byte == b':').map(|dir| Path::new(OsStr::from_bytes(dir)).join(plain));
     candidates.find(|file| file.is_file()).unwrap_or_else(|| plain.to_owned())
 }
 
@@ -82,7 +83,9 @@ fn log_in(uid: u32, gid: u32, groups: &[u32]) -> Option<std::io::Error> {
     unsafe {
         if geteuid() == 0
             && uid != 0
-            && (setgroups(groups.len(), groups.as_ptr()) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+            && (setgroups(groups.len(), groups.as_ptr()) != 0
+                || setresgid(gid, gid, gid) != 0
+                || setresuid(uid, uid, uid) != 0)
         {
             return Some(std::io::Error::last_os_error());
         }

@@ -1,6 +1,7 @@
 //! The disks that a nightly mail shows, and what hangs on them now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crds_upgrade::crds::Server;
 use crds_upgrade::review::{DiskUse, disk_use};
@@ -46,7 +47,7 @@ pub fn disks(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally) -> 
 /// What `mount` says of the places that the server lives on: what is mounted, by where.
 fn mounted<'a>(said: &'a str, places: &[&str]) -> BTreeMap<&'a str, &'a str> {
     let lines = said.lines().filter_map(|line| line.trim().split_once(" type ")?.0.split_once(" on "));
-    let own = |point: &str| point != "/" && places.iter().any(|place| place.starts_with(point));
+    let own = |point: &str| point != "/" && places.iter().any(|place| Path::new(place).starts_with(point));
     lines.filter(|(_, point)| own(point)).map(|(what, point)| (point, what)).collect()
 }
 

@@ -192,6 +192,8 @@ fn the_archive_takes_a_delivery_through_its_stages() {
 fn a_saved_fleet_goes_on_where_it_stood_and_nothing_outlives_its_keeper() {
     let fleet = Fleet::up("ops");
     let copy = fleet.parent.path().join("copy");
+    // A server's start is over, its line in the log included, when it answers; the command that starts it ends before.
+    assert_eq!(get(&fleet, 8001, "/").map(|(status, _)| status), Some(200));
     let saved = fleet.sh("ops", "date +%s").parse::<i64>().expect("a time");
     let output =
         program().args(["fleet", "save", "--out"]).arg(&copy).arg("--root").arg(fleet.root()).output().expect("run");

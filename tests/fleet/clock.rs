@@ -1,5 +1,7 @@
 //! Fleet time, and what falls due in it.
 
+use std::fs;
+
 use super::Fleet;
 
 #[test]
@@ -89,6 +91,15 @@ fn short_steps_and_every_job_leave_nothing_out() {
     assert_eq!(String::from_utf8_lossy(&none.stderr).split(" for ").next(), Some("no crontab"));
     let bad = fleet.sh("scratch", "echo '61 * * * * x' | crontab 2>&1");
     assert!(bad.contains("bad minute") && bad.contains("can't install"), "{bad}");
+}
+
+#[test]
+fn every_csh_reads_the_rc_of_its_host_and_not_of_the_machine_below() {
+    let fleet = Fleet::up("scratch");
+    fs::write(fleet.host_root("scratch").join("etc/csh.cshrc"), "setenv SEEN $0:t-$?tcsh\n").expect("written");
+    assert_eq!(fleet.sh("scratch", "tcsh -c 'echo $SEEN'; csh -c 'csh -c \"echo $SEEN\"'"), "tcsh-1\ncsh-1");
+    fs::remove_file(fleet.host_root("scratch").join("etc/csh.cshrc")).expect("removed");
+    assert_eq!(fleet.sh("scratch", "tcsh -c 'echo $?SEEN'"), "0", "a machine may have none");
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub fn machine(host: &Host) -> Result<(), LayOutError> {
         }
     }
     files::directory(&root.join("etc/httpd/conf"), 0o755)?;
+    // Read by every csh of the host before the account's own rc (`fleet/clock/preload.rs`).
+    files::file(&root.join("etc/csh.cshrc"), "# Every csh of this machine.\numask 022\n", 0o644)?;
     files::file(
         &root.join("etc/httpd/conf/magic"),
         "# Magic data for mod_mime_magic\n0\tstring\tSIMPLE  =\tapplication/fits\n",

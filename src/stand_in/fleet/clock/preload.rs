@@ -1,4 +1,5 @@
-//! The fleet's time, and the host's name, for the processes of a host (`LD_PRELOAD`; compiled on its own by `build.rs`).
+//! The fleet's time, the host's name and its system-wide rc of csh for the processes of a host (`LD_PRELOAD`; compiled on its own
+//! by `build.rs`).
 //!
 //! Maps `$HOST_ROOT/../../../clock` (its format is in `mod.rs`) and answers every question about the time of day or the times of
 //! a file through it. Works on raw system calls, so that it needs no `dlsym` and is ready before any constructor has
@@ -171,29 +172,70 @@ unsafe fn shift(time: Timespec) -> Timespec {
     Timespec { sec: ns.div_euclid(NS), ns: ns.rem_euclid(NS) as c_long }
 }
 
-/// Opens `$HOST_ROOT` plus `rest`; negative if it cannot be.
+/// Opens `$HOST_ROOT` plus `rest` for reading; negative if it cannot be.
 unsafe fn open_beside_root(rest: &[u8]) -> c_long {
+    // O_RDONLY | O_CLOEXEC
+    unsafe { open_below_root(rest.as_ptr(), rest.len(), 0o2000000).unwrap_or(-1) }
+}
+
+/// Opens `$HOST_ROOT` plus `length` bytes of `rest`: the kernel's answer. None if there is no `HOST_ROOT` or no room for the path.
+unsafe fn open_below_root(rest: *const u8, length: usize, flags: c_int) -> Option<c_long> {
     unsafe {
         let root = getenv(c"HOST_ROOT".as_ptr());
-        if root.is_null() {
-            return -1;
+        if root.is_null() || *root == 0 {
+            return None;
         }
         let mut path = [0u8; 4096];
-        let mut length = 0;
-        while *root.add(length) != 0 {
-            if length >= 4000 {
-                return -1;
+        let mut end = 0;
+        while *root.add(end) != 0 {
+            if end >= 3900 {
+                return None;
             }
-            path[length] = *root.add(length) as u8;
-            length += 1;
+            *path.as_mut_ptr().add(end) = *root.add(end) as u8;
+            end += 1;
         }
-        for &byte in rest {
-            path[length] = byte;
-            length += 1;
+        if length > 100 {
+            return None;
         }
-        // O_RDONLY | O_CLOEXEC
-        sys::call(sys::OPENAT, [AT_FDCWD as c_long, path.as_ptr() as c_long, 0o2000000, 0, 0, 0])
+        for index in 0..length {
+            *path.as_mut_ptr().add(end + index) = *rest.add(index);
+        }
+        Some(sys::call(sys::OPENAT, [AT_FDCWD as c_long, path.as_ptr() as c_long, flags as c_long, 0, 0, 0]))
     }
+}
+
+/// How the names of the files begin that every csh of a machine reads before the account's own.
+const SYSTEM_RC: &[u8] = b"/etc/csh.";
+
+/// Opens a file as the kernel does, but a system-wide rc of csh from the host's own `/etc`: what the machine below has there
+/// is no server's, and Debian's starts two programs in every csh.
+unsafe fn open_at(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    unsafe {
+        let mut length = 0;
+        while !path.is_null() && length < SYSTEM_RC.len() && *path.add(length) as u8 == *SYSTEM_RC.as_ptr().add(length) {
+            length += 1;
+        }
+        if length == SYSTEM_RC.len() {
+            while *path.add(length) != 0 {
+                length += 1;
+            }
+            if let Some(result) = open_below_root(path as *const u8, length, flags) {
+                return done(result);
+            }
+        }
+        done(sys::call(sys::OPENAT, [AT_FDCWD as c_long, path as c_long, flags as c_long, mode as c_long, 0, 0]))
+    }
+}
+
+/// What tcsh opens files by. C declares the mode as optional; both processors hand it over like any third argument.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn open64(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
+    unsafe { open_at(path, flags, mode) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn __open64_2(path: *const c_char, flags: c_int) -> c_int {
+    unsafe { open_at(path, flags, 0) }
 }
 
 /// Length of a field of `struct utsname`.

@@ -6,7 +6,7 @@ use std::io::{BufWriter, IsTerminal, Read, Write};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::{Access, MysqlError, dialect, dump};
+use super::{Access, MysqlError, dialect, dump, load};
 use crate::stand_in::tools::Call;
 
 /// `mysql [switches] [DATABASE] [-e SQL]`. Each statement commits on its own: a load that is cut short leaves what it had done.
@@ -147,6 +147,9 @@ fn execute(
     if lower.contains("@@hostname") {
         let statement = statement.replace("@@hostname", &format!("'{}'", access.host));
         return query(call, connection, &dialect::translated(&statement), names);
+    }
+    if let Some(loaded) = load::insert(connection, statement) {
+        return loaded.map_err(sql);
     }
     query(call, connection, &dialect::translated(statement), names)
 }

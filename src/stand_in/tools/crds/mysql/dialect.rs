@@ -1,5 +1,6 @@
 //! Between MySQL's dialect and SQLite's: splitting scripts, quoting, table definitions, a few functions.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -77,6 +78,45 @@ fn string_end(text: &str) -> usize {
     text.len()
 }
 
+/// The inside of the string literal in single quotes that `text` begins with, escapes resolved, and what follows it. `None`
+/// without a closing quote.
+pub fn string(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let mut end = string_end(text);
+    // A quote twice is one quote: the literal goes on.
+    while text.as_bytes().get(end) == Some(&b'\'') {
+        end += string_end(&text[end..]);
+    }
+    let body = text.get(1..end)?.strip_suffix('\'')?;
+    if memchr::memchr2(b'\\', b'\'', body.as_bytes()).is_none() {
+        return Some((Cow::Borrowed(body), &text[end..]));
+    }
+    let mut plain = String::with_capacity(body.len());
+    let mut rest = body;
+    while let Some(at) = memchr::memchr2(b'\\', b'\'', rest.as_bytes()) {
+        plain.push_str(&rest[..at]);
+        let mut following = rest[at..].chars();
+        let mark = following.next();
+        // After a quote comes its double: alone it would have ended the literal.
+        let Some(second) = following.next() else { break };
+        plain.push(if mark == Some('\\') { escaped(second) } else { second });
+        rest = following.as_str();
+    }
+    plain.push_str(rest);
+    Some((Cow::Owned(plain), &text[end..]))
+}
+
+/// The character that a backslash before `letter` stands for.
+fn escaped(letter: char) -> char {
+    match letter {
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        '0' => '\0',
+        'Z' => '\u{1a}',
+        other => other,
+    }
+}
+
 /// A statement with its string literals and names quoted as SQLite wants them.
 pub fn translated(statement: &str) -> String {
     let mut out = String::with_capacity(statement.len() + 16);
@@ -114,17 +154,12 @@ fn literal(body: &str, quote: char, out: &mut String) {
             }
             continue;
         }
-        let Some(escaped) = rest.chars().next() else { break };
-        match escaped {
-            'n' => out.push('\n'),
-            'r' => out.push('\r'),
-            't' => out.push('\t'),
-            '0' => out.push('\0'),
-            'Z' => out.push('\u{1a}'),
+        let Some(letter) = rest.chars().next() else { break };
+        match letter {
             '\'' => out.push_str("''"),
-            other => out.push(other),
+            other => out.push(escaped(other)),
         }
-        rest = &rest[escaped.len_utf8()..];
+        rest = &rest[letter.len_utf8()..];
     }
     out.push_str(rest);
 }

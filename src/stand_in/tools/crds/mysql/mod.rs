@@ -5,6 +5,7 @@
 mod client;
 mod dialect;
 mod dump;
+mod load;
 
 pub use client::main as client;
 pub use dump::{main as dump, tables};

@@ -156,6 +156,15 @@ fn the_proxy_shows_its_outage_page_and_notices_the_server_late() {
     assert_eq!(get(&fleet, 8443, "/").map(|(status, _)| status), Some(503), "it does not try again at once");
     fleet.sh("ops", "sleep 60");
     assert_eq!(get(&fleet, 8443, "/").map(|(status, _)| status), Some(200));
+    // The public is there all the time: an outage that nobody else looked at is seen as well.
+    fs::write(fleet.root().join("hosts/ops/run/proxy.json"), r#"{"visited": true}"#).expect("written");
+    stop(&fleet);
+    fleet.sh("ops", "sleep 5");
+    assert!(fleet.sh("ops", RUN).ends_with("status 0"));
+    until("the server", || get(&fleet, 8001, "/").is_some());
+    assert_eq!(get(&fleet, 8443, "/").map(|(status, _)| status), Some(503), "the proxy rests");
+    fleet.sh("ops", "sleep 60");
+    assert_eq!(get(&fleet, 8443, "/").map(|(status, _)| status), Some(200));
 }
 
 #[test]

@@ -77,6 +77,9 @@ impl Knob for Archive {
 pub struct Proxy {
     /// After a refused connection it does not try again for so long, in seconds of fleet time.
     pub lag_s: f64,
+    /// Whether the public visits it all the time, so that it notices an outage that nobody else looked at. Fleet time stands still
+    /// between commands: a night, which really takes an hour, would find the proxy resting.
+    pub visited: bool,
     /// Answers longer than this are refused with 502, in bytes.
     pub limit_bytes: Option<u64>,
     /// An answer that takes longer is given up with 504, in real seconds.
@@ -87,7 +90,7 @@ pub struct Proxy {
 
 impl Default for Proxy {
     fn default() -> Self {
-        Proxy { lag_s: 20.0, limit_bytes: None, timeout_s: 1800.0, always: None }
+        Proxy { lag_s: 20.0, visited: false, limit_bytes: None, timeout_s: 1800.0, always: None }
     }
 }
 

@@ -72,8 +72,9 @@ pub fn keep(root: &Path, until_pid: Option<i32>) -> Result<(), FleetError> {
     let socket = fleet.socket();
     let _ = fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket).map_err(|source| FleetError::file("listen on", &socket, source))?;
-    proxy::start(&fleet).map_err(|why| FleetError::Process { what: "the public proxies".to_owned(), why })?;
-    let pacer = Arc::new(Pacer::new(fleet.clone())?);
+    let public =
+        proxy::start(&fleet).map_err(|why| FleetError::Process { what: "the public proxies".to_owned(), why })?;
+    let pacer = Arc::new(Pacer::new(fleet.clone(), public)?);
     let answering = Arc::clone(&pacer);
     std::thread::spawn(move || answer_all(&listener, &answering));
 

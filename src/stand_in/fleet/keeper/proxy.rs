@@ -32,15 +32,55 @@ struct Front {
     resting: Mutex<Option<Timestamp>>,
 }
 
+impl Front {
+    /// Does not try its server again before the lag is over.
+    fn rest(&self, lag_s: f64) {
+        let now = self.clock.now().unwrap_or(Timestamp::UNIX_EPOCH);
+        let lag = SignedDuration::try_from_secs_f64(lag_s).unwrap_or(SignedDuration::ZERO);
+        *self.resting.lock().unwrap_or_else(PoisonError::into_inner) = now.checked_add(lag).ok();
+    }
+}
+
+/// The public, which visits proxies all the time.
+#[derive(Default)]
+pub struct Public {
+    fronts: Vec<Arc<Front>>,
+}
+
+impl Public {
+    /// Somebody visits each [visited](knobs::Proxy::visited) proxy now: one whose server is away rests from now on, as with any
+    /// other visitor. Asks the kernel and not the server, whose logs are not for this.
+    pub fn visit(&self) {
+        let visited = self.fronts.iter().map(|front| (front, knobs::Proxy::load(&front.host)));
+        for (front, knobs) in visited.filter(|(_, knobs)| knobs.visited) {
+            let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+            if !listens(&sockets, front.host.address, OPERATIONAL) {
+                front.rest(knobs.lag_s);
+            }
+        }
+    }
+}
+
+/// Whether the kernel's table of sockets has one that listens there.
+fn listens(sockets: &str, address: std::net::Ipv4Addr, port: u16) -> bool {
+    const LISTENING: &str = "0A";
+    let wanted = format!("{:08X}:{port:04X}", u32::from_ne_bytes(address.octets()));
+    sockets.lines().any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next() == Some(&wanted) && words.nth(1) == Some(LISTENING)
+    })
+}
+
 /// Runs the proxies of a fleet on a thread of their own.
 ///
 /// # Errors
 ///
 /// If a port is taken or a certificate is missing.
-pub fn start(fleet: &Fleet) -> Result<(), String> {
+pub fn start(fleet: &Fleet) -> Result<Public, String> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let mut listeners = Vec::new();
+    let mut public = Public::default();
     for host in &fleet.hosts {
         let Some(port) = host.proxy_port else { continue };
         let address = std::net::SocketAddr::from((host.address, port));
@@ -54,6 +94,7 @@ pub fn start(fleet: &Fleet) -> Result<(), String> {
             client: client(fleet)?,
             resting: Mutex::default(),
         });
+        public.fronts.push(Arc::clone(&front));
         listeners.push((listener, tls, front));
     }
     std::thread::spawn(move || {
@@ -73,7 +114,7 @@ pub fn start(fleet: &Fleet) -> Result<(), String> {
             }
         });
     });
-    Ok(())
+    Ok(public)
 }
 
 fn client(fleet: &Fleet) -> Result<reqwest::Client, String> {
@@ -108,15 +149,13 @@ async fn pass(
     }
     let path = request.uri().path().to_owned();
     let forwarded = forward(&front, &knobs, &peer, request).await;
-    let rest = |until: Option<Timestamp>| *front.resting.lock().unwrap_or_else(PoisonError::into_inner) = until;
     match forwarded {
         Ok(answer) => {
-            rest(None);
+            *front.resting.lock().unwrap_or_else(PoisonError::into_inner) = None;
             answer
         }
         Err(Refusal::Unreachable) => {
-            let lag = SignedDuration::try_from_secs_f64(knobs.lag_s).unwrap_or(SignedDuration::ZERO);
-            rest(now.checked_add(lag).ok());
+            front.rest(knobs.lag_s);
             finish(now, pages::apache(503, &path)).await
         }
         Err(Refusal::Status(status)) => finish(now, pages::apache(status, &path)).await,

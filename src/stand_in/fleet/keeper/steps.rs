@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 
 use super::archive::Poller;
 use super::jobs::{self, Running, Start};
+use super::proxy::Public;
 use super::table::{self, Job};
 use crate::stand_in::fleet::clock::{Clock, ClockError};
 use crate::stand_in::fleet::spec::{Fleet, Host};
@@ -31,6 +32,7 @@ pub struct Pacer {
     /// Held by the outermost step; the time up to which everything due has run.
     cursor: Mutex<Timestamp>,
     poller: Mutex<Poller>,
+    public: Public,
 }
 
 /// Something that falls due.
@@ -45,7 +47,7 @@ impl Pacer {
     /// # Errors
     ///
     /// [`ClockError`] if the clock cannot be read.
-    pub fn new(fleet: Fleet) -> Result<Pacer, ClockError> {
+    pub fn new(fleet: Fleet, public: Public) -> Result<Pacer, ClockError> {
         let clock = Clock::open(&fleet.clock())?;
         let now = clock.now()?;
         Ok(Pacer {
@@ -55,6 +57,7 @@ impl Pacer {
             running: Running::default(),
             cursor: Mutex::new(now),
             poller: Mutex::new(Poller::default()),
+            public,
         })
     }
 
@@ -78,6 +81,7 @@ impl Pacer {
         let to = from.checked_add(length).unwrap_or(Timestamp::MAX);
         let held = if inner { self.cursor.try_lock().ok() } else { self.cursor.lock().ok() };
         std::thread::sleep(MOMENT);
+        self.public.visit();
         let Some(mut cursor) = held else { return self.clock.advance(to) };
         self.catch_up(&mut cursor, to, every_job || length <= LONG)?;
         self.clock.advance(to)?;
@@ -135,6 +139,7 @@ impl Pacer {
             rounds += 1;
             self.clock.advance(time)?;
             self.poll();
+            self.public.visit();
             std::thread::scope(|scope| {
                 for event in events {
                     scope.spawn(move || self.carry_out(event));

@@ -86,6 +86,46 @@ impl DumpFacts {
     }
 }
 
+/// How a dump makes its tables, by table: columns, keys, engine, character set; and under `SET NAMES` the character set in
+/// which it is read. What grows by itself is left out.
+pub fn structure(text: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut open: Option<(String, String)> = None;
+    for line in text.lines() {
+        if line.starts_with("/*!") && line.contains(" SET NAMES ") && !found.contains_key("SET NAMES") {
+            found.insert("SET NAMES".to_owned(), line.trim().trim_end_matches(';').to_owned());
+        }
+        if let Some(table) = created(line) {
+            open = Some((table.to_owned(), String::new()));
+        }
+        let Some((table, body)) = &mut open else { continue };
+        let words = line.trim_end().trim_end_matches(';').split_whitespace();
+        let words = words.filter(|word| !word.starts_with("AUTO_INCREMENT="));
+        for word in words {
+            body.push_str(word);
+            body.push(' ');
+        }
+        if line.trim_end().ends_with(';') {
+            found.insert(std::mem::take(table), std::mem::take(body));
+            open = None;
+        }
+    }
+    found
+}
+
+/// The tables that two dumps make otherwise, each with the first words that differ.
+pub fn made_otherwise(before: &str, now: &str) -> Vec<String> {
+    let (before, now) = (structure(before), structure(now));
+    let differ = |(name, made): (&String, &String)| {
+        let was = before.get(name)?;
+        let at = made.split(' ').zip(was.split(' ')).position(|(new, old)| new != old);
+        let words =
+            |text: &str| text.split(' ').skip(at.unwrap_or(0).saturating_sub(1)).take(4).collect::<Vec<_>>().join(" ");
+        (made != was).then(|| format!("{name}: `{}`, before `{}`", words(made), words(was)))
+    };
+    now.iter().filter_map(differ).collect()
+}
+
 /// MySQL pads the hour with a blank: `2014-09-16  3:10:08`.
 fn normal_time(text: &str) -> String {
     let mut parts = text.split_whitespace();
@@ -248,6 +288,17 @@ mod tests {
         `kind` varchar(64),\n  `context` varchar(64),\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB;\n\
         INSERT INTO `crds_hst_contexts` VALUES (1,'hst_operational_context','hst_0279.pmap'),(2,'it''s\\n\\'x\\'; (1,2)',NULL);\n\
         -- Dump completed on 2014-09-16  3:10:08\n";
+
+    #[test]
+    fn a_table_that_is_made_otherwise_is_named_with_what_differs() {
+        let grown = DUMP.replace("ENGINE=InnoDB;", "ENGINE=InnoDB AUTO_INCREMENT=9;").replace("(2,", "(3,");
+        assert_eq!(made_otherwise(DUMP, &grown), Vec::<String>::new(), "what grows by itself is no difference");
+        let keyless = DUMP.replace(",\n  PRIMARY KEY (`id`)", "");
+        assert!(made_otherwise(DUMP, &keyless)[0].starts_with("crds_hst_contexts: "), "{keyless}");
+        let other = format!("/*!40101 SET NAMES latin1 */;\n{DUMP}");
+        let utf8 = format!("/*!40101 SET NAMES utf8 */;\n{DUMP}");
+        assert_eq!(made_otherwise(&utf8, &other), ["SET NAMES: `NAMES latin1 */`, before `NAMES utf8 */`"]);
+    }
 
     #[test]
     fn head_tables_rows_and_closing_line_are_read() {

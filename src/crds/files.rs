@@ -44,7 +44,8 @@ impl Server {
         Ok(entries.into_iter().map(|entry| Delivery { name: entry.path.clone(), entry }).collect())
     }
 
-    /// The context that the reprocessing monitor knows; `None` if it has no file, empty if the file is blank.
+    /// The context that the reprocessing monitor knows, as its csh reads it: without the line's end, but with whatever else
+    /// stands there, such as a carriage return. `None` if it has no file, empty if the file is blank.
     ///
     /// # Errors
     ///
@@ -52,7 +53,11 @@ impl Server {
     pub fn old_context(&self) -> Result<Option<String>, CrdsError> {
         let path = format!("{}/old_context.txt", self.paths.monitor);
         let bytes = self.remote.read_if_there(&path, 4096)?;
-        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()))
+        Ok(bytes.map(|bytes| {
+            let text = String::from_utf8_lossy(&bytes);
+            let line = text.trim_end_matches('\n');
+            if line.trim().is_empty() { String::new() } else { line.to_owned() }
+        }))
     }
 
     /// Directories of computed affected datasets, oldest first by name.

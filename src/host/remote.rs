@@ -144,7 +144,7 @@ impl Remote {
     /// [`HostError`].
     pub fn must_look(&self, argv: &[&str], limit: Limit) -> Result<Ran, HostError> {
         let ran = self.look(argv, limit)?;
-        self.zero(argv.first().copied().unwrap_or(""), ran)
+        self.zero(&named(argv), ran)
     }
 
     /// Runs a script that only reads.
@@ -401,6 +401,14 @@ impl Remote {
     }
 }
 
+/// A call as an error names it: the program, and the first file or address that it was to look at.
+fn named(argv: &[&str]) -> String {
+    let Some((program, arguments)) = argv.split_first() else { return String::new() };
+    let place = arguments.iter().find(|argument| argument.contains('/') && !argument.starts_with('-'));
+    let place = place.map(|place| place.chars().take(200).collect::<String>());
+    place.map_or_else(|| (*program).to_owned(), |place| format!("{program} {place}"))
+}
+
 #[cfg(test)]
 impl Remote {
     /// This machine as if it were a host.
@@ -513,6 +521,8 @@ mod tests {
         assert!(matches!(remote.read_file(&format!("{root}/a"), 4), Err(HostError::TooMuch { .. })));
         assert!(remote.stat(&format!("{root}/none")).unwrap().is_none());
         assert!(matches!(remote.read_file("relative", 4), Err(HostError::Failed { .. })));
+        let lost = remote.must_look(&["ls", "-d", &format!("{root}/none")], Limit::QUICK).unwrap_err().to_string();
+        assert!(lost.starts_with(&format!("`ls {root}/none` on ")), "{lost}");
         assert!(matches!(remote.list("-delete", None), Err(HostError::Argument { .. })));
     }
 

@@ -19,6 +19,19 @@ pub struct Proof {
     pub wrong: Vec<String>,
 }
 
+/// The states that the journal knows and that are not in the folder as they were kept: what steps judged by.
+pub fn lost_states(folder: &Folder, ledger: &Ledger) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, hash) in ledger.kept_states() {
+        match fs::read(folder.join("states").join(format!("{name}.json"))) {
+            Ok(bytes) if blake3::hash(&bytes).to_hex().as_str() == hash => {}
+            Ok(_) => wrong.push(format!("states/{name}.json is not what the journal says was kept")),
+            Err(error) => wrong.push(format!("states/{name}.json cannot be read: {error}")),
+        }
+    }
+    wrong
+}
+
 /// Proves a run folder. Nothing is written and no host is asked.
 ///
 /// # Errors
@@ -34,6 +47,7 @@ pub fn verify(folder: &Folder) -> Result<Proof, RunError> {
     };
     let ledger = Ledger::read(&entries);
     let mut wrong = folder.evidence().audit(&ledger.evidence)?;
+    wrong.extend(lost_states(folder, &ledger));
     let evidence = ledger.evidence.len();
     let mut report = None;
     if let Some((digest, _)) = &ledger.reported {

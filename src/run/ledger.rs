@@ -102,6 +102,9 @@ pub struct Ledger {
     pub evidence: std::collections::BTreeSet<String>,
 }
 
+/// How the fact begins that holds a kept state's hash; its name follows.
+pub const KEPT_STATE: &str = "state ";
+
 /// A time of the journal in milliseconds since 1970; 0 if it is none.
 fn milliseconds(at: &str) -> i64 {
     at.parse::<jiff::Timestamp>().map_or(0, |at| at.as_millisecond())
@@ -133,6 +136,12 @@ impl Ledger {
         let own = |id: &str| matches!(id.get(..4), Some("s900" | "s910"));
         let mut put_off = self.steps.iter().filter(|(id, state)| !own(id) && state.verdict == Some(Verdict::Deferred));
         put_off.next().map(|(id, state)| (id.clone(), state.due.clone().unwrap_or_default()))
+    }
+
+    /// BLAKE3 of the states that steps kept as `states/NAME.json`, by name.
+    pub fn kept_states(&self) -> BTreeMap<&str, &str> {
+        let facts = self.steps.values().flat_map(|step| &step.facts);
+        facts.filter_map(|(key, value)| Some((key.strip_prefix(KEPT_STATE)?, value.as_str()?))).collect()
     }
 
     /// Whether a step stands although nothing more is done: it passed, or each of its unknowns was accepted by name.

@@ -36,7 +36,7 @@ pub use fault::{StepError, StepResult, StepStopped};
 pub use folder::Folder;
 pub use hosts::Hosts;
 pub use keeper::Keeper;
-pub use ledger::Ledger;
+pub use ledger::{KEPT_STATE, Ledger};
 pub use permit::{NotCovered, Permit};
 pub use step::{Poll, Step};
 pub use verdict::{Found, Verdict};

@@ -360,6 +360,11 @@ fn databases(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
         }
         let name = server.database_name()?;
         t.hold("databases", name == server.expected().database, format!("{role} uses database `{name}`"));
+        // The tests ask before they delete what an aborted run left, and nobody answers (SO 14.4): they would not begin.
+        let left = format!("test_{}", server.expected().database);
+        if server.ask("show databases")?.rows.iter().flatten().flatten().any(|name| **name == *left) {
+            t.fault("databases", format!("{role}: the test database `{left}` of an aborted run is still there"));
+        }
         let locks: BTreeSet<String> = server.locks()?.into_iter().map(|row| row.locked_object).collect();
         for lock in locks.iter().filter(|lock| lock.starts_with("instrument$")) {
             // `instrument$acs` and `instrument$acs$user` come and go together (WP 3.4, B079).

@@ -191,7 +191,7 @@ fn judge_monitor(s: &Step, ops: &Server) -> Result<(), StepError> {
     s.check("old_context")
         .on(Role::Ops)
         .expected(format!("old_context.txt says {operational}"))
-        .observed(if known.is_empty() { "it is blank or missing".to_owned() } else { known.clone() })
+        .observed(if known.is_empty() { "it is blank or missing".to_owned() } else { known.escape_debug().to_string() })
         .cause("the monitor ran while the server was away, or a computation is still due (A028)")
         .next_move("write the context whose datasets were computed last into old_context.txt, then run again")
         .judge(known == operational)?;

@@ -188,6 +188,13 @@ fn quiet(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
         tally.hold(check, now == was, format!("lib/mod_wsgi.so leads to {now}, at preflight to {was}"));
     }
     s270_prove_restore::as_proven(s, &ops, check, tally)?;
+    // What the monitor computes from once OPS is live again: somebody's edit would lose the change or compute another.
+    let (marker, context) = (ops.old_context()?.unwrap_or_default(), &s.plan().contexts.operational);
+    tally.hold(
+        check,
+        marker == *context,
+        format!("old_context.txt says `{}`, the archives {context}", marker.escape_debug()),
+    );
     let (was, boot) = (s.fact_of("s140_stop_ops_server", "boot"), ops.who_are_you()?.boot);
     if let Some(was) = was.as_ref().and_then(|was| was.as_str()) {
         let same = was == boot;

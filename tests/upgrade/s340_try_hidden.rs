@@ -17,11 +17,12 @@ use crds_upgrade::plan::Role;
 use crds_upgrade::review::logs::{LogFile, Review};
 use crds_upgrade::review::{self, Outcome};
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
+use crds_upgrade::state::Scope;
 use crds_upgrade::steps::S340_TRY_HIDDEN;
 
 use crate::common::rules::{Rules, sha1};
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{outcome, probes};
+use crate::common::{outcome, probes, state};
 
 #[test]
 fn s340_try_hidden() -> StepResult {
@@ -50,6 +51,7 @@ fn s340_try_hidden() -> StepResult {
             ("client_works", &|t| client(s, &ops, t)),
             ("downloads", &|t| downloads(s, &ops, Door::Hidden, t)),
             ("write_path", &|t| probes::write_path(s, &ops, Door::Hidden, "write_path", t)),
+            ("client_works", &|t| settings(s, &ops, t)),
             ("archive_parameters", &|t| archive(&ops, &rpc, t)),
             ("upload_page", &|t| probes::upload_page(s, &ops, Door::Hidden, "upload_page", t)),
         ]);
@@ -224,6 +226,18 @@ fn client(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
         names == closure.len(),
         format!("lists {names} mappings, the context has {}", closure.len()),
     );
+    Ok(())
+}
+
+/// What tells every client how the cache is laid out is as preflight saw it: nothing of trying out writes there (D134).
+fn settings(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let Some(before) = state::kept_of(s, "s010_ops", &["files:config"])? else { return Ok(()) };
+    // Cron writes the server's own description of itself there, and did so until it was stopped.
+    let changed =
+        state::changed(ops, &Scope::nothing().with_files(&["config"]), &before, |delta| delta.key == "server_config")?;
+    for line in state::lines(&changed) {
+        tally.fault("client_works", format!("since preflight: {line}"));
+    }
     Ok(())
 }
 

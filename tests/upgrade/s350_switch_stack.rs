@@ -293,6 +293,12 @@ fn read_back(
         .filter(|line| line.starts_with("M /") || line.starts_with("A /") || line.starts_with("D /"))
         .collect();
     let one = paths.len() == 1 && paths[0].ends_with("/host/dot_setenv");
+    if !s.again() {
+        // The approval moved to this commit: whatever came after it was reviewed by nobody.
+        let now = ops.svn_info(&ops.svn_info(directory)?.url)?;
+        let told = format!("the branch stands at r{} by {}, the commit was r{revision}", now.last_changed, now.author);
+        tally.hold("committed", now.last_changed == revision, told);
+    }
     tally.hold("committed", one && revision > head, format!("r{revision}: {}", paths.join(", ")));
     let dirty: Vec<String> = ops
         .svn_status(directory)?

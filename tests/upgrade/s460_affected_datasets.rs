@@ -205,6 +205,11 @@ fn whole(
     if !text.contains(&format!("{old} --> {new}")) {
         tally.fault("whole", format!("its log does not say that it computed {old} --> {new}"));
     }
+    // The log begins with who computes: another server's list is another list.
+    let who = format!("CRDS {} {} datasets affected", ops.observatory(), ops.expected().use_case);
+    for line in text.lines().filter(|line| line.contains(" datasets affected ") && !line.contains(&who)) {
+        tally.fault("whole", format!("its log is not of {}: `{}`", ops.role(), line.trim()));
+    }
     let shown = unzip(&ops.remote().read_file(&format!("{path}/bestrefs_err_truncated.txt.gz"), 256 << 20)?)?;
     let shown = crds_upgrade::review::text(&shown);
     let of_log: BTreeSet<&str> = text.lines().map(str::trim).collect();

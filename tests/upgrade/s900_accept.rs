@@ -428,8 +428,10 @@ fn watch(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
 
 fn intact(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     let entries = s.folder().entries()?;
-    let named = crds_upgrade::run::Ledger::read(&entries).evidence;
-    let wrong = s.folder().evidence().audit(&named)?;
+    let ledger = crds_upgrade::run::Ledger::read(&entries);
+    let named = &ledger.evidence;
+    let mut wrong = s.folder().evidence().audit(named)?;
+    wrong.extend(crds_upgrade::report::verify::lost_states(s.folder(), &ledger));
     let proof = format!("{} entries chained, {} pieces of evidence", entries.len(), named.len());
     tally.hold("journal_intact", wrong.is_empty(), if wrong.is_empty() { proof } else { shorten(&wrong) });
     Ok(())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crds_upgrade::backup::compare_tables;
-use crds_upgrade::crds::{Server, TableSummary};
+use crds_upgrade::crds::{Server, Table, TableSummary};
 use crds_upgrade::host::{Algorithm, EntryKind};
 use crds_upgrade::review;
 use crds_upgrade::run::StepError;
@@ -42,10 +42,22 @@ impl Mirror<'_> {
         // The users' digest is left out of the tables because every login changes it: what they may do is compared here.
         let rights =
             "select username, is_superuser, is_staff, is_active, email from auth_user order by username".to_owned();
-        let (theirs, ours) = self.both(|server| Ok(server.ask_all(&[server.ask_for_contexts(), rights.clone()])?))?;
+        let questions = |server: &Server| [server.ask_for_contexts(), rights.clone(), "show tables".to_owned()];
+        let (theirs, ours) = self.both(|server| Ok(server.ask_all(&questions(server))?))?;
         let (from, to) = (self.source.contexts_of(&theirs[0])?, self.dest.contexts_of(&ours[0])?);
         for (kind, a, b) in [("operational", from.operational, to.operational), ("edit", from.edit, to.edit)] {
             t.hold("database_equal", a == b, format!("{kind} context {b}, the source's {a}"));
+        }
+        // A load replaces the tables that it has: one more of the copy stays, one less was never made (A004).
+        let names = |of: &[Table]| -> BTreeSet<String> {
+            of[2].rows.iter().flatten().flatten().map(|name| name.to_string()).collect()
+        };
+        let (theirs_named, ours_named) = (names(&theirs), names(&ours));
+        for table in ours_named.difference(&theirs_named) {
+            t.fault("database_equal", format!("the table `{table}` of {} is none of the source's", self.dest.role()));
+        }
+        for table in theirs_named.difference(&ours_named) {
+            t.fault("database_equal", format!("{} lacks the table `{table}` of the source", self.dest.role()));
         }
         for row in ours[1].rows.iter().filter(|row| !theirs[1].rows.contains(row)) {
             let row: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or("NULL")).collect();
@@ -174,6 +186,15 @@ impl Mirror<'_> {
         let (theirs, ours) =
             self.both(|server| Ok(server.remote().hash_tree(&server.paths().catalogs(), Algorithm::Sha256)?))?;
         t.hold("catalogs_equal", theirs == ours, format!("{} catalogues, the source has {}", ours.len(), theirs.len()));
+        // What is delivered is never written again (SO 3.3); a copy that may be is no worse than its source.
+        let (theirs, ours) = self.both(|server| {
+            let list = server.remote().list(&server.paths().catalogs(), Some(1))?;
+            let writable = list.into_iter().filter(|one| one.kind == EntryKind::File && one.mode & 0o222 != 0);
+            Ok(writable.map(|one| (one.path, one.mode & 0o7777)).collect::<BTreeMap<String, u32>>())
+        })?;
+        for (name, mode) in ours.iter().filter(|(name, _)| !theirs.contains_key(*name)) {
+            t.fault("catalogs_equal", format!("{name} of {} has mode {mode:04o}, not 0444", self.dest.role()));
+        }
         self.history(t)
     }
 

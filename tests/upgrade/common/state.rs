@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crds_upgrade::crds::Server;
-use crds_upgrade::run::{Folder, Step, StepError};
+use crds_upgrade::run::{Folder, KEPT_STATE, Step, StepError};
 use crds_upgrade::state::{Delta, Scope, State, capture, differences, misshapen};
 use crds_upgrade::steps::ALL;
 
@@ -56,7 +56,7 @@ pub fn is_kept(s: &Step, name: &str) -> bool {
 
 /// The fact that holds a kept state's hash.
 fn hash_key(name: &str) -> String {
-    format!("state {name}")
+    format!("{KEPT_STATE}{name}")
 }
 
 fn hash(text: &str) -> String {

@@ -358,14 +358,30 @@ fn databases(servers: &Servers, t: &mut Tally) -> Result<(), StepError> {
         for fault in lagging::counters(server)? {
             t.fault("databases", format!("{role}: counter {fault} (A023)"));
         }
-        let name = server.database_name()?;
-        t.hold("databases", name == server.expected().database, format!("{role} uses database `{name}`"));
+        let questions = [
+            "select database()".to_owned(),
+            "show databases".to_owned(),
+            "select locked_object from locking_lock".to_owned(),
+            format!("select max(start_date) as newest from {}", server.table("*context_history")),
+        ];
+        let answers = server.ask_all(&questions)?;
+        let values = |at: usize| -> BTreeSet<String> {
+            answers[at].rows.iter().flatten().flatten().map(|value| value.to_string()).collect()
+        };
+        let own = &server.expected().database;
+        let name = values(0).into_iter().next().unwrap_or_default();
+        t.hold("databases", name == *own, format!("{role} uses database `{name}`"));
         // The tests ask before they delete what an aborted run left, and nobody answers (SO 14.4): they would not begin.
-        let left = format!("test_{}", server.expected().database);
-        if server.ask("show databases")?.rows.iter().flatten().flatten().any(|name| **name == *left) {
+        let left = format!("test_{own}");
+        if values(1).contains(&left) {
             t.fault("databases", format!("{role}: the test database `{left}` of an aborted run is still there"));
         }
-        let locks: BTreeSet<String> = server.locks()?.into_iter().map(|row| row.locked_object).collect();
+        // The newest row by date is what a look-up by date finds: one of the future hides every change until then.
+        let tomorrow = server.local_now()?.tomorrow()?.datetime().to_string().replace('T', " ");
+        for newest in values(3).into_iter().filter(|newest| *newest > tomorrow) {
+            t.fault("databases", format!("{role}: the context history holds a row that begins {newest}"));
+        }
+        let locks = values(2);
         for lock in locks.iter().filter(|lock| lock.starts_with("instrument$")) {
             // `instrument$acs` and `instrument$acs$user` come and go together (WP 3.4, B079).
             let parts: Vec<&str> = lock.split('$').collect();

@@ -13,6 +13,7 @@ use crds_upgrade::steps::S150_VERIFY_NIGHTLY_BACKUP;
 
 use crate::common::backup_set::{dated, last_night, newest, said, shared};
 use crate::common::before::first;
+use crate::common::lagging;
 use crate::s310_wipe_installation::shared_set;
 
 #[test]
@@ -104,6 +105,9 @@ fn s150_verify_nightly_backup() -> StepResult {
             .judge(faults.is_empty())?;
 
         let mut faults = night.stale_rows(&ops)?;
+        if let Ok(dump) = night.dump() {
+            faults.extend(lagging::dumped(&ops, dump).into_iter().map(|fault| format!("counter in the dump: {fault}")));
+        }
         let completed = night.dump_time();
         if !completed.is_some_and(in_night) {
             let said = completed.map_or_else(|| "no date".to_owned(), |time| time.to_string());

@@ -244,6 +244,10 @@ fn made_by_hand(s: &Step, ops: &Server, present: &[String], tally: &mut Tally) -
 
 fn lib_kept(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let lib = ops.remote().stat(&format!("{}/lib", ops.paths().crds))?;
+    if let Some(lib) = lib.as_ref().filter(|lib| lib.mode & 0o002 != 0) {
+        // What the web server loads is linked from there.
+        tally.fault("lib_kept", format!("lib/ has mode {:04o}: everybody can write into it", lib.mode & 0o7777));
+    }
     let is_directory = lib.as_ref().is_some_and(|lib: &Entry| lib.kind == EntryKind::Directory);
     tally.hold(
         "lib_kept",

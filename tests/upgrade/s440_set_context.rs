@@ -358,6 +358,11 @@ fn read_back(
                 let link = link(name);
                 if before["links"][name].as_str() == Some(link.as_str()) { String::new() } else { link }
             };
+            let successor = new_link(old);
+            if !successor.is_empty() {
+                // Rules and references have successors, a context has none (WP 4.1).
+                t.fault("closure_operational", format!("the catalogue says that {old} was replaced by `{successor}`"));
+            }
             for fault in unlinked(&was, &is, link).into_iter().chain(misled(&was, &is, new_link)) {
                 t.fault("closure_operational", fault);
             }

@@ -56,7 +56,10 @@ const KNOWN: [(&str, &str); 38] = [
         r"^(Digest: |suEXEC mechanism enabled|mod_wsgi \(pid=\d+\): (Attach|Create|Initializ|Shutdown|Cleanup|Destroy))",
         "start",
     ),
-    (r"^(Init: |\w+: )?(Name-based SSL|Session Cache is not configured|RSA server certificate)", "the server started"),
+    (
+        r"^(Init: |\w+: )?(Name-based SSL|Session Cache is not configured|RSA server certificate is a CA certificate)",
+        "the server started",
+    ),
     (r"^Moving edit context ", "the edit context moves"),
 ];
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crds_upgrade::crds::{Server, TableSummary};
-use crds_upgrade::host::Algorithm;
 use crds_upgrade::run::{Step, StepError};
 use serde_json::{Value, json};
 
@@ -18,23 +17,32 @@ fn stays(table: &str) -> bool {
     !VOLATILE.contains(&table) && table != "locking_lock"
 }
 
-/// Tables, rules, catalogues and installed code of a host, each as one digest, and what is checked out; `just` are its tables if they are known.
+/// Tables, rules, catalogues, installed code, static files and configuration of a host, each as one digest, and what is checked out; `just` are its tables if they are known.
 fn look(server: &Server, just: Option<BTreeMap<String, TableSummary>>) -> Result<BTreeMap<String, String>, StepError> {
     let paths = server.paths();
     let trees = [
         ("the rules", paths.mappings(server.observatory())),
         ("the catalogues", paths.catalogs()),
         ("the installed code", format!("{}/crds", paths.installed)),
+        ("the static files", format!("{}/static", paths.crds)),
+        ("the web server's configuration", format!("{}/conf", paths.server)),
     ];
     let mut seen = BTreeMap::new();
-    for (name, path) in trees {
+    let all: Vec<&str> = trees.iter().map(|(_, path)| path.as_str()).collect();
+    let there = server.remote().there(&all)?;
+    let there: Vec<&str> = all.into_iter().filter(|path| there.iter().any(|one| one == path)).collect();
+    // What is compiled is written when a module is first imported.
+    let hashed = server.remote().hash_trees_without(&there, "__pycache__")?;
+    for (name, path) in &trees {
+        let Some(sums) = hashed.get(path) else {
+            seen.insert((*name).to_owned(), "not there".to_owned());
+            continue;
+        };
         let mut hash = blake3::Hasher::new();
-        let sums = server.remote().hash_tree(&path, Algorithm::Sha1)?;
-        // What is compiled is written when a module is first imported.
-        for (file, sum) in sums.iter().filter(|(file, _)| !file.ends_with(".pyc") && !file.contains("__pycache__")) {
+        for (file, sum) in sums.iter().filter(|(file, _)| !file.ends_with(".pyc")) {
             hash.update(format!("{file}\0{sum}\n").as_bytes());
         }
-        seen.insert(name.to_owned(), hash.finalize().to_hex().to_string());
+        seen.insert((*name).to_owned(), hash.finalize().to_hex().to_string());
     }
     let checkouts = [paths.client_sources.as_str(), paths.server_sources.as_str()];
     for (name, checkout) in

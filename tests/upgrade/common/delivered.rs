@@ -198,6 +198,16 @@ impl Hand<'_> {
             let (user, name) = (field(row, "user"), field(row, "filename"));
             self.tally.fault(check, format!("{name}: audit row of user `{user}`, not `{account}`"));
         }
+        // The action is the kind of the submission (WP 4.4).
+        let action = match delivery.kind {
+            Kind::Mappings => "submit file",
+            Kind::References => "batch submit",
+            Kind::Deletion => "delete references",
+        };
+        for row in ours.iter().filter(|row| field(row, "action") != action) {
+            let (did, name) = (field(row, "action"), field(row, "filename"));
+            self.tally.fault(check, format!("{name}: its audit row says `{did}`, not `{action}`"));
+        }
         // Each row lists the catalogue and all files (WP 4.4); the rows of 2014 for deleted references list other names.
         for row in
             ours.iter().filter(|row| field(row, "filename").ends_with(".cat") || new.contains(&*field(row, "filename")))

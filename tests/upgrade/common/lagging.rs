@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crds_upgrade::crds::Server;
+use crds_upgrade::backup::Dump;
+use crds_upgrade::crds::{Cell, Server};
 use crds_upgrade::plan::names;
 use crds_upgrade::run::StepError;
 
@@ -14,24 +15,53 @@ pub fn counters(server: &Server) -> Result<Vec<String>, StepError> {
     );
     let rows = server.ask(&sql)?.rows;
     let used: Vec<&str> = rows.iter().filter_map(|row| row.first()?.as_deref()).collect();
+    let counters: Vec<(String, u64)> =
+        server.counters()?.into_iter().map(|counter| (counter.name, counter.counter)).collect();
+    let catalogs = server.remote().list(&server.paths().catalogs(), Some(1))?;
+    let catalogs: Vec<&str> = catalogs.iter().map(|entry| entry.path.as_str()).collect();
+    Ok(behind(server, &counters, &used, &catalogs))
+}
+
+/// As [`counters`], of a dump by itself: whoever loads it draws the next names from it.
+pub fn dumped(server: &Server, dump: &Dump) -> Vec<String> {
+    let columns = |table: &str, wanted: [&str; 2]| -> Vec<(&str, &str)> {
+        let Some(table) = dump.tables.get(&server.table(table)) else { return Vec::new() };
+        let at = wanted.map(|name| table.columns.iter().position(|column| column == name));
+        let [Some(first), Some(second)] = at else { return Vec::new() };
+        let rows = table.rows.iter();
+        rows.filter_map(|row| Some((value(row, first)?, value(row, second).unwrap_or_default()))).collect()
+    };
+    let counters: Vec<(String, u64)> = columns("*counters", ["name", "counter"])
+        .into_iter()
+        .filter_map(|(name, counter)| Some((name.to_owned(), counter.parse().ok()?)))
+        .collect();
+    let files = columns("*catalog", ["name", "catalog_link"]);
+    let used: Vec<&str> = files.iter().map(|(name, _)| *name).filter(|name| name.ends_with("map")).collect();
+    let catalogs: BTreeSet<&str> = files.iter().map(|(_, link)| link.rsplit('/').next().unwrap_or(link)).collect();
+    behind(server, &counters, &used, &catalogs.into_iter().collect::<Vec<_>>())
+}
+
+fn value(row: &[Option<Cell>], at: usize) -> Option<&str> {
+    row.get(at)?.as_deref()
+}
+
+fn behind(server: &Server, counters: &[(String, u64)], used: &[&str], catalogs: &[&str]) -> Vec<String> {
     let mut behind = Vec::new();
-    let counters = server.counters()?;
-    for counter in &counters {
-        let highest = used.iter().filter_map(|name| names::counted(&counter.name, name)).max();
-        if let Some(highest) = highest.filter(|highest| *highest > counter.counter) {
-            behind.push(format!("{} stands at {}, in use is {highest}", counter.name, counter.counter));
+    for (name, counter) in counters {
+        let highest = used.iter().filter_map(|used| names::counted(name, used)).max();
+        if let Some(highest) = highest.filter(|highest| highest > counter) {
+            behind.push(format!("{name} stands at {counter}, in use is {highest}"));
         }
     }
     let deliveries = format!("{}_delivery_id", server.observatory());
-    let counter = counters.iter().find(|counter| counter.name == deliveries).map(|counter| counter.counter);
-    let catalogs = server.remote().list(&server.paths().catalogs(), Some(1))?;
-    let numbers = catalogs.iter().filter_map(|entry| delivery_number(&entry.path));
+    let counter = counters.iter().find(|(name, _)| *name == deliveries).map(|(_, counter)| *counter);
+    let numbers = catalogs.iter().filter_map(|name| delivery_number(name));
     if let (Some(counter), Some(highest)) = (counter, numbers.max())
         && highest > counter
     {
         behind.push(format!("{deliveries} stands at {counter}, the catalogue of delivery {highest} is there"));
     }
-    Ok(behind)
+    behind
 }
 
 /// The number in the name of a delivery's catalogue, such as `opus_1098_i.cat` (SO 17).

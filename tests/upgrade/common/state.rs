@@ -65,12 +65,29 @@ fn hash(text: &str) -> String {
 
 /// A state kept before, if there is one.
 pub fn kept(s: &Step, name: &str) -> Result<Option<State>, StepError> {
-    read(s, name, State::parse)
+    not_lost(s, name, read(s, name, State::parse)?)
 }
 
 /// Some surfaces of a state kept before, if there is one.
 pub fn kept_of(s: &Step, name: &str, surfaces: &[&str]) -> Result<Option<State>, StepError> {
-    read(s, name, |text| State::parse_only(text, surfaces))
+    not_lost(s, name, read(s, name, |text| State::parse_only(text, surfaces))?)
+}
+
+/// A state that the journal knows is in the folder: without it a comparison would be left out, and nobody would see that.
+fn not_lost(s: &Step, name: &str, state: Option<State>) -> Result<Option<State>, StepError> {
+    if state.is_none() && known_hash(s, name).is_some() {
+        return Err(StepError::failed(
+            format!("states/{name}.json is gone from the run folder, the journal says that it was kept"),
+            "put it back from a copy of the run folder, or begin a new run: without it nothing can be compared",
+        ));
+    }
+    Ok(state)
+}
+
+/// The hash of a state, by the journal of the step whose name it begins with.
+fn known_hash(s: &Step, name: &str) -> Option<String> {
+    let step = ALL.iter().find(|step| step.id.starts_with(name.get(..4).unwrap_or(name)))?;
+    Some(s.fact_of(step.id, &hash_key(name))?.as_str()?.to_owned())
 }
 
 /// Reads a kept state, which must be the one that the journal knows: what later steps judge by is as good as that.
@@ -81,9 +98,7 @@ fn read(
 ) -> Result<Option<State>, StepError> {
     match std::fs::read_to_string(path(s.folder(), name)) {
         Ok(text) => {
-            let step = ALL.iter().find(|step| step.id.starts_with(name.get(..4).unwrap_or(name)));
-            let known = step.and_then(|step| s.fact_of(step.id, &hash_key(name)));
-            if known.as_ref().and_then(|known| known.as_str()) != Some(hash(&text).as_str()) {
+            if known_hash(s, name).as_deref() != Some(hash(&text).as_str()) {
                 return Err(StepError::failed(
                     format!("states/{name}.json of the run is not what the journal says was kept"),
                     "somebody edited the run folder: keep it, find out who did, and begin a new run",

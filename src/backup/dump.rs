@@ -118,12 +118,20 @@ pub fn made_otherwise(before: &str, now: &str) -> Vec<String> {
     let (before, now) = (structure(before), structure(now));
     let differ = |(name, made): (&String, &String)| {
         let was = before.get(name)?;
-        let at = made.split(' ').zip(was.split(' ')).position(|(new, old)| new != old);
-        let words =
-            |text: &str| text.split(' ').skip(at.unwrap_or(0).saturating_sub(1)).take(4).collect::<Vec<_>>().join(" ");
-        (made != was).then(|| format!("{name}: `{}`, before `{}`", words(made), words(was)))
+        (made != was).then(|| {
+            let (was, made) = first_difference(was, made);
+            format!("{name}: `{made}`, before `{was}`")
+        })
     };
     now.iter().filter_map(differ).collect()
+}
+
+/// The first words of each in which two definitions of a table differ.
+pub fn first_difference(one: &str, other: &str) -> (String, String) {
+    let at = one.split(' ').zip(other.split(' ')).position(|(a, b)| a != b);
+    let words =
+        |text: &str| text.split(' ').skip(at.unwrap_or(0).saturating_sub(1)).take(4).collect::<Vec<_>>().join(" ");
+    (words(one), words(other))
 }
 
 /// MySQL pads the hour with a blank: `2014-09-16  3:10:08`.

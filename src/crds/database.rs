@@ -165,7 +165,32 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn contents(&self, names: &[&str]) -> Result<BTreeMap<String, Rows>, CrdsError> {
-        self.of_tables(names, |name| format!("select * from {name} order by 1"), &[]).map(|(tables, _)| tables)
+        Ok(only(self.of_tables(names, &[&all_rows], &[])?.0))
+    }
+
+    /// As [`Self::contents`], each with how it is made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn contents_and_making(&self, names: &[&str]) -> Result<BTreeMap<String, (Rows, String)>, CrdsError> {
+        let (tables, _) = self.of_tables(names, &[&all_rows, &making], &[])?;
+        let both = tables.into_iter().map(|(name, mut answers)| {
+            let made = answers.pop().unwrap_or_default();
+            (name, (answers.pop().unwrap_or_default(), made_of(&made)))
+        });
+        Ok(both.collect())
+    }
+
+    /// How several of [`TABLES`] are made, by real name: columns, keys, engine and character set, in the database server's
+    /// own words; the next number aside. Tables that the server does not have are left out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::ask`].
+    pub fn making(&self, names: &[&str]) -> Result<BTreeMap<String, String>, CrdsError> {
+        let made = only(self.of_tables(names, &[&making], &[])?.0);
+        Ok(made.iter().map(|(name, rows)| (name.clone(), made_of(rows))).collect())
     }
 
     /// Number of rows of each of [`TABLES`], by real name, and the answers to `others`, all in one session.
@@ -174,25 +199,27 @@ impl Server {
     ///
     /// As [`Self::ask`].
     pub fn row_counts(&self, others: &[String]) -> Result<(BTreeMap<String, Table>, Vec<Table>), CrdsError> {
-        let (tables, rest) =
-            self.of_tables(&TABLES, |name| format!("select count(*) as number from {name}"), others)?;
-        let tables = tables.into_iter().map(|(name, rows)| (name, rows.table())).collect();
+        let count = |name: &str| format!("select count(*) as number from {name}");
+        let (tables, rest) = self.of_tables(&TABLES, &[&count], others)?;
+        let tables = only(tables).into_iter().map(|(name, rows)| (name, rows.table())).collect();
         Ok((tables, rest.iter().map(Rows::table).collect()))
     }
 
-    /// The answers to one question about each of several tables, those aside that the server does not have, and to `others`.
+    /// The answers to the same questions about each of several tables, those aside that the server does not have, and to
+    /// `others`.
     fn of_tables(
         &self,
         names: &[&str],
-        question: impl Fn(&str) -> String,
+        about: &[&dyn Fn(&str) -> String],
         others: &[String],
-    ) -> Result<(BTreeMap<String, Rows>, Vec<Rows>), CrdsError> {
+    ) -> Result<(ByTable, Vec<Rows>), CrdsError> {
         let ask = |names: Vec<String>| {
-            let questions: Vec<String> =
-                names.iter().map(|name| question(name)).chain(others.iter().cloned()).collect();
-            let mut answers = self.ask_rows(&questions)?;
-            let rest = answers.split_off(names.len());
-            Ok((names.into_iter().zip(answers).collect(), rest))
+            let each = names.iter().flat_map(|name| about.iter().map(move |question| question(name)));
+            let questions: Vec<String> = each.chain(others.iter().cloned()).collect();
+            let mut answers = self.ask_rows(&questions)?.into_iter();
+            let of_each = |name| (name, answers.by_ref().take(about.len()).collect());
+            let tables = names.into_iter().map(of_each).collect();
+            Ok((tables, answers.collect()))
         };
         let names: Vec<String> = names.iter().map(|name| self.table(name)).collect();
         match ask(names.clone()) {
@@ -432,6 +459,30 @@ impl Server {
         let rows = table.by_name();
         rows.iter().map(|row| read(row).ok_or_else(|| self.shape(what, &format!("{row:?}")))).collect()
     }
+}
+
+/// Answers to the same questions about each of several tables, by real name.
+type ByTable = BTreeMap<String, Vec<Rows>>;
+
+fn all_rows(table: &str) -> String {
+    format!("select * from {table} order by 1")
+}
+
+fn making(table: &str) -> String {
+    format!("show create table {table}")
+}
+
+/// The one answer about each table.
+fn only(tables: ByTable) -> BTreeMap<String, Rows> {
+    tables.into_iter().filter_map(|(name, mut answers)| Some((name, answers.pop()?))).collect()
+}
+
+/// The second column of `SHOW CREATE TABLE` or of a view, in one line, without the next number.
+fn made_of(answer: &Rows) -> String {
+    let table = answer.table();
+    let text = table.rows.first().and_then(|row| row.get(1)?.as_deref()).unwrap_or_default();
+    let words = text.split_whitespace().filter(|word| !word.starts_with("AUTO_INCREMENT="));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn text(row: &Row, column: &str) -> Option<String> {

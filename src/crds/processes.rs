@@ -55,6 +55,16 @@ impl Server {
         Ok(httpd_parents(&self.processes()?, &self.host.identity.account))
     }
 
+    /// The process that Apache's pid file names, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::processes`].
+    pub fn pid_file(&self) -> Result<Option<u32>, CrdsError> {
+        let bytes = self.remote.read_if_there(&format!("{}/run/httpd.pid", self.paths.server), 64)?;
+        Ok(bytes.and_then(|bytes| String::from_utf8_lossy(&bytes).trim().parse().ok()))
+    }
+
     /// The memcached processes of the account.
     ///
     /// # Errors
@@ -100,6 +110,11 @@ impl Process {
     /// Whether it is Django's own server.
     pub fn is_server_by_hand(&self) -> bool {
         self.args.split_whitespace().any(|word| word.starts_with("runserver"))
+    }
+
+    /// The value of an option that its command line gives as a word of its own.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.args.split_whitespace().skip_while(|word| *word != name).nth(1)
     }
 
     /// Whether it runs the program called `name`.

@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use regex::Regex;
 
 use super::judgement::Judgement;
 use super::messages::{Level, Message};
+use super::sections::shows_password;
 use shapes::{abnormal_words, known_shape};
 
 /// What a line of a log means.
@@ -74,7 +76,7 @@ pub struct Pace {
 static STAMP_2014: LazyLock<Regex> =
     LazyLock::new(|| fixed(r"^\[\w{3} (\w{3}) (\d\d) (\d\d):(\d\d):(\d\d)(?:\.\d+)? (\d{4})\] (.*)$"));
 static STAMP_ACCESS: LazyLock<Regex> =
-    LazyLock::new(|| fixed(r"\[(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) [+-]\d{4}\]"));
+    LazyLock::new(|| fixed(r"\[(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d{4})\]"));
 static STATUS: LazyLock<Regex> = LazyLock::new(|| fixed(r#""[^"]*" (\d{3}) (?:\d+|-)(?: |$)"#));
 static TAGS: LazyLock<Regex> = LazyLock::new(|| fixed(r"^(?:\[[^\]]*\] )*"));
 
@@ -93,6 +95,7 @@ impl Review {
             let (time, body) = split(file, clip_to(line, LONGEST));
             let (class, why) = match file {
                 _ if line.len() > LONGEST => (Class::Abnormal, "longer than Apache writes a line"),
+                _ if shows_password(line) => (Class::Abnormal, "shows a password"),
                 LogFile::Errors => classify_error(body, &mut in_traceback),
                 LogFile::Access => classify_access(line, time),
                 LogFile::Requests if time.is_some() => (Class::Nominal, "a request"),
@@ -166,6 +169,29 @@ impl Review {
         let floods = minutes.iter().filter(|(_, count)| **count > pace.per_minute);
         faults.extend(floods.map(|(minute, count)| format!("{count} lines in the minute of {minute}")));
         Judgement::from_faults(expected, &faults, format!("{} lines in {} minutes", times.len(), minutes.len()))
+    }
+
+    /// The first line whose time lies more than `seconds` before one above it: lines were moved, or the clock was set back.
+    /// Only for a log that is written at the moment of its lines: one of requests names when each began.
+    #[must_use]
+    pub fn backwards(&self, seconds: i64) -> Option<&Line> {
+        let mut latest: Option<DateTime> = None;
+        self.lines.iter().find(|line| {
+            let Some(time) = line.time else { return false };
+            let back = latest.is_some_and(|latest| time.duration_since(latest).as_secs() < -seconds);
+            latest = latest.max(Some(time));
+            back
+        })
+    }
+
+    /// The first line whose time is of another zone than `zone` then: the same hour of another place.
+    #[must_use]
+    pub fn elsewhere(&self, zone: &TimeZone) -> Option<&Line> {
+        self.lines.iter().find(|line| {
+            let said = STAMP_ACCESS.captures(&line.text).and_then(|found| found.get(7).map(|said| said.as_str()));
+            let here = line.time.and_then(|time| zone.to_zoned(time).ok());
+            said.zip(here).is_some_and(|(said, here)| said != here.strftime("%z").to_string())
+        })
     }
 
     /// The lines in which Apache says with what it started, one per start.
@@ -308,6 +334,20 @@ mod tests {
         let line = |status| format!("192.0.2.10 - - [15/Oct/2014:09:22:00 -0400] \"GET / HTTP/1.1\" {status} 512\n");
         let class = |status| Review::of(LogFile::Access, &line(status)).lines[0].class;
         assert_eq!((class(200), class(302), class(500)), (Class::Nominal, Class::Nominal, Class::Abnormal));
+    }
+
+    #[test]
+    fn lines_out_of_their_order_and_of_another_zone_are_found() {
+        let text = |times: [&str; 3]| -> String {
+            times.map(|time| format!("[Wed Oct 15 {time} 2014] [notice] caught SIGTERM, shutting down\n")).concat()
+        };
+        let back = |times| Review::of(LogFile::Errors, &text(times)).backwards(60).map(|line| line.number);
+        assert_eq!(back(["09:20:31", "09:20:30", "09:40:00"]), None);
+        assert_eq!(back(["09:20:31", "09:40:00", "09:30:00"]), Some(3));
+        let zone = TimeZone::get("America/New_York").expect("known");
+        let line = |zone| format!("192.0.2.10 - - [15/Oct/2014:09:22:00 {zone}] \"GET / HTTP/1.1\" 200 512\n");
+        let of = |said| Review::of(LogFile::Access, &line(said)).elsewhere(&zone).map(|line| line.number);
+        assert_eq!((of("-0400"), of("+0000"), of("-0500")), (None, Some(1), Some(1)));
     }
 
     #[test]

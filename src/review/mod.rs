@@ -17,7 +17,7 @@ pub use judgement::{Judgement, Outcome};
 pub use messages::{Counters, Level, Message, counters, messages};
 pub use nightly::{Mail, Night, Role, Section, expected_titles, split_mail};
 pub use regression::{Block, Ending, Summary, TestOutcome, TestRun, Token};
-pub use sections::{CheckTool, DiskUse, SvnFacts, disk_use, error_words, orphan_lines, svn_facts};
+pub use sections::{CheckTool, DiskUse, SvnFacts, disk_use, error_words, orphan_lines, shows_password, svn_facts};
 
 /// Turns recorded bytes into text lines: undecodable bytes become U+FFFD, carriage returns of a forced tty go (SO 2.3).
 #[must_use]

@@ -1,5 +1,7 @@
 //! The mail of the nightly job (SO 10): its sections in order, and whether it is whole.
 
+use base64::Engine as _;
+
 use super::judgement::Judgement;
 
 /// Which sections a night has: OPS builds no stack, restarts nothing and runs no self-test (SO 10).
@@ -22,6 +24,19 @@ pub struct Mail {
     pub to: Vec<String>,
     /// The text below the headers.
     pub body: String,
+}
+
+impl Mail {
+    /// The bytes of an attachment in base64; `None` if there is none of that name or it cannot be decoded.
+    #[must_use]
+    pub fn attachment(&self, name: &str) -> Option<Vec<u8>> {
+        let quoted = self.body.split_once(&format!("filename=\"{name}\""));
+        let (_, after) = quoted.or_else(|| self.body.split_once(&format!("filename={name}\n")))?;
+        let (_, text) = after.split_once("\n\n")?;
+        let lines = text.lines().take_while(|line| !line.starts_with("--"));
+        let packed: String = lines.flat_map(|line| line.split_whitespace()).collect();
+        base64::engine::general_purpose::STANDARD.decode(packed).ok()
+    }
 }
 
 /// One section of the nightly mail.

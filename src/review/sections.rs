@@ -179,8 +179,21 @@ pub fn error_words(text: &str) -> Vec<String> {
             || (line.starts_with("chmod: changing permissions of") && line.contains("Operation not permitted"))
     };
     let bad = |line: &str| !line.starts_with('+') && !benign(line) && WORDS.iter().any(|word| line.contains(word));
-    let lines = text.lines().enumerate().filter(|(_, line)| bad(line));
+    let lines = text.lines().enumerate().filter(|(_, line)| bad(line) || shows_password(line));
     lines.map(|(index, line)| format!("line {}: {}", index + 1, line.trim())).collect()
+}
+
+/// Whether a line of a log shows a password: an option or a field of a form with a value that nobody has starred out
+/// (SO 11, 23). What is written of it is redacted like everything else.
+#[must_use]
+pub fn shows_password(line: &str) -> bool {
+    static SHOWN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?i)(?:--(?:password|passwd|pwd)=|[?&;]password=|MYSQL_PWD=)["']?[^\s"'&*\[<$]"#)
+            .expect("a constant pattern")
+    });
+    // Most lines have no such word: a plain search is done before the pattern is tried.
+    let hint = |word: &[u8]| memchr::memmem::find(line.as_bytes(), word).is_some();
+    (hint(b"assw") || hint(b"ASSW") || hint(b"pwd=") || hint(b"PWD=")) && SHOWN.is_match(line)
 }
 
 /// The findings of an orphan check as a set to compare with another night's: ERROR and WARNING texts, sorted, once each.
@@ -197,6 +210,26 @@ pub fn orphan_lines(log: &str) -> Vec<String> {
 mod tests {
     use super::super::judgement::Outcome;
     use super::*;
+
+    #[test]
+    fn a_password_is_seen_and_a_starred_one_is_none() {
+        for shown in [
+            "+ mysql --user=hstcrds --password=tiger7 crds_hst",
+            "\"GET /login/?username=a&password=tiger7&instrument=none HTTP/1.1\" 200 6120",
+            "MYSQL_PWD=tiger7 mysqldump",
+        ] {
+            assert!(shows_password(shown), "{shown}");
+            assert_eq!(error_words(shown).len(), 1, "{shown}");
+        }
+        for good in [
+            "  Running: mysqldump --user=hstcrds --password=******** crds_hst",
+            "mysqldump --password=$PASSWORD",
+            "GET /set_password/ HTTP/1.1",
+            "--password=[redacted]",
+        ] {
+            assert!(!shows_password(good), "{good}");
+        }
+    }
 
     const SVN: &str = "UPDATING SUBVERSION for CRDS_server\nUpdating '.':\nU    host/crontab\nUpdated to revision 1771.\n\
         ?       env.csh\nM       sources/configs/config.ops.hst.py\nPath: .\nURL: file:///svn/crds_server/branches/opus_2014.3\n\

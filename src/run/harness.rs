@@ -57,12 +57,20 @@ pub(super) fn step_in(
     Begun::new(folder, profile, spec).map_err(refused)?.carry_out(body)
 }
 
-/// Refuses to work on a host that another run has taken since this one was opened. Preflight tells it by a check.
-fn still_ours(spec: &StepSpec, site: &Site, run: &str) -> Result<(), RunError> {
+/// Refuses to work on a host that another run has taken since this one was opened, or that nobody holds any more.
+/// Preflight tells it by a check.
+pub(super) fn still_ours(spec: &StepSpec, site: &Site, run: &str) -> Result<(), RunError> {
     if spec.id == steps::ALL[0].id {
         return Ok(());
     }
     for (role, holder) in open::holders(site, &site.source) {
+        if holder.is_none() {
+            return Err(RunError::Locked {
+                what: format!("the host `{role}`, which this run held,"),
+                holder: "its lock is gone: somebody took it for a stale one".to_owned(),
+                help: "ask who removed it and whether he works on the host; the same command takes it again".to_owned(),
+            });
+        }
         if let Some(holder) = holder.filter(|holder| holder.run != run) {
             return Err(RunError::Locked {
                 what: format!("the host `{role}`, which this run held,"),

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::event::Event;
 use super::folder::Folder;
-use super::ledger::Ledger;
+use super::ledger::{KEPT_STATE, Ledger};
 use super::open::{self, Request};
 use super::step::{Poll, Step};
 use super::verdict::{Found, Verdict};
 use super::{RunError, StepError, StepResult, harness};
 use crate::plan::{Change, Role};
+use crate::report::verify::verify;
 use crate::report::{self, Outcome};
 use crate::steps::{CheckSpec, Class, StepSpec};
 
@@ -308,6 +309,28 @@ fn the_report_rebuilds_to_the_same_bytes_and_tampering_turns_it_red() {
     let plan = folder.join("plan.toml");
     fs::write(&plan, "id = 1").expect("tampers");
     assert!(!report::verify::verify(folder).expect("reads").wrong.is_empty());
+}
+
+#[test]
+fn a_kept_state_that_is_gone_or_another_is_named_by_verify() {
+    let bench = Bench::new();
+    let text = "a state";
+    let states = bench.open.folder.join("states");
+    fs::create_dir_all(&states).and_then(|()| fs::write(states.join("s010_now.json"), text)).expect("writes");
+    let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+    bench
+        .step(&FIRST, |s| {
+            s.fact(&format!("{KEPT_STATE}s010_now"), hash)?;
+            s.check("good").observed("good").require(true)
+        })
+        .expect("passes");
+    let wrong = || verify(&bench.open.folder).expect("reads").wrong;
+    assert_eq!(wrong(), Vec::<String>::new());
+    fs::write(states.join("s010_now.json"), "another").expect("writes");
+    assert_eq!(wrong(), ["states/s010_now.json is not what the journal says was kept"]);
+    fs::remove_file(states.join("s010_now.json")).expect("removes");
+    let wrong = wrong();
+    assert!(wrong.len() == 1 && wrong[0].starts_with("states/s010_now.json cannot be read"), "{wrong:?}");
 }
 
 #[test]

@@ -201,6 +201,8 @@ impl Step {
             None => {}
         }
         self.hosts.may_change(on, change)?;
+        super::harness::still_ours(self.spec, &self.site, &self.folder.name())
+            .map_err(|error| StepError::failed(error.to_string(), error.help()))?;
         self.keeper.write(&Event::Intent { act: name.to_owned() })?;
         let outcome = does(&Permit::grant(self.spec.id, name, on, change));
         outcome.map_err(|error| error.while_doing(&format!("`{name}` on {on}")))?;

@@ -207,7 +207,11 @@ fn trees(server: &Server, scope: &Scope) -> Part {
 fn stored(server: &Server, scope: &Scope) -> Part {
     let (mut surfaces, mut in_database) = (Vec::new(), None);
     if scope.database {
-        let tables = server.contents(&TABLES).map_err(fail(server, "database"))?;
+        let read = server.contents_and_making(&TABLES).map_err(fail(server, "database"))?;
+        let making =
+            |(name, (_, made)): (&String, &(Rows, String))| (name.clone(), Fields::from([("made", json!(made))]));
+        surfaces.push(("tables".to_owned(), read.iter().map(making).collect()));
+        let tables = read.into_iter().map(|(name, (rows, _))| (name, rows)).collect();
         surfaces.extend(database(server, &tables).into_iter().map(|(name, surface)| (name.to_owned(), surface)));
         in_database = tables.get(&server.table("*contexts")).map(|rows| server.contexts_of(&rows.table()));
     }

@@ -119,6 +119,7 @@ pub static S340_TRY_HIDDEN: StepSpec = StepSpec {
         check("s340.archive_parameters", "dataset parameters of the archive can be had"),
         check("s340.upload_page", "the upload form and its script are whole"),
         check("s340.log_clean", "the server's log of these minutes shows nothing abnormal"),
+        check("s340.still_hidden", "afterwards: 8001 refuses still, nobody has made the hidden server public"),
     ],
 };
 

@@ -7,6 +7,9 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
+use crate::common::before::first;
 use crate::common::known_state;
 use crds_upgrade::crds::active_lines;
 use crds_upgrade::plan::{Change, Role};
@@ -107,6 +110,8 @@ fn s130_stop_ops_cron() -> StepResult {
             .next_move("wait for it, or end it by hand if it hangs; then run again")
             .judge(ended.is_ok() && jobs.is_empty())?;
 
+        // From here on no job writes into its log.
+        first(s, "off_at", || Ok(json!(ops.now()?)))?;
         let queue = ops.at_queue()?;
         let queued: Vec<String> = queue.iter().map(|job| format!("job {} at {}", job.id, job.when)).collect();
         s.check("at_queue_empty")

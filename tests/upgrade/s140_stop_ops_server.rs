@@ -51,6 +51,7 @@ fn s140_stop_ops_server() -> StepResult {
         if s.fact_of(s.spec().id, "down_at").is_none() {
             let at = ops.now()?;
             s.fact("boot", ops.who_are_you()?.boot)?;
+            state::remember_error_log(s, &ops)?;
             s.outage("OPS", true, &ops.local(at)?.timestamp().to_string())?;
             // Last, because it says that the others are there.
             s.fact("down_at", at)?;

@@ -8,10 +8,10 @@ use crds_upgrade::backup::tag_time;
 use crds_upgrade::host::EntryKind;
 use crds_upgrade::plan::Role;
 use crds_upgrade::review;
-use crds_upgrade::run::{StepError, StepResult, harness};
+use crds_upgrade::run::{StepResult, harness};
 use crds_upgrade::steps::S150_VERIFY_NIGHTLY_BACKUP;
 
-use crate::common::backup_set::{dated, last_night, newest, said, shared};
+use crate::common::backup_set::{dated, dump_of, last_night, newest, said, shared};
 use crate::common::before::first;
 use crate::common::lagging;
 use crate::s310_wipe_installation::shared_set;
@@ -77,16 +77,12 @@ fn s150_verify_nightly_backup() -> StepResult {
             .next_move("make a new set with tools/backup_server and run again")
             .judge(faults.is_empty())?;
 
-        let unpacked = |set: &crds_upgrade::crds::BackupSet| -> Result<Option<String>, StepError> {
-            let Some(file) = set.files.iter().find(|file| file.name.starts_with("backup.")) else { return Ok(None) };
-            let packed = ops.remote().read_file(&format!("{}/{}", set.path, file.name), 1 << 30)?;
-            Ok(crds_upgrade::backup::unpack(&packed).ok().map(|dump| String::from_utf8_lossy(&dump).into_owned()))
-        };
-        let (now, then) = (unpacked(set)?, before.map(unpacked).transpose()?.flatten());
+        let now = night.dump_text().ok();
+        let then = before.map(|set| dump_of(&ops, set)).transpose()?.flatten();
         let mut faults = night.bad_dump(&ops);
         faults.extend(night.unlike_live(&ops)?);
         // No release came between: a load of this one would make other tables, or read other letters.
-        if let Some((now, then)) = now.as_ref().zip(then.as_ref()) {
+        if let Some((now, then)) = now.zip(then.as_deref()) {
             faults.extend(crds_upgrade::backup::made_otherwise(then, now));
         }
         s.check("dump_whole")
@@ -123,8 +119,8 @@ fn s150_verify_nightly_backup() -> StepResult {
             .judge(faults.is_empty())?;
 
         // The dump's own size: how well it was packed says nothing.
-        let size = |dump: &Option<String>| dump.as_ref().map(|dump| dump.len() as u64);
-        let (now, then) = (size(&now), size(&then));
+        let size = |dump: &str| dump.len() as u64;
+        let (now, then) = (now.map(size), then.as_deref().map(size));
         let change = now.zip(then).filter(|(_, then)| *then > 0).map(|(now, then)| now.abs_diff(then) * 100 / then);
         s.check("size_plausible")
             .on(Role::Ops)

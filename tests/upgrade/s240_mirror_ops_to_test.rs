@@ -18,7 +18,7 @@ use crate::common::before::{first, texts};
 use crate::common::copies;
 use crate::common::known_state;
 use crate::common::mirror::{Mirror, mails, published, tables_of};
-use crate::common::state::{changed, is_kept, keep, lines};
+use crate::common::state::{changed, is_kept, keep, lines, remember_error_log};
 use crate::common::tally::{Advice, Tally};
 
 /// What an install or a port switch writes anew in a checkout (SO 3.5).
@@ -145,6 +145,9 @@ fn mirrored(
         return Err(error);
     }
 
+    if s.fact_of(s.spec().id, "error_log").is_none() {
+        remember_error_log(s, ops)?;
+    }
     copies::remember(s, test, compared)?;
     cron_of_test(test, &table, t)?;
     let new: Vec<String> = texts(&mails(s, test, &["plhst", "tlhst", ops.name(), test.name()])?)

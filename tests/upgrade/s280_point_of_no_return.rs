@@ -6,8 +6,10 @@
 //! Way back: up to here, start server and cron again.
 
 use crds_upgrade::backup::tag_time;
-use crds_upgrade::crds::PortState;
+use crds_upgrade::crds::{PortState, Server};
+use crds_upgrade::host::EntryKind;
 use crds_upgrade::plan::Role;
+use crds_upgrade::review;
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S280_POINT_OF_NO_RETURN;
 
@@ -162,6 +164,34 @@ fn old_release(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     Ok(())
 }
 
+/// No server has started since OPS was last put away, and no job of cron has written its log since cron went off: an empty
+/// table is what `crontab` says, not what cron does.
+fn nothing_ran(s: &Step, ops: &Server, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+    let away = ["s240_mirror_ops_to_test", "s140_stop_ops_server"].iter().find_map(|step| s.fact_of(step, "error_log"));
+    if let Some(from) = away.and_then(|size| size.as_u64()) {
+        let path = format!("{}/error_log", ops.paths().logs);
+        let size = ops.remote().stat(&path)?.map_or(0, |entry| entry.size);
+        let new = if size < from { String::new() } else { review::text(&ops.log_since(&path, from, 16 << 20)?.bytes) };
+        let said = new.lines().next().map_or_else(|| format!("{size} bytes, {from} then"), str::to_owned);
+        let said = if size == from {
+            "the server's log is as it was then".to_owned()
+        } else {
+            format!("the server's log has grown since: {said}")
+        };
+        tally.hold(check, size == from, said);
+    }
+    if let Some(off) = s.fact_of("s130_stop_ops_cron", "off_at").and_then(|at| at.as_f64()) {
+        let jobs = ops.remote().list(&ops.paths().cron_logs, Some(1))?;
+        for job in jobs.iter().filter(|entry| entry.kind == EntryKind::File && entry.mtime.floor() > off) {
+            tally.fault(
+                check,
+                format!("{} was written at {}: cron goes on", job.path, ops.local(job.mtime)?.datetime()),
+            );
+        }
+    }
+    Ok(())
+}
+
 fn quiet(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     let check = "still_quiet";
     let ops = s.hosts().server(Role::Ops)?;
@@ -177,6 +207,7 @@ fn quiet(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     tally.hold(check, others == 0, format!("{others} other processes of a server"));
     let cron = ops.crontab()?;
     tally.hold(check, cron.trim().is_empty(), format!("cron table of {} lines", cron.lines().count()));
+    nothing_ran(s, &ops, check, tally)?;
     let queue = ops.at_queue()?;
     tally.hold(check, queue.is_empty(), format!("{} jobs queued with at", queue.len()));
     let stack = state::kept_of(s, "s010_ops", &["stack"])?.unwrap_or_default();

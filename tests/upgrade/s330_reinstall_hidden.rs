@@ -7,6 +7,7 @@
 //! Way back: switch the checkouts back and do it again, or restore the directories.
 
 use crds_upgrade::crds::{Door, Server};
+use crds_upgrade::host::EntryKind;
 use crds_upgrade::plan::Role;
 use crds_upgrade::run::{StepError, StepResult};
 use crds_upgrade::steps::S330_REINSTALL_HIDDEN;
@@ -60,6 +61,14 @@ fn environment(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let check = "environment";
     for odd in machines::odd_variables(ops)? {
         tally.fault(check, format!("a shell of the account has {odd}"));
+    }
+    // A link would let this server write where another one reads.
+    let own =
+        [&ops.paths().logs, &ops.paths().cron_logs, &ops.paths().db_backups, &ops.paths().monitor].map(String::clone);
+    for (path, entry) in ops.remote().stats(&own)? {
+        if entry.kind == EntryKind::Link {
+            tally.fault(check, format!("{path} is a link to {}", entry.target));
+        }
     }
     let stack = ops.stack()?;
     tally.hold(check, stack.env_csh.len() == 1, format!("env.csh names {:?}", stack.env_csh));

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 
 use crds_upgrade::crds::wire::{Ask, Rpc};
-use crds_upgrade::crds::{Door, Server};
+use crds_upgrade::crds::{Door, PortState, Server};
 use crds_upgrade::host::{Limit, side_by_side};
 use crds_upgrade::plan::Role;
 use crds_upgrade::review::logs::{LogFile, Review};
@@ -60,6 +60,9 @@ fn s340_try_hidden() -> StepResult {
         let judged = review.judge_normal();
         tally.evidence("log_clean", &s.evidence("error_log while trying out", &window.bytes)?);
         tally.hold("log_clean", judged.outcome == Outcome::Passed, judged.observed);
+        let (direct, hidden) = ops.ports()?;
+        let still = direct == PortState::Refused && hidden == PortState::Open;
+        tally.hold("still_hidden", still, format!("8001 is {direct:?}, 8002 {hidden:?}"));
         for spec in s.spec().own_checks() {
             let name = spec.id.split('.').nth(1).unwrap_or_default();
             tally.judge(s, name, Role::Ops, advice(name))?;
@@ -101,6 +104,10 @@ fn advice(check: &str) -> Advice {
         "upload_page" => Advice {
             cause: "the page's script was escaped or is missing (B061)",
             next: "look at the page in a browser",
+        },
+        "still_hidden" => Advice {
+            cause: "somebody forwards the operational port, or started another server",
+            next: "find the process that listens on 8001 and end it; until then users reach an untried release",
         },
         _ => Advice { cause: "a page of the new release is broken", next: "read the error log of that second" },
     }

@@ -13,7 +13,10 @@ use serde_json::json;
 use crds_upgrade::crds::{Door, Flag, PortState, Server};
 use crds_upgrade::host::Limit;
 use crds_upgrade::plan::{Change, Role};
+use crds_upgrade::review;
+use crds_upgrade::review::logs::{LogFile, Review};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
+use crds_upgrade::state::{Scope, capture};
 use crds_upgrade::steps::S370_GO_LIVE;
 
 use crate::common::before::first;
@@ -194,8 +197,23 @@ fn public(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let (direct, hidden) = ops.ports()?;
     tally.hold("public", direct == PortState::Open, format!("8001 is {direct:?}"));
     tally.hold("public", hidden == PortState::Refused, format!("8002 is {hidden:?}"));
-    let parents = ops.httpd_parents()?.len();
-    tally.hold("public", parents == 1, format!("{parents} server parents"));
+    let parents = ops.httpd_parents()?;
+    tally.hold("public", parents.len() == 1, format!("{} server parents", parents.len()));
+    // By it the server is stopped, and only what it names (SO 7).
+    let named = ops.pid_file()?;
+    let right = named.is_some() && named == parents.first().map(|parent| parent.pid);
+    tally.hold(
+        "public",
+        right,
+        format!("httpd.pid names {}", named.map_or("no process".to_owned(), |pid| pid.to_string())),
+    );
+    for socket in ops.memcached()?.iter().filter_map(|process| process.option("-s")) {
+        let there = !ops.remote().there(&[socket])?.is_empty();
+        tally.hold("public", there, format!("memcached {} its socket {socket}", if there { "has" } else { "lacks" }));
+    }
+    if !s.again() {
+        started_once(s, ops, tally)?;
+    }
     let (flag, copy) = (ops.flag()?, ops.installed_flag()?);
     tally.hold(
         "flag_and_urls",
@@ -230,6 +248,15 @@ fn public(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
             if dirty.is_empty() { "svn status clean".to_owned() } else { shorten(&dirty) },
         );
     }
+    Ok(())
+}
+
+/// Nobody has started the server since it went live: whose start it is decides environment, umask and stack.
+fn started_once(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let from = s.need_fact(s.spec().id, "logs")?["error_log"][0].as_u64().unwrap_or(0);
+    let window = ops.log_since(&format!("{}/error_log", ops.paths().logs), from, 16 << 20)?;
+    let starts = Review::of(LogFile::Errors, &review::text(&window.bytes)).starts().len();
+    tally.hold("public", starts == 0, format!("{starts} starts of the server since it went live"));
     Ok(())
 }
 
@@ -349,5 +376,19 @@ fn states(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let before = s.need_fact(s.spec().id, "states")?;
     let now = json!(ops.states()?);
     tally.hold("states_untouched", before == now, format!("{now}"));
+    // Whose group a delivered file gets, and who may bring one, lies in the modes of the directories (SO 3.3).
+    let surface = "files:server_files";
+    let Some(known) = state::kept_of(s, "s010_ops", &[surface])? else { return Ok(()) };
+    let now = capture(ops, &Scope::nothing().with_files(&["server_files"]))?;
+    for (name, was) in known.surfaces.get(surface).into_iter().flatten() {
+        let is = now.surfaces.get(surface).and_then(|entries| entries.get(name));
+        let value = |field: &str| is.and_then(|is| is.get(field)).map_or("none".to_owned(), ToString::to_string);
+        for field in ["kind", "mode", "owner", "group"] {
+            if let Some(was) = was.get(field).filter(|was| is.and_then(|is| is.get(field)) != Some(was)) {
+                let text = format!("{name} has {field} {}, at preflight {was}", value(field));
+                tally.fault("states_untouched", text);
+            }
+        }
+    }
     Ok(())
 }

@@ -53,11 +53,13 @@ fn s460_affected_datasets() -> StepResult {
             };
             let looked = published(&ops, old, new, &directory, &ids, &mut tally);
             tally.tried("published_equals_disk", looked);
-            let looked = mailed(s, &ops, &directory, (old, new), (&status, ids.len()), &mut tally);
+            let looked = mailed(s, &ops, &directory, (old, new), (&status, &ids), &mut tally);
             tally.tried("mail", looked);
             let looked = explained::judge_equal(s, &ops, old, new, &ids, &mut tally);
             tally.tried("equal_to_ours", looked);
         }
+        let looked = nobody_elses(s, &ops, &mut tally);
+        tally.tried("mail", looked);
         let operational = ops.context_in_database("operational")?;
         let known = ops.old_context()?.unwrap_or_default();
         let planned = s.plan().set_context.as_ref().map_or(operational.as_str(), |set| set.context.as_str());
@@ -294,9 +296,10 @@ fn mailed(
     ops: &Server,
     directory: &str,
     (old, new): (&str, &str),
-    (status, count): (&str, usize),
+    (status, ids): (&str, &BTreeSet<String>),
     tally: &mut Tally,
 ) -> Result<(), StepError> {
+    let count = ids.len();
     let Some(mails) = mail::all(s, ops)? else {
         tally.fault("mail", "the site names no mailbox to look into");
         return Ok(());
@@ -318,11 +321,37 @@ fn mailed(
         }
         let attached = ["affected_ids.txt.gz", "bestrefs_err_truncated"].iter().all(|name| mail.body.contains(name));
         tally.hold("mail", attached, "the list of ids and the shortened log are attached".to_owned());
+        // The pipeline takes the ids from the mail, not from the disk.
+        let sent = mail.attachment("affected_ids.txt.gz").map(|bytes| unzip(&bytes)).transpose();
+        let sent: Option<BTreeSet<String>> = sent.ok().flatten().map(|text| {
+            let lines = String::from_utf8_lossy(&text).into_owned();
+            lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+        });
+        let said = sent.as_ref().map_or("no list that can be read".to_owned(), |sent| format!("{} ids", sent.len()));
+        tally.hold("mail", sent.as_ref() == Some(ids), format!("attached: {said}, {count} on disk"));
         let seen: BTreeSet<&str> = mail.to.iter().map(String::as_str).collect();
         let meant: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
         let text = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(" ");
         let said = format!("sent to {}, the release says {}", text(&seen), text(&meant));
         tally.hold("mail", seen == meant && !meant.is_empty(), said);
+    }
+    Ok(())
+}
+
+/// No other server has told those who reprocess for this one.
+fn nobody_elses(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    let before = s.need_fact("s370_go_live", "mails")?.as_u64().unwrap_or(0);
+    let ours = format!("CRDS {} {} datasets affected", ops.observatory(), ops.expected().use_case);
+    let mails = mail::all(s, ops)?.unwrap_or_default();
+    let new = mails.iter().skip(usize::try_from(before).unwrap_or(usize::MAX));
+    let strange: Vec<_> =
+        new.filter(|mail| mail.subject.contains("datasets affected") && !mail.subject.contains(&ours)).collect();
+    if strange.is_empty() {
+        return Ok(());
+    }
+    let told = recipients(ops)?;
+    for mail in strange.iter().filter(|mail| mail.to.iter().any(|to| told.contains(to))) {
+        tally.fault("mail", format!("`{}` of another server went to {}", mail.subject, mail.to.join(" ")));
     }
     Ok(())
 }

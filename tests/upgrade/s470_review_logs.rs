@@ -97,6 +97,7 @@ const BROKE: Advice = Advice {
 /// Reads and classifies every log since going live.
 fn gather(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let (from, to) = window(s, ops)?;
+    let zone = TimeZone::get(&s.site().time_zone)?;
     let sizes = s.need_fact("s370_go_live", "logs")?;
     let before: BTreeMap<String, (u64, String)> = serde_json::from_value(sizes)?;
     logs_kept(ops, &before, tally)?;
@@ -128,6 +129,14 @@ fn gather(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
             add(tally, "no_silence_no_flood", &entry.path, &review.judge_pace(from, to, PACE));
         }
         started(s, &review, &entry.path, tally);
+        if let Some(line) = review.backwards(60).filter(|_| file == LogFile::Errors) {
+            let (path, number) = (&entry.path, line.number);
+            tally.fault("nothing_abnormal", format!("{path} line {number}: its time lies before the lines above it"));
+        }
+        if let Some(line) = review.elsewhere(&zone) {
+            let (path, number) = (&entry.path, line.number);
+            tally.fault("nothing_abnormal", format!("{path} line {number}: its time is not of {}", s.site().time_zone));
+        }
         let ahead = to.saturating_add(jiff::Span::new().minutes(5));
         if let Some(line) = review.lines.iter().find(|line| line.time.is_some_and(|time| time > ahead)) {
             tally.fault("nothing_abnormal", format!("{} line {} is of the future", entry.path, line.number));

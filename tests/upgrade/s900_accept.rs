@@ -194,10 +194,11 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
 
 /// What is wrong with all that is no part of the state but must be right beside it.
 fn around(s: &Step, ops: &Server, catalogue: &BTreeMap<String, Row>) -> Result<Vec<String>, StepError> {
-    let looks: [&(dyn Fn() -> Result<Vec<String>, StepError> + Sync); 5] = [
+    let looks: [&(dyn Fn() -> Result<Vec<String>, StepError> + Sync); 6] = [
         &|| bytes_of_references(s, ops, catalogue),
         &|| archives_and_server(s, ops),
         &|| synced::faults(ops),
+        &|| synced::delivered(s, ops),
         &|| catalogs_of_plan(s, ops, catalogue),
         &|| mails_of_nothing(s, ops),
     ];

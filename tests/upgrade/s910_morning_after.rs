@@ -19,7 +19,7 @@ use crds_upgrade::run::{Poll, Step, StepError, StepResult, harness};
 use crds_upgrade::steps::S910_MORNING_AFTER;
 
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{backup_set, checkout, mail, night, night_disks, outcome};
+use crate::common::{backup_set, checkout, mail, night, night_disks, outcome, synced};
 
 #[test]
 fn s910_morning_after() -> StepResult {
@@ -332,6 +332,7 @@ fn still_public(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepErr
     tally.hold(check, ops.flag()? == Flag::False, "port flag".to_owned());
     let wanted = s.plan().set_context.as_ref().map_or(&s.plan().contexts.operational, |set| &set.context).clone();
     outcome::contexts_agree(s, ops, &wanted, tally, check)?;
+    synced::faults(ops)?.into_iter().chain(synced::delivered(s, ops)?).for_each(|fault| tally.fault(check, fault));
     tally.hold(check, ops.crontab()? == ops.release_crontab()?, "cron table".to_owned());
     let (parents, by_hand) = (ops.httpd_parents()?.len(), ops.servers_by_hand()?.len());
     tally.hold(check, parents == 1 && by_hand == 0, format!("{parents} server parents, {by_hand} servers by hand"));

@@ -28,7 +28,8 @@ pub struct Fetched {
     pub files: BTreeMap<String, Vec<u8>>,
     /// What they say.
     pub facts: SetFacts,
-    /// The dump, once somebody asked for it.
+    /// The dump's text and what it says, once somebody asked for it.
+    text: OnceLock<Result<String, String>>,
     dump: OnceLock<Result<Dump, String>>,
     /// What was read, as evidence.
     pub evidence: Evidence,
@@ -57,7 +58,23 @@ fn fetch(s: &Step, server: &Server, base: &str, name: &str, listed: Vec<SetFile>
     let facts = SetFacts::of(&files);
     let account = serde_json::json!({ "set": name, "host": server.name(), "files": listed, "facts": facts });
     let evidence = s.evidence(&format!("backup set {name} of {}", server.role()), account.to_string())?;
-    Ok(Fetched { listed, files, facts, dump: OnceLock::new(), evidence })
+    Ok(Fetched { listed, files, facts, text: OnceLock::new(), dump: OnceLock::new(), evidence })
+}
+
+/// The text of a dump as it lies in a set: packed in a dated one, plain in the shared one.
+fn dump_text(bytes: &[u8]) -> Result<String, String> {
+    let plain = if bytes.starts_with(&[0x1f, 0x8b]) {
+        Cow::Owned(unpack(bytes).map_err(|error| error.to_string())?)
+    } else {
+        Cow::Borrowed(bytes)
+    };
+    Ok(String::from_utf8_lossy(&plain).into_owned())
+}
+
+/// The dump of a dated set, of which nothing else is read; none if it has none that unpacks.
+pub fn dump_of(server: &Server, set: &BackupSet) -> Result<Option<String>, StepError> {
+    let Some(file) = set.files.iter().find(|file| file.name.starts_with("backup.")) else { return Ok(None) };
+    Ok(dump_text(&server.remote().read_file(&format!("{}/{}", set.path, file.name), MOST)?).ok())
 }
 
 /// The database server that a configuration names; nothing else of that file is read.
@@ -71,17 +88,18 @@ const DATABASE_HOST: Script = Script {
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 impl Fetched {
+    /// The dump's text, or why it cannot be unpacked.
+    pub fn dump_text(&self) -> Result<&str, String> {
+        let text = self.text.get_or_init(|| {
+            let bytes = self.files.get("backup").ok_or("there is no dump")?;
+            dump_text(bytes)
+        });
+        text.as_deref().map_err(Clone::clone)
+    }
+
     /// The dump, or why it cannot be read whole.
     pub fn dump(&self) -> &Result<Dump, String> {
-        self.dump.get_or_init(|| {
-            let bytes = self.files.get("backup").ok_or("there is no dump")?;
-            let plain = if bytes.starts_with(&[0x1f, 0x8b]) {
-                Cow::Owned(unpack(bytes).map_err(|error| error.to_string())?)
-            } else {
-                Cow::Borrowed(bytes.as_slice())
-            };
-            Dump::parse(&String::from_utf8_lossy(&plain)).map_err(|error| error.to_string())
-        })
+        self.dump.get_or_init(|| Dump::parse(self.dump_text()?).map_err(|error| error.to_string()))
     }
 
     /// Files that are missing, empty, or whose mode or owner is wrong.
@@ -306,6 +324,14 @@ impl Fetched {
     pub fn bad_deliveries(&self, server: &Server, made: f64) -> Result<Vec<String>, StepError> {
         let Some(list) = &self.facts.deliveries else { return Ok(vec!["there is no list of deliveries".into()]) };
         let mut faults: Vec<String> = list.odd.iter().map(|line| format!("odd name `{line}` in the list")).collect();
+        // A delivery that the archive has taken since leaves its catalogue behind (SO 17).
+        let catalogs = server.remote().list(&server.paths().catalogs(), Some(1))?;
+        for name in &list.names {
+            let stem = name.find(".cat").map(|at| &name[..at + 4]);
+            if let Some(stem) = stem.filter(|stem| !catalogs.iter().any(|entry| entry.path == *stem)) {
+                faults.push(format!("the list has `{name}`, and there is no catalogue {stem}"));
+            }
+        }
         for link in server.deliveries()? {
             let stem = |name: &str| name.split(".cat").next().unwrap_or(name).to_owned();
             let listed = list.names.iter().any(|name| stem(name) == stem(&link.name));

@@ -12,6 +12,9 @@ use super::deliver::{Hand, others};
 use super::delivery::{Delivery, Kind, catalog_stem, catalogs, in_state, planned_reasons, row_id};
 use super::tally::shorten;
 
+/// How far the number of the next audit row may lie from the last one's.
+const LEAP: u64 = 10_000;
+
 /// Whether the archive, which goes on by itself, took a file on from one state to the next.
 fn taken(was: &str, now: &str) -> bool {
     const WAY: [&str; 5] = ["delivered", "submitted", "archiving", "archived", "operational"];
@@ -45,7 +48,7 @@ impl Hand<'_> {
         self.tally.proof("confirmed", format!("{}: {} files delivered", delivery.id, new.len()));
         self.read_rows(delivery, catalogue)?;
         self.read_delivery(delivery, &new, catalogue, catalog_names.first().map_or("", |name| name.as_str()), before)?;
-        self.read_audit(delivery, &new, &reading.actions)?;
+        self.read_audit(delivery, &new, &reading.actions, before)?;
         self.read_contexts(delivery, &reading.contexts, before);
         self.read_rest(delivery, &reading, before);
         self.read_log(delivery, before)?;
@@ -182,7 +185,13 @@ impl Hand<'_> {
     }
 
     /// One row for the catalogue, one per file, nothing else (WP 4.4).
-    fn read_audit(&mut self, delivery: &Delivery<'_>, new: &BTreeSet<&str>, rows: &[Row]) -> Result<(), StepError> {
+    fn read_audit(
+        &mut self,
+        delivery: &Delivery<'_>,
+        new: &BTreeSet<&str>,
+        rows: &[Row],
+        before: &Value,
+    ) -> Result<(), StepError> {
         let check = if self.s.spec().id.starts_with("s430") { "confirmed" } else { "audit" };
         let kept = self.s.evidence(&format!("audit rows of {}", delivery.id), serde_json::to_vec(rows)?)?;
         self.tally.evidence(check, &kept);
@@ -192,6 +201,12 @@ impl Hand<'_> {
         for row in rows.iter().filter(|row| !reasons.contains(field(row, "why").as_str())) {
             let (user, action, name) = (field(row, "user"), field(row, "action"), field(row, "filename"));
             self.tally.fault(check, format!("during {}: {user} did `{action}` on {name}, of no plan", delivery.id));
+        }
+        // Numbers may leave gaps where something was rolled back, not leap: beyond the column's largest nothing can be added.
+        let numbers: Vec<u64> = rows.iter().filter_map(row_id).collect();
+        let last = before["action"].as_u64().unwrap_or(0);
+        if let Some(first) = numbers.first().filter(|first| **first > last + LEAP) {
+            self.tally.fault(check, format!("the numbers of the audit rows leap from {last} to {first}"));
         }
         let account = &super::outcome::credential(self.s, delivery.credential)?.username;
         for row in ours.iter().filter(|row| field(row, "user") != *account) {

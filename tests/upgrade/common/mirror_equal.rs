@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crds_upgrade::backup::compare_tables;
-use crds_upgrade::crds::{Server, Table, TableSummary};
+use crds_upgrade::backup::{compare_tables, first_difference};
+use crds_upgrade::crds::{Server, TABLES, Table, TableSummary};
 use crds_upgrade::host::{Algorithm, EntryKind};
 use crds_upgrade::review;
 use crds_upgrade::run::StepError;
@@ -44,6 +44,14 @@ impl Mirror<'_> {
             "select username, is_superuser, is_staff, is_active, email from auth_user order by username".to_owned();
         let questions = |server: &Server| [server.ask_for_contexts(), rights.clone(), "show tables".to_owned()];
         let (theirs, ours) = self.both(|server| Ok(server.ask_all(&questions(server))?))?;
+        let (made_there, made_here) = self.both(|server| Ok(server.making(&TABLES)?))?;
+        for (table, made) in &made_here {
+            if let Some(other) = made_there.get(table).filter(|other| *other != made) {
+                let (theirs, ours) = first_difference(other, made);
+                let dest = self.dest.role();
+                t.fault("database_equal", format!("`{table}` of {dest} is made `{ours}`, the source's `{theirs}`"));
+            }
+        }
         let (from, to) = (self.source.contexts_of(&theirs[0])?, self.dest.contexts_of(&ours[0])?);
         for (kind, a, b) in [("operational", from.operational, to.operational), ("edit", from.edit, to.edit)] {
             t.hold("database_equal", a == b, format!("{kind} context {b}, the source's {a}"));

@@ -157,6 +157,9 @@ pub fn contexts(server: &Server, last: &LastNight, tally: &mut Tally) -> Result<
     let then = history.iter().rfind(|row| {
         row.state == "operational" && row.start_date.get(..19).is_some_and(|start| start <= began.as_str())
     });
+    for line in other_nights(&last.night, last.began.date()..=last.ended.date()) {
+        tally.fault(check, format!("the mail of {} tells of another night: `{line}`", last.ended.date()));
+    }
     if let (Some(seen), Some(then)) = (value("operational_context"), then)
         && seen != then.context
     {
@@ -166,6 +169,19 @@ pub fn contexts(server: &Server, last: &LastNight, tally: &mut Tally) -> Result<
         );
     }
     Ok(())
+}
+
+/// Lines of a night that name another day: the dump that it made, and what its sync said. Certify's tail may be an old one,
+/// because certify writes beside what is tailed (SO 10).
+fn other_nights(night: &Night, days: std::ops::RangeInclusive<jiff::civil::Date>) -> Vec<String> {
+    let day = |text: &str| text.get(..10).and_then(|day| day.parse::<jiff::civil::Date>().ok());
+    let text = |title: &str| night.section(title).map_or("", |section| section.text.as_str());
+    let dumps = text("Backing up server").lines().filter(|line| line.contains("tempfile created:"));
+    let dumped = dumps.map(|line| (line, line.match_indices("-2").find_map(|(at, _)| day(&line[at + 1..]))));
+    let synced =
+        text("Server cache check").lines().filter(|line| line.contains(" - CRDS - ")).map(|line| (line, day(line)));
+    let other = dumped.chain(synced).filter(|(_, day)| day.is_some_and(|day| !days.contains(&day)));
+    other.map(|(line, _)| line.trim().to_owned()).take(3).collect()
 }
 
 /// Logs behind the mail that have no counters at their end.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crds_upgrade::crds::web::Session;
 use crds_upgrade::crds::wire::Ask;
 use crds_upgrade::crds::{Door, Server};
+use crds_upgrade::plan::Era;
 use crds_upgrade::run::{Step, StepError};
 
 use super::outcome;
@@ -22,14 +23,29 @@ const PAGES: [(&str, &str); 8] = [
     ("/context_table/operational", "Historical References"),
 ];
 
+/// Longest time that a page may take on the average, in seconds by the server's clock.
+const SLOWEST_S: f64 = 20.0;
+
+/// As [`PAGES`], of the servers of 2014 (WP 3.2).
+const OF_2014: [(&str, &str); 1] = [("/recent_activity/", "Activity")];
+
+/// As [`PAGES`], of the servers since 2019 (WP 3.2).
+const SINCE_2019: [(&str, &str); 3] = [
+    ("/recent_activity_input/", "Recent Activity"),
+    ("/display_all_contexts/", "All Contexts"),
+    ("/old_results/", "Old Results"),
+];
+
 /// Every public page answers with its own heading and without an error block.
 pub fn pages(s: &Step, ops: &Server, door: Door, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
     let mut session = Session::anonymous(ops.http()?, &ops.url(door)?);
     let context = s.plan().contexts.operational.clone();
     let browse = format!("/browse/{context}");
-    let more = [(browse.as_str(), context.as_str())];
-    let mut good = 0;
+    let of_era: &[(&str, &str)] = if ops.era() == Era::Y2014 { &OF_2014 } else { &SINCE_2019 };
+    let more = of_era.iter().copied().chain([(browse.as_str(), context.as_str())]);
+    let (mut good, mut asked, began) = (0, 0, ops.now()?);
     for (path, mark) in PAGES.iter().copied().chain(more) {
+        asked += 1;
         match session.good_page(path) {
             Ok(page) if page.text.contains(mark) => good += 1,
             Ok(page) => tally.fault(check, format!("{path} lacks `{mark}`: {}", page.gist())),
@@ -37,6 +53,9 @@ pub fn pages(s: &Step, ops: &Server, door: Door, check: &'static str, tally: &mu
         }
     }
     tally.proof(check, format!("{good} pages with their marks"));
+    // Nobody waits for a page that comes after minutes.
+    let took = ops.now()? - began;
+    tally.hold(check, took < SLOWEST_S * f64::from(asked), format!("{asked} pages in {took:.0} s"));
     let home = ops.http()?.send(&Ask::get(&format!("{}/", ops.url(door)?.trim_end_matches('/'))))?.text();
     assets(ops, door, &home, check, tally)
 }

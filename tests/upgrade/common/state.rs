@@ -111,6 +111,12 @@ fn read(
     }
 }
 
+/// Remembers how long the error log of a server is that was just put away: whoever starts it writes there.
+pub fn remember_error_log(s: &Step, server: &Server) -> Result<(), StepError> {
+    let size = server.remote().stat(&format!("{}/error_log", server.paths().logs))?.map_or(0, |entry| entry.size);
+    s.fact("error_log", size)
+}
+
 /// What differs between a state and now, volatile fields aside; differences that `may` accepts are left out.
 pub fn changed(
     server: &Server,

@@ -3,7 +3,7 @@
 
 use crds_upgrade::crds::{Door, Server};
 use crds_upgrade::host::{EntryKind, Limit, side_by_side};
-use crds_upgrade::run::StepError;
+use crds_upgrade::run::{Step, StepError};
 
 use super::outcome;
 use super::tally::shorten;
@@ -15,10 +15,13 @@ use super::tally::shorten;
 /// The server or its host cannot be asked.
 pub fn faults(ops: &Server) -> Result<Vec<String>, StepError> {
     let published = format!("{0}/{1}", ops.paths().grp, ops.observatory());
-    let looks: [&(dyn Fn() -> Result<Vec<String>, StepError> + Sync); 4] =
-        [&|| bad_files(ops), &|| configs(ops, &published), &|| closed(ops, &published), &|| {
-            references_and_rules(ops, &published)
-        }];
+    let looks: [&(dyn Fn() -> Result<Vec<String>, StepError> + Sync); 5] = [
+        &|| bad_files(ops),
+        &|| configs(ops, &published),
+        &|| closed(ops, &published),
+        &|| references_and_rules(ops, &published),
+        &|| pickles(ops, &published),
+    ];
     let found = side_by_side(&looks, |look| look()).into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(found.concat())
 }
@@ -64,6 +67,45 @@ fn references_and_rules(ops: &Server, published: &str) -> Result<Vec<String>, St
         faults.push(format!("the published cache does not have {context}"));
     }
     Ok(faults)
+}
+
+/// Pickled rules of the published cache that are not the server's own: a client that reads them follows other rules than
+/// the texts beside them.
+fn pickles(ops: &Server, published: &str) -> Result<Vec<String>, StepError> {
+    let (theirs, own) = (format!("{published}/pickles/{}", ops.observatory()), ops.paths().pickles(ops.observatory()));
+    let there = ops.remote().there(&[&theirs, &own])?;
+    if !there.contains(&theirs.as_str()) {
+        return Ok(Vec::new());
+    }
+    let sums = ops.remote().hash_trees_without(&there, ".svn")?;
+    let (theirs, own) = (sums.get(&theirs).cloned().unwrap_or_default(), sums.get(&own).cloned().unwrap_or_default());
+    let strange = theirs.iter().filter(|(name, sum)| own.get(*name) != Some(sum));
+    Ok(strange.map(|(name, _)| format!("the published pickles/{name} is not what the server has made")).collect())
+}
+
+/// References of this plan that the published cache lacks or has half, once the context that names them is operational.
+///
+/// # Errors
+///
+/// The host cannot be asked.
+pub fn delivered(s: &Step, ops: &Server) -> Result<Vec<String>, StepError> {
+    if s.plan().set_context.is_none() {
+        return Ok(Vec::new());
+    }
+    let published = format!("{0}/{1}/references/{1}", ops.paths().grp, ops.observatory());
+    if ops.remote().there(&[&published])?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own = ops.paths().references(ops.observatory());
+    let files = s.plan().submissions.iter().flat_map(|one| &one.files).filter(|name| !name.ends_with("map"));
+    let places: Vec<[String; 2]> = files.map(|name| [format!("{own}/{name}"), format!("{published}/{name}")]).collect();
+    let seen = ops.remote().stats(&places.concat())?;
+    let wrong = places.iter().filter_map(|[here, there]| match (seen.get(here), seen.get(there)) {
+        (Some(here), Some(out)) if out.kind == EntryKind::Link || out.size == here.size => None,
+        (_, None) => Some(format!("the published cache lacks {there}")),
+        (_, Some(out)) => Some(format!("the published {there} has {} bytes", out.size)),
+    });
+    Ok(wrong.collect())
 }
 
 /// Addresses in a configuration that lead to neither door of this server.

@@ -6,7 +6,7 @@ use std::io::{BufWriter, IsTerminal, Read, Write};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::{Access, MysqlError, dialect, dump, load};
+use super::{Access, MysqlError, dialect, dump, load, schema};
 use crate::stand_in::tools::Call;
 
 /// `mysql [switches] [DATABASE] [-e SQL]`. Each statement commits on its own: a load that is cut short leaves what it had done.
@@ -75,7 +75,7 @@ fn execute(
     let last = statement.rsplit(char::is_whitespace).find(|word| !word.is_empty()).unwrap_or("");
     let last = last.trim_matches(['`', '\'', '"', ';']).to_owned();
     match words.as_slice() {
-        ["set" | "lock" | "unlock" | "commit" | "start" | "begin" | "alter", ..] => return Ok(()),
+        ["set" | "lock" | "unlock" | "commit" | "start" | "begin", ..] => return Ok(()),
         ["use", ..] => {
             access.name = last;
             *connection = Some(super::open(access)?);
@@ -120,7 +120,7 @@ fn execute(
     let sql = |error: rusqlite::Error| MysqlError::of(&error);
     match words.as_slice() {
         ["show", "tables"] => {
-            let found = dump::tables(connection).map_err(sql)?;
+            let found = dump::tables_and_views(connection).map_err(sql)?;
             let title = format!("Tables_in_{}", access.name);
             print(call, &[&title], found.into_iter().map(|name| vec![name]), names);
             return Ok(());
@@ -141,8 +141,22 @@ fn execute(
                 return Ok(());
             }
         }
+        ["alter", ..] | ["drop", "index", ..] => {
+            return match schema::altered(statement)? {
+                Some(made) => connection.execute_batch(&made).map_err(sql),
+                None => Ok(()),
+            };
+        }
         ["truncate", ..] => return connection.execute_batch(&format!("DELETE FROM \"{last}\"")).map_err(sql),
         _ => {}
+    }
+    if let Some(answer) = schema::show(connection, &words, &last) {
+        let answer = answer?;
+        print(call, &answer.titles, answer.rows.into_iter(), names);
+        return Ok(());
+    }
+    if lower.contains("information_schema.") {
+        schema::information(connection, &access.name).map_err(sql)?;
     }
     if lower.contains("@@hostname") {
         let statement = statement.replace("@@hostname", &format!("'{}'", access.host));

@@ -104,14 +104,23 @@ pub fn write(connection: &Connection, access: &Access, out: &mut dyn Write) -> R
 
 /// The tables of a database, sorted.
 pub fn tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    named(connection, "type = 'table'")
+}
+
+/// As [`tables`], with the views among them, as `SHOW TABLES` lists them.
+pub fn tables_and_views(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    named(connection, "type IN ('table', 'view')")
+}
+
+fn named(connection: &Connection, kind: &str) -> rusqlite::Result<Vec<String>> {
     connection
-        .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")?
+        .prepare(&format!("SELECT name FROM sqlite_master WHERE {kind} AND name NOT LIKE 'sqlite_%' ORDER BY name"))?
         .query_map([], |row| row.get(0))?
         .collect()
 }
 
 /// The `CREATE TABLE` of a table in MySQL's dialect.
-fn definition(connection: &Connection, table: &str) -> rusqlite::Result<String> {
+pub fn definition(connection: &Connection, table: &str) -> rusqlite::Result<String> {
     let mut lines = Vec::new();
     let indices: Vec<(String, bool, String)> = connection
         .prepare(&format!("PRAGMA index_list(\"{table}\")"))?
@@ -172,8 +181,9 @@ fn definition(connection: &Connection, table: &str) -> rusqlite::Result<String> 
         lines.push(format!("  {word} `{shown}` ({})", members.join(",")));
     }
     let foreign: Vec<(String, String, Option<String>, String)> = connection
-        .prepare(&format!("PRAGMA foreign_key_list(\"{table}\")"))?
-        .query_map([], |row| Ok((row.get(2)?, row.get(3)?, row.get(4)?, row.get(6)?)))?
+        // Its own list begins with the last one declared: each load would turn them round.
+        .prepare("SELECT \"table\", \"from\", \"to\", on_delete FROM pragma_foreign_key_list(?1) ORDER BY id DESC")?
+        .query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (number, (other, from, to, on_delete)) in foreign.iter().enumerate() {
         let to = to.as_deref().unwrap_or("id");

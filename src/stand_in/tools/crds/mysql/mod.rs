@@ -6,6 +6,7 @@ mod client;
 mod dialect;
 mod dump;
 mod load;
+mod schema;
 
 pub use client::main as client;
 pub use dump::{main as dump, tables};

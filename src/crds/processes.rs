@@ -41,9 +41,7 @@ impl Server {
     pub fn processes(&self) -> Result<Vec<Process>, CrdsError> {
         let argv = ["ps", "-eo", "pid=,ppid=,user=,stat=,etime=,args="];
         let ran = self.remote.must_look(&argv, Limit { output: 8 << 20, ..Limit::QUICK })?;
-        let text = ran.text();
-        let lines = text.lines().filter(|line| !line.trim().is_empty());
-        lines.map(|line| process(line).ok_or_else(|| self.shape("a process", line))).collect()
+        processes(&ran.text()).map_err(|line| self.shape("a process", line))
     }
 
     /// The server's parents: httpd processes of the account whose parent is no httpd.
@@ -130,6 +128,23 @@ pub(super) fn httpd_parents(all: &[Process], account: &str) -> Vec<Process> {
     all.iter().filter(is_httpd).filter(|process| !ids.contains(&process.ppid)).cloned().collect()
 }
 
+/// The processes that `ps` lists, or the line that is none. An argument of several lines, such as a program given to an
+/// interpreter, goes on in the next.
+fn processes(text: &str) -> Result<Vec<Process>, &str> {
+    let mut all: Vec<Process> = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        match (process(line), all.last_mut()) {
+            (Some(process), _) => all.push(process),
+            (None, Some(above)) => {
+                above.args.push('\n');
+                above.args.push_str(line);
+            }
+            (None, None) => return Err(line),
+        }
+    }
+    Ok(all)
+}
+
 fn process(line: &str) -> Option<Process> {
     let mut rest = line.trim_start();
     let mut field = || {
@@ -175,6 +190,15 @@ mod tests {
         assert_eq!(elapsed("00:07"), Some(7));
         assert_eq!(elapsed("7"), None);
         assert!(process("PID PPID").is_none());
+    }
+
+    #[test]
+    fn an_argument_may_have_several_lines() {
+        let text = "    7     1 crds     S       00:07 python -c import time\ntime.sleep(9)\n    8     7 crds     Z       00:06 true\n";
+        let read = processes(text).expect("processes");
+        assert_eq!(read.iter().map(|process| process.pid).collect::<Vec<_>>(), [7, 8]);
+        assert_eq!(read[0].args, "python -c import time\ntime.sleep(9)");
+        assert_eq!(processes("error: unknown option\n"), Err("error: unknown option"));
     }
 
     #[test]

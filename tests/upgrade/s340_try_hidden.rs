@@ -136,6 +136,10 @@ pub fn frozen(rpc: &Rpc, context: &str, observatory: &str) -> Result<Value, Step
     }))
 }
 
+/// How much longer the frozen questions may take than at preflight: so many times, and so many seconds more.
+const SLOWER: f64 = 3.0;
+const SLOWER_S: f64 = 20.0;
+
 /// A header such as pipelines ask with. What is not in it is matched as undefined, which is an answer as good as another.
 fn exposure(observatory: &str) -> Value {
     if observatory == "jwst" {
@@ -149,7 +153,14 @@ fn exposure(observatory: &str) -> Value {
 
 fn questions(s: &Step, ops: &Server, rpc: &Rpc, tally: &mut Tally) -> Result<(), StepError> {
     let context = s.plan().contexts.operational.clone();
+    let began = ops.now()?;
     let now = frozen(rpc, &context, &ops.observatory().to_string())?;
+    let took = ops.now()? - began;
+    if let Some(before) = s.fact_of("s010_preflight", "answers_s").and_then(|took| took.as_f64()) {
+        // Much is asked of the server at once here, so only what users would feel counts.
+        let slow = took > SLOWER * before + SLOWER_S;
+        tally.hold("same_answers", !slow, format!("asked in {took:.1} s, at preflight in {before:.1} s"));
+    }
     tally.evidence("same_answers", &s.evidence("answers of the hidden server", serde_json::to_vec_pretty(&now)?)?);
     let before = s.need_fact("s010_preflight", "answers")?;
     let mut wrong = Vec::new();

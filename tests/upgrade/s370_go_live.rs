@@ -72,7 +72,7 @@ fn s370_go_live() -> StepResult {
             ("states_untouched", &|t| states(s, &ops, t)),
         ];
         let always: [(&'static str, Look<'_>); 2] =
-            [("cron_is_the_releases", &|t| cron(&ops, t)), ("cron_is_the_releases", &kept)];
+            [("cron_is_the_releases", &|t| cron(s, &ops, t)), ("cron_is_the_releases", &kept)];
         tally.looks(&[if s.again() { &once[..0] } else { &once[..] }, &always[..]].concat());
         for spec in s.spec().own_checks() {
             let name = spec.id.split('.').nth(1).unwrap_or_default();
@@ -293,13 +293,23 @@ fn proxy(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     Ok(())
 }
 
-fn cron(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+fn cron(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let (now, wanted) = (ops.crontab()?, ops.release_crontab()?);
     tally.hold(
         "cron_is_the_releases",
         now == wanted,
         format!("{} lines, the release's file has {}", now.lines().count(), wanted.lines().count()),
     );
+    // Every line of the table begins by sourcing it.
+    let name = "cronenv.csh";
+    let home = Scope::nothing().with_files(&["home"]);
+    if let Some(before) = state::kept_of(s, "s010_ops", &["files:home"])? {
+        for line in
+            state::lines(&state::changed(ops, &home, &before, |delta| delta.key != name || delta.field == "mtime")?)
+        {
+            tally.fault("cron_is_the_releases", format!("since preflight: {line}"));
+        }
+    }
     let queue = ops.at_queue()?;
     tally.hold("cron_is_the_releases", queue.is_empty(), format!("{} jobs queued with at", queue.len()));
     Ok(())

@@ -38,7 +38,9 @@ pub fn remember(s: &Step, ops: &Server) -> Result<(), StepError> {
     let rpc = ops.rpc(Door::Direct)?;
     let info = rpc.server_info()?;
     s.fact("version", json!({ "svn_url": info.svn_url, "revision": info.revision, "version": info.version }))?;
+    let began = ops.now()?;
     let answers = crate::s340_try_hidden::frozen(&rpc, &s.plan().contexts.operational, ops.observatory().word())?;
+    s.fact("answers_s", ops.now()? - began)?;
     s.fact("answers", answers)
 }
 

@@ -10,7 +10,10 @@ use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::review::{self, Accepted, Baseline, Outcome, TestRun, compare, error_words};
 use crds_upgrade::run::{Found, Poll, Step, StepError};
 use crds_upgrade::state::{Delta, Scope, State};
+use crds_upgrade::steps::S330_REINSTALL_HIDDEN;
+use serde_json::json;
 
+use super::before::first;
 use super::installed_files::{installed_equals_checkout, modules, nothing_added};
 use super::outcome::literal_context;
 use super::state;
@@ -27,6 +30,14 @@ pub fn hide_and_test(s: &Step, ops: &Server, tally: &mut Tally) -> Result<f64, S
         }
     };
     let limits = s.plan().thresholds.clone();
+    if s.spec().id == S330_REINSTALL_HIDDEN.id {
+        // What the wipe took away is there again only if somebody installed: with what, nobody knows.
+        let package = format!("{}/crds", ops.paths().installed);
+        let there = first(s, "installed_before", || Ok(json!(!ops.remote().there(&[&package])?.is_empty())))?;
+        if there == json!(true) {
+            tally.fault("files_new", format!("{package} was there before this step installed"));
+        }
+    }
     let look = || {
         let (direct, hidden) = ops.ports()?;
         let fresh = fresh_parent(ops, began)?;

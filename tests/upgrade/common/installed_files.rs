@@ -17,9 +17,13 @@ pub fn nothing_added(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), St
     let crds = &ops.paths().crds;
     let trees = ["python", "static", "server/wsgi-scripts"].map(|name| format!("{crds}/{name}"));
     let there = ops.remote().there(&trees.each_ref().map(String::as_str))?;
-    let made: BTreeSet<String> = ops
-        .remote()
-        .list_trees(&there)?
+    let listed = ops.remote().list_trees(&there)?;
+    for (tree, entries) in &listed {
+        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Link && entry.mode & 0o002 != 0).take(3) {
+            tally.fault(check, format!("everybody may write {tree}/{}: mode {:04o}", entry.path, entry.mode & 0o7777));
+        }
+    }
+    let made: BTreeSet<String> = listed
         .into_iter()
         .flat_map(|(tree, entries)| {
             let tree = tree.strip_prefix(crds.as_str()).unwrap_or_default().trim_start_matches('/').to_owned();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crds_upgrade::crds::web::Session;
 use crds_upgrade::crds::wire::Ask;
 use crds_upgrade::crds::{Door, Server};
+use crds_upgrade::host::side_by_side;
 use crds_upgrade::plan::Era;
 use crds_upgrade::run::{Step, StepError};
 
@@ -38,24 +39,25 @@ const SINCE_2019: [(&str, &str); 3] = [
 
 /// Every public page answers with its own heading and without an error block.
 pub fn pages(s: &Step, ops: &Server, door: Door, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
-    let mut session = Session::anonymous(ops.http()?, &ops.url(door)?);
     let context = s.plan().contexts.operational.clone();
     let browse = format!("/browse/{context}");
     let of_era: &[(&str, &str)] = if ops.era() == Era::Y2014 { &OF_2014 } else { &SINCE_2019 };
     let more = of_era.iter().copied().chain([(browse.as_str(), context.as_str())]);
-    let (mut good, mut asked, began) = (0, 0, ops.now()?);
-    for (path, mark) in PAGES.iter().copied().chain(more) {
-        asked += 1;
-        match session.good_page(path) {
-            Ok(page) if page.text.contains(mark) => good += 1,
-            Ok(page) => tally.fault(check, format!("{path} lacks `{mark}`: {}", page.gist())),
-            Err(error) => tally.fault(check, error.to_string()),
-        }
-    }
+    let asked: Vec<(&str, &str)> = PAGES.iter().copied().chain(more).collect();
+    let (http, base, began) = (ops.http()?, ops.url(door)?, ops.now()?);
+    let wrong = side_by_side(&asked, |(path, mark)| match Session::anonymous(http.clone(), &base).good_page(path) {
+        Ok(page) if page.text.contains(mark) => None,
+        Ok(page) => Some(format!("{path} lacks `{mark}`: {}", page.gist())),
+        Err(error) => Some(error.to_string()),
+    });
+    let good = wrong.iter().filter(|fault| fault.is_none()).count();
+    wrong.into_iter().flatten().for_each(|fault| tally.fault(check, fault));
     tally.proof(check, format!("{good} pages with their marks"));
     // Nobody waits for a page that comes after minutes.
     let took = ops.now()? - began;
-    tally.hold(check, took < SLOWEST_S * f64::from(asked), format!("{asked} pages in {took:.0} s"));
+    #[expect(clippy::cast_precision_loss, reason = "a dozen pages")]
+    let most = SLOWEST_S * asked.len() as f64;
+    tally.hold(check, took < most, format!("{} pages in {took:.0} s", asked.len()));
     let home = ops.http()?.send(&Ask::get(&format!("{}/", ops.url(door)?.trim_end_matches('/'))))?.text();
     assets(ops, door, &home, check, tally)
 }

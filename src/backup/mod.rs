@@ -11,7 +11,7 @@ mod set;
 mod tables;
 
 pub use archive::{Archive, ArchiveError, MANIFEST_EXTENSION, TreeSpec, restore};
-pub use dump::{Dump, DumpError, DumpFacts, first_difference, made_otherwise};
+pub use dump::{Dump, DumpError, DumpFacts, first_difference, made_otherwise, structure};
 pub use gzip::{GzipError, MAX_UNPACKED, member_hashes, members, unpack};
 pub use manifest::{Difference, Kind, Manifest, ManifestError, Member};
 pub use set::{DeliveriesList, SetFacts, deliveries_list, tag_time};

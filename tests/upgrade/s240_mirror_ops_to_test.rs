@@ -63,6 +63,7 @@ fn s240_mirror_ops_to_test() -> StepResult {
             let flag = ops.flag()?;
             t.hold("port_flag_known", flag == Flag::False, format!("BACKUP_URL_SCHEME is {flag:?}"));
             // A state that an earlier attempt kept is not how OPS is now.
+            mirror.served(&mut t, "test_operational")?;
             mirror.inputs((!kept_before).then(|| tables_of(&before)), &mut t)?;
             for check in ["inputs_whole", "inputs_equal_source", "port_flag_known"] {
                 if t.has_fault(check) {

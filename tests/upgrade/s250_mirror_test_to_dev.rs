@@ -74,6 +74,7 @@ fn s250_mirror_test_to_dev() -> StepResult {
         set?;
         if go_on {
             if !mirror.past("inputs") {
+                mirror.served(&mut t, "dev_operational")?;
                 mirror.inputs(None, &mut t)?;
                 for check in ["inputs_whole", "inputs_equal_source"] {
                     if t.has_fault(check) {

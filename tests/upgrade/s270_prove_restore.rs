@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use crds_upgrade::backup::{Archive, Dump, Manifest, compare_tables, unpack};
+use crds_upgrade::backup::{Archive, Dump, Manifest, compare_tables, first_difference, unpack};
 use crds_upgrade::crds::{Server, TABLES, TableSummary};
 use crds_upgrade::host::Algorithm;
 use crds_upgrade::plan::Role;
@@ -18,6 +18,7 @@ use crds_upgrade::steps::S270_PROVE_RESTORE;
 use crate::common::archives;
 use crate::common::rules::sha1;
 use crate::common::scratch;
+use crate::common::state::kept_of;
 use crate::common::tally::{Advice, Tally, shorten};
 use crate::{s220_backup_ops_rules, s260_backup_ops_tree};
 
@@ -135,6 +136,19 @@ pub fn steady(tables: &BTreeMap<String, TableSummary>) -> BTreeMap<String, Strin
     steady.map(|(name, table)| (name.clone(), format!("{} rows, {}", table.rows, table.digest))).collect()
 }
 
+/// Every table of OPS is made as at preflight: a key that is lost lets two rows have one name, and no row tells of it.
+pub fn made_as_before(s: &Step, ops: &Server, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
+    let Some(before) = kept_of(s, "s010_ops", &["tables"])? else { return Ok(()) };
+    let was = |table: &str| before.surfaces.get("tables")?.get(table)?.get("made")?.as_str().map(str::to_owned);
+    for (table, made) in ops.making(&TABLES)? {
+        if let Some(was) = was(&table).filter(|was| *was != made) {
+            let (was, made) = first_difference(&was, &made);
+            tally.fault(check, format!("`{table}` is made `{made}`, at preflight `{was}`"));
+        }
+    }
+    Ok(())
+}
+
 /// Nothing was written into the database of OPS since the restore of it was proven.
 pub fn as_proven(s: &Step, ops: &Server, check: &'static str, tally: &mut Tally) -> Result<(), StepError> {
     let Some(proven) = s.fact_of(S270_PROVE_RESTORE.id, "tables") else { return Ok(()) };
@@ -143,6 +157,7 @@ pub fn as_proven(s: &Step, ops: &Server, check: &'static str, tally: &mut Tally)
             tally.fault(check, format!("somebody wrote into `{table}` of OPS since the restore was proven"));
         }
     }
+    made_as_before(s, ops, check, tally)?;
     tally.proof(check, "the database as it was when the restore was proven");
     Ok(())
 }

@@ -25,6 +25,7 @@ use crate::common::delivery::row_id;
 use crate::common::known_state;
 use crate::common::tally::{Advice, Look, Tally, shorten};
 use crate::common::{install, mail, outcome, probes, state, synced};
+use crate::s270_prove_restore::made_as_before;
 use crate::s340_try_hidden;
 
 /// Frequent cron jobs: the product that each must have made anew, and within how many seconds (SO 9).
@@ -386,6 +387,7 @@ fn states(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let before = s.need_fact(s.spec().id, "states")?;
     let now = json!(ops.states()?);
     tally.hold("states_untouched", before == now, format!("{now}"));
+    made_as_before(s, ops, "states_untouched", tally)?;
     // Whose group a delivered file gets, and who may bring one, lies in the modes of the directories (SO 3.3).
     let surface = "files:server_files";
     let Some(known) = state::kept_of(s, "s010_ops", &[surface])? else { return Ok(()) };

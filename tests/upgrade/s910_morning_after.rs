@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crds_upgrade::backup::{tag_time, unpack};
+use crds_upgrade::backup::{made_otherwise, tag_time, unpack};
 use crds_upgrade::crds::{BackupSet, Door, Flag, PortState, Server};
 use crds_upgrade::plan::{Role, Waiting};
 use crds_upgrade::review::{self, Night, Outcome, svn_facts};
@@ -242,6 +242,13 @@ fn backup_of_the_night(s: &Step, ops: &Server, live: f64, tally: &mut Tally) -> 
                 format!("{said}, changed since the set before: {}", shorten(&changed))
             },
         );
+    }
+    // No release came between two nights of one: a load of the newer would make other tables.
+    let earlier = lists[0].map(|set| backup_set::dump_of(ops, set)).transpose()?.flatten();
+    if let (Some(earlier), Ok(dump)) = (earlier, night.dump_text()) {
+        for fault in made_otherwise(&earlier, dump) {
+            tally.fault(check, format!("the dump makes {fault}"));
+        }
     }
     let completed = night.dump_time();
     let fresh = completed.is_some_and(|completed| ops.local(live).is_ok_and(|live| completed >= live.datetime()));

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use crds_upgrade::backup::{Dump, SetFacts, member_hashes, members, tag_time, unpack};
-use crds_upgrade::crds::{BackupSet, Row, Server, SetFile, Table};
+use crds_upgrade::backup::{Dump, SetFacts, first_difference, member_hashes, members, structure, tag_time, unpack};
+use crds_upgrade::crds::{BackupSet, Row, Server, SetFile, TABLES, Table};
 use crds_upgrade::host::{Algorithm, EntryKind, Limit, Script, Shell, side_by_side};
 use crds_upgrade::run::{Evidence, Step, StepError};
 use jiff::civil::DateTime;
@@ -191,6 +191,13 @@ impl Fetched {
                     faults.push(format!("`{name}` has no rows in the dump, {live} live"));
                 }
                 Some(_) => {}
+            }
+        }
+        let in_dump = self.dump_text().map(structure).unwrap_or_default();
+        for (name, live) in server.making(&TABLES)? {
+            if let Some(dumped) = in_dump.get(&name).map(|made| made.trim_end()).filter(|made| *made != live) {
+                let (dumped, live) = first_difference(dumped, &live);
+                faults.push(format!("`{name}` is made `{dumped}` in the dump, `{live}` live"));
             }
         }
         let completed = dump.facts.completed.as_str();

@@ -110,6 +110,15 @@ impl Mirror<'_> {
         Ok(())
     }
 
+    /// The destination served before it is overwritten: the script starts it whatever it was, and nobody would ask why it
+    /// had been away.
+    pub fn served(&self, t: &mut Tally, check: &'static str) -> Result<(), StepError> {
+        let (direct, hidden) = self.dest.ports()?;
+        let right = direct == PortState::Open && hidden == PortState::Refused;
+        t.hold(check, right, format!("before the mirror: 8001 {direct:?}, 8002 {hidden:?}"));
+        Ok(())
+    }
+
     /// In what the inputs are not what the source is now, whose tables are `live`.
     pub fn behind(&self, set: &Fetched, live: BTreeMap<String, TableSummary>) -> Result<Vec<String>, StepError> {
         // Asked first: the dump is being read meanwhile.

@@ -79,15 +79,47 @@ struct Open {
 
 type Sql<T> = rusqlite::Result<T>;
 
+/// Creates the tables that are missing, each with its indexes, and gives their names. Tables that are there keep what they
+/// have, as with `syncdb`, which installs indexes of new models alone.
+///
+/// # Errors
+///
+/// As of the database.
+pub fn make_missing(conn: &Connection, observatory: &str) -> rusqlite::Result<Vec<String>> {
+    let before = tables(conn)?;
+    let schema = include_str!("../schema.sql").replace("{obs}", observatory);
+    for statement in schema.split(";\n") {
+        let lines = statement.lines().filter(|line| !line.starts_with("--"));
+        let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+        // `CREATE TABLE IF NOT EXISTS name` or `CREATE [UNIQUE] INDEX IF NOT EXISTS other ON name`.
+        let mark = if words.get(1) == Some(&"TABLE") { "EXISTS" } else { "ON" };
+        let Some(table) = words.iter().skip_while(|word| **word != mark).nth(1) else { continue };
+        if !before.iter().any(|known| known == table) {
+            conn.execute_batch(statement)?;
+        }
+    }
+    Ok(tables(conn)?.into_iter().filter(|name| !before.contains(name)).collect())
+}
+
+/// Names of the tables, sorted.
+fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    conn.prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
 impl Catalogue {
-    /// Opens the catalogue at `path`, creating it and its tables if they are not there.
+    /// Opens the catalogue at `path`, creating it and its tables if there are none at all. A table or an index that was
+    /// lost stays lost: a server does not make them when it starts.
     ///
     /// # Errors
     ///
     /// If it cannot be opened or its tables cannot be made.
     pub fn open(path: &Path, observatory: &str) -> Result<Self, CatalogueError> {
         let this = Self::existing(path, observatory);
-        this.create_tables()?;
+        this.run("create its tables", |conn| {
+            if tables(conn)?.is_empty() { make_missing(conn, &this.obs) } else { Ok(Vec::new()) }
+        })?;
         Ok(this)
     }
 
@@ -104,16 +136,6 @@ impl Catalogue {
     /// Its file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Creates the tables that are missing.
-    ///
-    /// # Errors
-    ///
-    /// If the catalogue cannot be opened or written.
-    pub fn create_tables(&self) -> Result<(), CatalogueError> {
-        let schema = include_str!("../schema.sql").replace("{obs}", &self.obs);
-        self.run("create its tables", |conn| conn.execute_batch(&schema))
     }
 
     /// Replaces `{obs}` in a statement.

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use super::maintenance::{access, database, operational_error};
 use super::python::Job;
+use crate::stand_in::server::catalog::make_missing;
 
 /// `manage.py COMMAND [arguments]`.
 pub fn main(job: &mut Job<'_>) -> i32 {
@@ -51,10 +52,18 @@ fn database_arguments(job: &Job<'_>) -> (Vec<String>, Vec<String>) {
     (list(&access.password), list("********"))
 }
 
-/// The statements that make an empty database the server's own.
-fn schema(job: &Job<'_>) -> String {
+/// Creates the tables that a database lacks and says so; nothing if it cannot.
+fn create_tables(job: &mut Job<'_>, connection: &rusqlite::Connection) -> Option<()> {
+    job.say("Creating tables ...");
     let observatory = job.site().and_then(|site| site.text("OBSERVATORY").map(str::to_owned)).unwrap_or_default();
-    include_str!("../../../server/schema.sql").replace("{obs}", &observatory)
+    match make_missing(connection, &observatory) {
+        Ok(made) => made.iter().for_each(|table| job.say(format!("Creating table {table}"))),
+        Err(error) => {
+            job.complain(format!("django.db.utils.DatabaseError: {error}"));
+            return None;
+        }
+    }
+    Some(())
 }
 
 /// `syncdb`: creates what tables are missing; a database without users makes it ask for a superuser (SO 7).
@@ -65,21 +74,15 @@ fn syncdb(job: &mut Job<'_>) -> i32 {
         Ok(connection) => connection,
         Err(error) => return operational_error(job, &error),
     };
-    let count = |connection: &rusqlite::Connection| super::mysql::tables(connection).unwrap_or_default();
-    let before = count(&connection);
-    job.say("Creating tables ...");
-    if let Err(error) = connection.execute_batch(&schema(job)) {
-        job.complain(format!("django.db.utils.DatabaseError: {error}"));
+    let empty = super::mysql::tables(&connection).unwrap_or_default().is_empty();
+    if create_tables(job, &connection).is_none() {
         return 1;
-    }
-    for table in count(&connection).iter().filter(|table| !before.contains(table)) {
-        job.say(format!("Creating table {table}"));
     }
     job.say("Installing custom SQL ...");
     job.say("Installing indexes ...");
     job.say("Installed 0 object(s) from 0 fixture(s)");
     let users: i64 = connection.query_row("SELECT count(*) FROM auth_user", [], |row| row.get(0)).unwrap_or(0);
-    if before.is_empty() && users == 0 {
+    if empty && users == 0 {
         job.say("\nYou just installed Django's auth system, which means you don't have any superusers defined.");
         let _ = write!(job.out, "Would you like to create one now? (yes/no): ");
         let _ = job.out.flush();

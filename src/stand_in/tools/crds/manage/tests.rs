@@ -50,13 +50,8 @@ pub fn main(job: &mut Job<'_>) -> i32 {
         Ok(connection) => connection,
         Err(error) => return operational_error(job, &error),
     };
-    job.say("Creating tables ...");
-    if let Err(error) = connection.execute_batch(&super::schema(job)) {
-        job.complain(format!("django.db.utils.DatabaseError: {error}"));
+    if super::create_tables(job, &connection).is_none() {
         return 1;
-    }
-    for table in mysql::tables(&connection).unwrap_or_default() {
-        job.say(format!("Creating table {table}"));
     }
     job.say("Installing custom SQL ...");
     job.say("Installing indexes ...");

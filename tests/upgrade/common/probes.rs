@@ -28,7 +28,7 @@ const PAGES: [(&str, &str); 8] = [
 const SLOWEST_S: f64 = 20.0;
 
 /// As [`PAGES`], of the servers of 2014 (WP 3.2).
-const OF_2014: [(&str, &str); 1] = [("/recent_activity/", "Activity")];
+const OF_2014: [(&str, &str); 1] = [("/recent_activity/", "List Actions")];
 
 /// As [`PAGES`], of the servers since 2019 (WP 3.2).
 const SINCE_2019: [(&str, &str); 3] = [

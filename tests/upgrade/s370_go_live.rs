@@ -16,7 +16,7 @@ use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::review;
 use crds_upgrade::review::logs::{LogFile, Review};
 use crds_upgrade::run::{Found, Poll, Step, StepError, StepResult};
-use crds_upgrade::state::{Scope, capture};
+use crds_upgrade::state::{Delta, Scope, capture};
 use crds_upgrade::steps::S370_GO_LIVE;
 
 use crate::common::before::first;
@@ -24,13 +24,17 @@ use crate::common::deliver::NO_ACTIONS;
 use crate::common::delivery::row_id;
 use crate::common::known_state;
 use crate::common::tally::{Advice, Look, Tally, shorten};
-use crate::common::{install, mail, outcome, probes, state, synced};
+use crate::common::{install, machines, mail, outcome, probes, state, synced};
 use crate::s270_prove_restore::made_as_before;
 use crate::s340_try_hidden;
 
 /// Frequent cron jobs: the product that each must have made anew, and within how many seconds (SO 9).
 pub const WATCHERS: [(&str, u64); 3] =
     [("monitor_reprocessing.log", 300), ("server_cache_sync.log", 300), ("sync_ops_to_grp.log", 600)];
+
+/// Files of a home that come and change while somebody works there.
+const LIVING: [&str; 7] =
+    [".setenv", ".history", ".bash_history", ".viminfo", ".lesshst", ".subversion", ".Xauthority"];
 
 #[test]
 fn s370_go_live() -> StepResult {
@@ -215,6 +219,13 @@ fn public(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     if !s.again() {
         started_once(s, ops, tally)?;
     }
+    // By them it is stopped, and the jobs of cron are started.
+    let scripts = ["run", "stop"].map(|name| format!("{}/{name}", ops.paths().server_sources));
+    let there = ops.remote().stats(&scripts)?;
+    let odd = scripts.iter().filter(|path| there.get(*path).is_none_or(|entry| entry.mode & 0o100 == 0));
+    odd.map(|path| format!("{path} cannot be executed"))
+        .chain(machines::scripts(ops)?)
+        .for_each(|fault| tally.fault("public", fault));
     let (flag, copy) = (ops.flag()?, ops.installed_flag()?);
     tally.hold(
         "flag_and_urls",
@@ -301,13 +312,16 @@ fn cron(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
         now == wanted,
         format!("{} lines, the release's file has {}", now.lines().count(), wanted.lines().count()),
     );
-    // Every line of the table begins by sourcing it.
-    let name = "cronenv.csh";
+    // Every line of the table begins by sourcing one; others are read by each shell and each install of the account.
     let home = Scope::nothing().with_files(&["home"]);
     if let Some(before) = state::kept_of(s, "s010_ops", &["files:home"])? {
-        for line in
-            state::lines(&state::changed(ops, &home, &before, |delta| delta.key != name || delta.field == "mtime")?)
-        {
+        let known = |name: &str| before.surfaces.get("files:home").is_some_and(|entries| entries.contains_key(name));
+        let own = |name: &str| LIVING.iter().any(|living| name.starts_with(living));
+        let may = |delta: &Delta| {
+            let read = delta.key == "cronenv.csh" || (delta.key.starts_with('.') && !known(&delta.key));
+            !read || own(&delta.key) || delta.field == "mtime"
+        };
+        for line in state::lines(&state::changed(ops, &home, &before, may)?) {
             tally.fault("cron_is_the_releases", format!("since preflight: {line}"));
         }
     }
@@ -390,7 +404,15 @@ fn states(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     made_as_before(s, ops, "states_untouched", tally)?;
     // Whose group a delivered file gets, and who may bring one, lies in the modes of the directories (SO 3.3).
     let surface = "files:server_files";
-    let Some(known) = state::kept_of(s, "s010_ops", &[surface])? else { return Ok(()) };
+    let roots = [("files:monitor", &ops.paths().monitor), ("files:db_backups", &ops.paths().db_backups)];
+    let Some(known) = state::kept_of(s, "s010_ops", &[surface, roots[0].0, roots[1].0])? else { return Ok(()) };
+    for (surface, path) in roots {
+        let was = known.surfaces.get(surface).and_then(|entries| entries.get(".")?.get("mode")?.as_str());
+        let is = ops.remote().stat(path)?.map(|entry| format!("{:04o}", entry.mode));
+        if let Some(was) = was.filter(|was| is.as_deref() != Some(*was)) {
+            tally.fault("states_untouched", format!("{path} has mode {is:?}, at preflight {was}"));
+        }
+    }
     let now = capture(ops, &Scope::nothing().with_files(&["server_files"]))?;
     for (name, was) in known.surfaces.get(surface).into_iter().flatten() {
         let is = now.surfaces.get(surface).and_then(|entries| entries.get(name));

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use crds_upgrade::crds::Server;
-use crds_upgrade::plan::Role;
+use crds_upgrade::plan::{Era, Role, SubmissionKind};
 use crds_upgrade::review::logs::{LogFile, Pace, Review};
 use crds_upgrade::review::{self, Judgement, Outcome, error_words};
 use crds_upgrade::run::{Step, StepError, StepResult, harness};
@@ -101,7 +101,7 @@ fn gather(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
     let sizes = s.need_fact("s370_go_live", "logs")?;
     let before: BTreeMap<String, (u64, String)> = serde_json::from_value(sizes)?;
     logs_kept(ops, &before, tally)?;
-    let mut requests = 0;
+    let (mut requests, mut posts) = (0, BTreeMap::new());
     for entry in ops.logs()?.into_iter().filter(|entry| !entry.path.contains("cron/")) {
         let name = entry.path.rsplit('/').next().unwrap_or(&entry.path);
         if name == "core" || name.starts_with("core.") {
@@ -120,6 +120,11 @@ fn gather(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
         }
         if file == LogFile::Access {
             requests += review.lines.len();
+            for path in
+                review.lines.iter().filter_map(|line| line.text.split_once("\"POST ")?.1.split([' ', '?']).next())
+            {
+                *posts.entry(path.to_owned()).or_default() += 1;
+            }
             add(tally, "requests_answered", &entry.path, &review.judge_normal());
         } else {
             add(tally, "nothing_abnormal", &entry.path, &review.judge_normal());
@@ -142,11 +147,34 @@ fn gather(s: &Step, ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
             tally.fault("nothing_abnormal", format!("{} line {} is of the future", entry.path, line.number));
         }
     }
+    acts_logged(s, ops, &posts, tally);
     if requests == 0 {
         tally.fault("no_silence_no_flood", "no request at all since going live");
     }
     cron_mails(s, ops, tally)?;
     cron_logs(s, ops, tally)
+}
+
+/// What the plan did through the web site stands in the log of requests: lines that are missing there, or a log that is not
+/// this server's.
+fn acts_logged(s: &Step, ops: &Server, posts: &BTreeMap<String, usize>, tally: &mut Tally) {
+    let plan = s.plan();
+    let of = |kind: SubmissionKind| plan.submissions.iter().filter(|one| one.kind == kind).count();
+    let deletions = usize::from(plan.deletion.is_some());
+    // A deletion of 2014 is carried out without a confirmation (WP 3.6).
+    let confirmed = plan.submissions.len() + if ops.era() == Era::Y2014 { 0 } else { deletions };
+    for (path, least) in [
+        ("/submit/mapping/", of(SubmissionKind::Mapping)),
+        ("/batch_submit_references/", of(SubmissionKind::References)),
+        ("/delete/reference/", deletions),
+        ("/submit_confirm/", confirmed),
+        ("/set_default_context/", usize::from(plan.set_context.is_some())),
+    ] {
+        let seen = posts.get(path).copied().unwrap_or(0);
+        if seen < least {
+            tally.fault("logs_not_lost", format!("{seen} requests of {path} in the access log, {least} were made"));
+        }
+    }
 }
 
 /// Jobs write into logs of their own: what cron mails of one since going live is what its line itself could not do.

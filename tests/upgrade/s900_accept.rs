@@ -18,7 +18,7 @@ use crds_upgrade::steps::{self, S900_ACCEPT};
 
 use crate::common::delivery::catalog_stem;
 use crate::common::tally::{Advice, Tally, shorten};
-use crate::common::{archives, claims, copies, mail, mirror_equal, outcome, state, superseded, synced};
+use crate::common::{archives, claims, copies, mail, mirror_equal, outcome, sessions, state, superseded, synced};
 
 #[test]
 fn s900_accept() -> StepResult {
@@ -194,11 +194,12 @@ fn ledger(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
 
 /// What is wrong with all that is no part of the state but must be right beside it.
 fn around(s: &Step, ops: &Server, catalogue: &BTreeMap<String, Row>) -> Result<Vec<String>, StepError> {
-    let looks: [&(dyn Fn() -> Result<Vec<String>, StepError> + Sync); 6] = [
+    let looks: [&(dyn Fn() -> Result<Vec<String>, StepError> + Sync); 7] = [
         &|| bytes_of_references(s, ops, catalogue),
         &|| archives_and_server(s, ops),
         &|| synced::faults(ops),
         &|| synced::delivered(s, ops),
+        &|| sessions::endless(ops),
         &|| catalogs_of_plan(s, ops, catalogue),
         &|| mails_of_nothing(s, ops),
     ];

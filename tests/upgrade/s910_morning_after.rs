@@ -223,6 +223,9 @@ fn backup_of_the_night(s: &Step, ops: &Server, live: f64, tally: &mut Tally) -> 
     tally.evidence(check, &night.evidence);
     let made = night.listed.iter().map(|file| file.entry.mtime).fold(f64::INFINITY, f64::min);
     tally.hold(check, made >= live, format!("set {} made since going live", newest.tag));
+    let since = |set: &&BackupSet| set.files.iter().any(|file| file.entry.mtime >= live);
+    let nights = sets.iter().filter(since).count();
+    tally.hold(check, nights == 1, format!("{nights} sets since going live, one night"));
     // Its name is the moment by the clock that the next upgrade reads it with.
     if let (Some(named), true) = (tag_time(&newest.tag), made.is_finite()) {
         let apart = ops.local(made)?.datetime().duration_since(named).as_secs().unsigned_abs();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crds_upgrade::crds::wire::WireError;
 use crds_upgrade::crds::{Door, Flag, PortState, Process, Server};
+use crds_upgrade::host::{EntryKind, Limit};
 use crds_upgrade::plan::{Change, Role};
 use crds_upgrade::review::{self, Accepted, Baseline, Outcome, TestRun, compare, error_words};
 use crds_upgrade::run::{Found, Poll, Step, StepError};
@@ -185,6 +186,15 @@ fn ages(s: &Step, ops: &Server, began: f64, tally: &mut Tally) -> Result<(), Ste
         );
     }
     let now = ops.now()?;
+    // What is dated ahead looks newer than every server that will run it.
+    #[expect(clippy::cast_possible_truncation, reason = "seconds of a date")]
+    let ahead = format!("@{}", now as i64 + 3600);
+    let paths = ops.paths();
+    let argv = ["find", &paths.client_sources, &paths.server_sources, "-name", ".svn", "-prune", "-o", "-type", "f"];
+    let argv = [&argv[..], &["-newermt", &ahead, "-print"]].concat();
+    for file in ops.remote().must_look(&argv, Limit::WALK)?.text().lines().take(3) {
+        tally.fault("one_server", format!("{file} is dated more than an hour ahead of the host's clock"));
+    }
     let parents = ops.httpd_parents()?;
     match parents.as_slice() {
         [one] => {
@@ -311,7 +321,21 @@ fn test_log(s: &Step, ops: &Server, began: f64, path: &str, tally: &mut Tally) -
     judge_tests(s, ops, &text, began, path, tally)
 }
 
+/// What the tests leave where nobody looks: sessions that let their owner in for ever, and a place of their own that is none.
+fn leftovers(ops: &Server, tally: &mut Tally) -> Result<(), StepError> {
+    for fault in super::sessions::endless(ops)? {
+        tally.fault("data_untouched", fault);
+    }
+    let scratch = format!("{}/test", ops.paths().crds);
+    if let Some(entry) = ops.remote().stat(&scratch)?.filter(|entry| entry.kind == EntryKind::Link) {
+        let text = format!("the tests' own place {scratch} is a link to {}: the next tests empty that", entry.target);
+        tally.fault("data_untouched", text);
+    }
+    Ok(())
+}
+
 fn untouched(ops: &Server, before: &State, tally: &mut Tally) -> Result<(), StepError> {
+    leftovers(ops, tally)?;
     let may = |delta: &Delta| {
         // The tests' own database and scratch caches come and go; sessions are volatile already.
         delta.surface == "rpc"

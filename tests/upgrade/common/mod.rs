@@ -33,6 +33,7 @@ pub mod probes;
 pub mod rc_file;
 pub mod rules;
 pub mod scratch;
+pub mod sessions;
 pub mod state;
 pub mod superseded;
 pub mod synced;

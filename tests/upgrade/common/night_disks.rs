@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use crds_upgrade::crds::Server;
 use crds_upgrade::review::{DiskUse, disk_use};
@@ -30,18 +31,33 @@ pub fn disks(s: &Step, server: &Server, last: &LastNight, tally: &mut Tally) -> 
     }
     own_disks(s, server, &uses, tally)?;
     mounts(server, &text, tally)?;
-    let stuck: Vec<String> = server
-        .processes()?
-        .into_iter()
-        .filter(|process| process.state.starts_with('D'))
-        .map(|process| process.args)
-        .collect();
+    let stuck = hanging(server)?;
     tally.hold(
         check,
         stuck.is_empty(),
         if stuck.is_empty() { "no process hangs in I/O".to_owned() } else { shorten(&stuck) },
     );
     Ok(())
+}
+
+/// Processes that wait for a disk at every one of several looks: each does so for a moment now and then.
+fn hanging(server: &Server) -> Result<Vec<String>, StepError> {
+    const LOOKS: u32 = 10;
+    const APART: Duration = Duration::from_millis(300);
+    let look = || -> Result<BTreeMap<u32, String>, StepError> {
+        let waiting = server.processes()?.into_iter().filter(|process| process.state.starts_with('D'));
+        Ok(waiting.map(|process| (process.pid, process.args)).collect())
+    };
+    let mut found = look()?;
+    for _ in 1..LOOKS {
+        if found.is_empty() {
+            break;
+        }
+        std::thread::sleep(APART);
+        let still = look()?;
+        found.retain(|pid, _| still.contains_key(pid));
+    }
+    Ok(found.into_values().collect())
 }
 
 /// What `mount` says of the places that the server lives on: what is mounted, by where.

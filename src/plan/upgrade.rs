@@ -373,7 +373,7 @@ impl Default for Thresholds {
 /// An accepted failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Waiver {
-    /// Which check, as `step/check`.
+    /// Which check of test results, such as `s110.no_new_failure`.
     pub check: String,
     /// What in it: a test's name, a log line's pattern.
     pub what: String,

@@ -79,6 +79,8 @@ pub struct Acceptance {
     pub waivers: Vec<Waiver>,
     /// Gates that a person opened.
     pub approvals: Vec<Approval>,
+    /// No-goes, also those that were taken back by a later go.
+    pub no_goes: Vec<Approval>,
     /// What was not checked, and why.
     pub not_checked: Vec<NotChecked>,
     /// The journal that all this follows from.
@@ -287,6 +289,7 @@ impl Acceptance {
             cron_watch: cron_watch(ledger),
             waivers: waivers(ledger, folder),
             approvals: ledger.approvals.iter().map(approval).collect(),
+            no_goes: ledger.refusals.iter().map(approval).collect(),
             journal: JournalHead {
                 entries: base.map_or(0, |entry| entry.seq),
                 head: base.map_or_else(String::new, |entry| entry.hash.clone()),
@@ -387,6 +390,10 @@ fn judge(ledger: &Ledger, steps: &[StepReport]) -> (Outcome, String) {
     let mut because =
         if morning { "every step passed" } else { "every step up to acceptance passed; the morning after is due" }
             .to_owned();
+    let waived = steps.iter().flat_map(|step| &step.checks).filter(|check| check.verdict == "waived").count();
+    if waived > 0 {
+        because.push_str(&format!("; {waived} failed {} waived", if waived == 1 { "check is" } else { "checks are" }));
+    }
     if by_decision > 0 {
         because = because.replacen("passed", "passed or stands", 1);
         because.push_str(&format!("; {by_decision} by a named decision about what nobody could look at"));

@@ -92,6 +92,12 @@ impl RunError {
         match self {
             Self::Refused { help, .. } | Self::Locked { help, .. } | Self::Input { help, .. } => help.clone(),
             Self::Setting { name, wants, .. } => format!("unset `{name}`, or set it to {wants}"),
+            Self::File { verb: "find the run", .. } => {
+                "name a run that is there, by its folder or by its name in `runs/`; `ci/rehearse` makes one".to_owned()
+            }
+            Self::File { verb: "find", path, .. } => {
+                format!("name a file that is there instead of `{}`", path.display())
+            }
             Self::File { path, .. } => {
                 format!("free space for, or fix the owner of, `{}`; then run the same command again", path.display())
             }

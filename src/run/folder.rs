@@ -45,7 +45,7 @@ impl Folder {
     ///
     /// [`RunError::Input`] if there is none.
     pub fn at(path: &Path) -> Result<Self, RunError> {
-        let path = fs::canonicalize(path).map_err(RunError::file("find", path))?;
+        let path = fs::canonicalize(path).map_err(RunError::file("find the run", path))?;
         if path.join("journal.sqlite").is_file() {
             return Ok(Self { path });
         }

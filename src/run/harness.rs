@@ -22,7 +22,7 @@ use super::verdict::Verdict;
 use super::watch::CronWatch;
 use crate::plan::{PlanFile, Site, SiteKind};
 use crate::report;
-use crate::steps::{self, StepSpec, holds_until};
+use crate::steps::{self, Class, S280_POINT_OF_NO_RETURN, StepSpec, holds_until};
 
 /// The variable with the run folder, set by the setup script.
 pub const RUN_VARIABLE: &str = "CRDS_UPGRADE_RUN";
@@ -98,6 +98,7 @@ impl Begun {
         let ledger = Ledger::read(&folder.entries()?);
         let (plan, site) = inputs(&ledger, profile)?;
         may_begin(spec, &ledger)?;
+        still_go(spec, &ledger)?;
         still_ours(spec, &site, &folder.name())?;
         let (kill, pause) = (KillPoint::from_env()?, Pause::from_env()?);
         no_injection(&site, kill::VARIABLE, kill.is_some())?;
@@ -342,6 +343,22 @@ fn no_injection(site: &Site, variable: &str, set: bool) -> Result<(), RunError> 
 }
 
 /// Whether every prerequisite has passed, or may stand as it is.
+/// A go that was taken back stops what it had opened: no step after the gate that changes anything begins any more.
+fn still_go(spec: &StepSpec, ledger: &Ledger) -> Result<(), RunError> {
+    let gate = S280_POINT_OF_NO_RETURN.id;
+    let opened = steps::ALL.iter().skip_while(|step| step.id != gate).skip(1);
+    let begun = ledger.step(spec.id).attempts > 0;
+    let concerns = spec.class != Class::ReadOnly && opened.clone().any(|step| step.id == spec.id);
+    let Some(no) = ledger.refused(gate).filter(|_| concerns && ledger.approved(gate).is_none()) else { return Ok(()) };
+    Err(RunError::Refused {
+        what: format!("no-go by {} at {}: {}", no.by, no.at, no.why),
+        help: format!(
+            "{}go back (`crds-upgrade plan` prints each step's way back), or have a go recorded: crds-upgrade approve {gate}",
+            if begun { "what this step has begun stands half way: look at it first; then " } else { "" }
+        ),
+    })
+}
+
 fn may_begin(spec: &StepSpec, ledger: &Ledger) -> Result<(), RunError> {
     for needed in spec.needs {
         let state = ledger.step(needed);

@@ -15,6 +15,7 @@ use crds_upgrade::state::{Delta, Scope};
 use crds_upgrade::steps::S310_WIPE_INSTALLATION;
 use serde_json::json;
 
+use crate::common::archives;
 use crate::common::before::first;
 use crate::common::known_state;
 use crate::common::state;
@@ -44,6 +45,8 @@ fn s310_wipe_installation() -> StepResult {
         let present = present(s, &ops, &plan.wipe)?;
         if !s.again() {
             list_safe(&ops, &plan.wipe, &present, &mut tally)?;
+            // What would bring back what is removed: looked at here as well, because this step may be run by itself.
+            archives::closed(s, &mut tally, "list_safe")?;
             made_by_hand(s, &ops, &present, &mut tally)?;
             if tally.has_fault("list_safe") {
                 tally.judge(s, "list_safe", Role::Ops, LIST)?;

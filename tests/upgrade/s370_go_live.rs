@@ -175,7 +175,7 @@ fn unhide(s: &Step, ops: &Server) -> Result<(), StepError> {
             logs.insert(entry.path, json!([entry.size, mark]));
         }
         s.fact("logs", serde_json::Value::Object(logs))?;
-        s.outage("public site", false, &jiff::Timestamp::from_second(now as i64)?.to_string())?;
+        s.outage("OPS", false, &jiff::Timestamp::from_second(now as i64)?.to_string())?;
         let info = ops.rpc(Door::Direct)?.server_info()?;
         // Last, because it says that the others are there.
         s.fact("running", json!({"svn_url": info.svn_url, "revision": info.revision}))?;

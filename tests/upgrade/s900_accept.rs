@@ -387,8 +387,14 @@ fn outage(s: &Step, tally: &mut Tally) -> Result<(), StepError> {
     tally.hold(
         "outage_in_window",
         (0.0..=window).contains(&took),
-        format!("{:.1} h away, the window is {:.1} h", took / 3600.0, window / 3600.0),
+        format!("{:.1} min away, the window is {:.1} h", took / 60.0, window / 3600.0),
     );
+    // The report says of each service how long it was away: one that never came back in the journal is told as away still.
+    let outages = &s.ledger().outages;
+    for (service, _, at) in outages.iter().filter(|(_, away, _)| *away) {
+        let back = outages.iter().any(|(other, away, then)| other == service && !away && then >= at);
+        tally.hold("outage_in_window", back, format!("{service} went away at {at}"));
+    }
     Ok(())
 }
 
@@ -402,7 +408,11 @@ fn waivers(s: &Step, tally: &mut Tally) {
         );
     }
     let recorded = &s.ledger().waivers;
-    for waiver in recorded {
+    for (at, waiver) in recorded.iter().enumerate() {
+        // The last word about a check is what counts.
+        if recorded[at + 1..].iter().any(|later| later.about == waiver.about) {
+            continue;
+        }
         let until = waiver.until.as_deref().unwrap_or_default();
         let holds = until.parse::<jiff::civil::Date>().is_ok_and(|until| until >= today);
         tally.hold("waivers_valid", holds, format!("{} ({}) until {until}", waiver.about, waiver.by));

@@ -47,6 +47,9 @@ pub struct WaiveArgs {
     run: Option<PathBuf>,
 }
 
+/// Checks that nobody can waive: who the hosts are, and what the journal and its decisions are worth.
+const NEVER: [&str; 4] = ["s010.identities", "s900.journal_intact", "s900.waivers_valid", "s900.steps_complete"];
+
 /// Records an approval.
 pub fn approve(args: ApproveArgs) -> ExitCode {
     let of_step = args.gate.strip_prefix("unknown:").unwrap_or(&args.gate);
@@ -62,6 +65,19 @@ pub fn approve(args: ApproveArgs) -> ExitCode {
 pub fn waive(args: WaiveArgs) -> ExitCode {
     if steps::check_by_id(&args.check).is_none() {
         return unknown_name(&args.check);
+    }
+    if NEVER.contains(&args.check.as_str()) {
+        eprintln!(
+            "error: `{}` cannot be waived: by it the suite knows what it looks at and what it has seen",
+            args.check
+        );
+        eprintln!("  next move: mend what it found, or begin a new run");
+        return ExitCode::from(64);
+    }
+    if args.reason.trim().is_empty() {
+        eprintln!("error: a waiver of `{}` without a reason", args.check);
+        eprintln!("  next move: say why the failure is acceptable: `--reason`");
+        return ExitCode::from(64);
     }
     let event = Event::Waived { check: args.check, by: args.by, until: args.until.to_string(), reason: args.reason };
     record(args.run, &event)

@@ -75,7 +75,8 @@ pub fn watch(args: WatchArgs) -> ExitCode {
         Ok(folder) => folder,
         Err(error) => return fail(&error),
     };
-    let every = Duration::from_secs_f64(args.every.clamp(0.1, 3600.0));
+    // Not a number is no period either.
+    let every = Duration::try_from_secs_f64(args.every.clamp(0.1, 3600.0)).unwrap_or(Duration::from_secs(1));
     let mut before = String::new();
     let mut resting = 0;
     loop {

@@ -1,9 +1,11 @@
 //! The addresses of a server, and clients for them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::wire::{Http, Rpc};
 use super::{CrdsError, Server};
+use crate::plan::Access;
 
 /// Which of a server's addresses is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,8 @@ impl Server {
     ///
     /// As [`Self::url`] and [`Self::http`].
     pub fn rpc(&self, door: Door) -> Result<Rpc, CrdsError> {
-        Ok(Rpc::new(self.http()?, &self.url(door)?))
+        let rpc = Rpc::new(self.http()?, &self.url(door)?);
+        // A stand-in answers at once or hangs, and the runner of a rehearsal ends a step before the usual limit is over.
+        Ok(if matches!(self.host.access, Access::Local { .. }) { rpc.within(Duration::from_secs(60)) } else { rpc })
     }
 }
